@@ -1,0 +1,9 @@
+//! Who is connected to what: engines and the engine-less scan gather facts, `topology` joins them.
+//!
+//! `facts` is what was seen, `topology` the pure join of it; nothing here prints or captures.
+
+mod facts;
+mod topology;
+
+pub use facts::{EngineContainer, EngineNetwork, Facts, NamespaceFacts, ProcessFacts, RequestedMode};
+pub use topology::Topology;

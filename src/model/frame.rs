@@ -1,0 +1,97 @@
+//! One captured frame, borrowed from wherever the kernel put it.
+
+use serde::Serialize;
+
+/// Which way a frame went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Not known, or without meaning (loopback).
+    #[default]
+    Unknown,
+    /// Towards the container (at a tap without a container: received by the interface).
+    In,
+    /// From the container (at a tap without a container: sent by the interface).
+    Out,
+}
+
+impl Direction {
+    /// The same frame seen from the other end of the cable.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        match self {
+            Self::Unknown => Self::Unknown,
+            Self::In => Self::Out,
+            Self::Out => Self::In,
+        }
+    }
+}
+
+/// A frame and what the kernel said about it.
+///
+/// The bytes are `head`, `insert`, `tail` joined. Most frames are all `head`; a frame whose VLAN tag the kernel had
+/// stripped has the tag as `insert`, and one without a link layer has a made-up Ethernet header as `insert`, so
+/// that neither costs a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// The first bytes.
+    pub head: &'a [u8],
+    /// Bytes that the capture put in: a VLAN tag or an Ethernet header.
+    pub insert: &'a [u8],
+    /// The rest.
+    pub tail: &'a [u8],
+    /// Length on the wire, inserted bytes included; at least that of the bytes here.
+    pub original_len: u32,
+    /// Nanoseconds since the Unix epoch.
+    pub time_ns: u64,
+    /// From the container's point of view.
+    pub direction: Direction,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame that lies in one piece.
+    pub const fn whole(bytes: &'a [u8], original_len: u32, time_ns: u64, direction: Direction) -> Self {
+        Self { head: bytes, insert: &[], tail: &[], original_len, time_ns, direction }
+    }
+
+    /// How many bytes were captured.
+    pub const fn len(&self) -> usize {
+        self.head.len() + self.insert.len() + self.tail.len()
+    }
+
+    /// Whether no byte was captured.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes in one piece: `head` itself where that is all, otherwise joined in `scratch`.
+    pub fn contiguous<'b>(&self, scratch: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        if self.insert.is_empty() && self.tail.is_empty() {
+            return self.head;
+        }
+        scratch.clear();
+        scratch.extend_from_slice(self.head);
+        scratch.extend_from_slice(self.insert);
+        scratch.extend_from_slice(self.tail);
+        scratch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_join_in_order() {
+        let mut scratch = vec![9; 3];
+        let mut frame = Frame::whole(b"abc", 3, 0, Direction::In);
+        assert_eq!(frame.contiguous(&mut scratch), b"abc");
+        frame.insert = b"-";
+        frame.tail = b"def";
+        assert_eq!(frame.contiguous(&mut scratch), b"abc-def");
+        assert_eq!(frame.len(), 7);
+    }
+}

@@ -1,0 +1,20 @@
+//! The nouns that every room shares: namespace, link, container, endpoint, frame, selector.
+//!
+//! Values only: nothing here opens, reads or waits. A value that exists is valid (checked constructors).
+
+mod container;
+mod endpoint;
+mod frame;
+mod link;
+mod namespace;
+mod selector;
+
+pub use container::{Container, Engine, Membership, NetworkMode, Protocol, PublishedPort, State};
+pub use endpoint::{Endpoint, HostSide};
+pub use frame::{Direction, Frame};
+pub use link::{
+    Counters, InterfaceAddress, InvalidLinkIndex, InvalidLinkName, InvalidMac, Link, LinkIndex, LinkKind,
+    LinkName, LowerLink, Mac, MediaType,
+};
+pub use namespace::NamespaceId;
+pub use selector::{InvalidSelector, Pattern, Selector};
