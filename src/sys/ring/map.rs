@@ -1,0 +1,162 @@
+//! The mapped memory of a TPACKET_V3 ring (Documentation/networking/packet_mmap.rst): blocks that the kernel fills and
+//! hands over whole, walked in order and handed back.
+#![expect(
+    unsafe_code,
+    reason = "the kernel writes this memory; only the status word says who may touch a block"
+)]
+
+use std::{
+    io,
+    num::NonZeroUsize,
+    os::fd::BorrowedFd,
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+
+/// Where the link-level address of a frame stands behind its header.
+const ADDRESS_OFFSET: usize = size_of::<libc::tpacket3_hdr>().next_multiple_of(libc::TPACKET_ALIGNMENT);
+
+/// The ring and the reader's place in it.
+pub(super) struct BlockMap {
+    start: NonNull<u8>,
+    block_size: usize,
+    blocks: usize,
+    block: usize,
+    cursor: Option<Cursor>,
+}
+
+/// A place inside a block that is ours.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    offset: usize,
+    left: u32,
+}
+
+/// A frame where the kernel put it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) original_len: u32,
+    pub(super) time_ns: u64,
+    pub(super) status: u32,
+    pub(super) vlan_tci: u16,
+    pub(super) vlan_tpid: u16,
+    pub(super) packet_type: u8,
+}
+
+// SAFETY: the mapping belongs to this value alone and is not tied to a thread.
+unsafe impl Send for BlockMap {}
+
+impl BlockMap {
+    /// Maps the ring that was requested on `socket`: `blocks` blocks of `block_size` bytes.
+    pub(super) fn map(socket: BorrowedFd<'_>, block_size: usize, blocks: usize) -> io::Result<Self> {
+        let len = NonZeroUsize::new(block_size * blocks).ok_or(io::ErrorKind::InvalidInput)?;
+        // SAFETY: a fresh mapping at an address of the kernel's choice; it is unmapped only when `self` is dropped.
+        let start = unsafe {
+            mmap(None, len, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, socket, 0)?
+        };
+        Ok(Self { start: start.cast(), block_size, blocks, block: 0, cursor: None })
+    }
+
+    /// The next frame, without moving on.
+    pub(super) fn peek(&mut self) -> Option<Slot<'_>> {
+        let cursor = self.current()?;
+        // SAFETY: `current` vouches that the block is ours and that a frame header stands at the cursor.
+        Some(unsafe { self.slot(cursor) }.0)
+    }
+
+    /// Moves past the frame that `peek` showed; hands the block back after its last one.
+    pub(super) fn advance(&mut self) {
+        let Some(cursor) = self.current() else { return };
+        // SAFETY: as in `peek`.
+        let (_, next) = unsafe { self.slot(cursor) };
+        self.cursor = Some(Cursor { offset: cursor.offset + next, left: cursor.left - 1 });
+        if cursor.left == 1 {
+            self.release();
+        }
+    }
+
+    /// Whether the block half a ring ahead is waiting as well.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.blocks > 1 && self.is_ours((self.block + self.blocks / 2) % self.blocks)
+    }
+
+    /// The reader's place, if the block it is in is ours and has a frame left.
+    fn current(&mut self) -> Option<Cursor> {
+        loop {
+            if let Some(cursor) = self.cursor {
+                return Some(cursor);
+            }
+            if !self.is_ours(self.block) {
+                return None;
+            }
+            // SAFETY: the acquire load in `is_ours` makes the kernel's writes to this block visible to us.
+            let header = unsafe { (*self.descriptor(self.block)).hdr.bh1 };
+            if header.num_pkts == 0 {
+                self.release();
+                continue;
+            }
+            self.cursor = Some(Cursor { offset: header.offset_to_first_pkt as usize, left: header.num_pkts });
+        }
+    }
+
+    fn release(&mut self) {
+        self.status(self.block).store(libc::TP_STATUS_KERNEL, Ordering::Release);
+        self.block = (self.block + 1) % self.blocks;
+        self.cursor = None;
+    }
+
+    fn is_ours(&self, block: usize) -> bool {
+        self.status(block).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
+    }
+
+    fn descriptor(&self, block: usize) -> *mut libc::tpacket_block_desc {
+        debug_assert!(block < self.blocks);
+        // SAFETY: `block` is always taken modulo `blocks`, so this stays inside the mapping, which is page-aligned.
+        unsafe { self.start.add(block * self.block_size) }.cast().as_ptr()
+    }
+
+    fn status(&self, block: usize) -> &AtomicU32 {
+        // SAFETY: the status word is aligned, lives as long as the mapping, and is shared with the kernel only
+        // through this word's atomic access.
+        unsafe { AtomicU32::from_ptr(&raw mut (*self.descriptor(block)).hdr.bh1.block_status) }
+    }
+
+    /// The frame at `cursor` and the distance to the next one.
+    ///
+    /// # Safety
+    /// The current block is ours, and the kernel put a frame header at the cursor.
+    unsafe fn slot(&self, cursor: Cursor) -> (Slot<'_>, usize) {
+        // SAFETY: per the contract, header, address and `tp_snaplen` bytes at `tp_mac` lie inside the block, and the
+        // kernel does not touch them until the block is released, which needs `&mut self`.
+        unsafe {
+            let start = self.start.add(self.block * self.block_size + cursor.offset);
+            let header = start.cast::<libc::tpacket3_hdr>().as_ref();
+            let address = start.add(ADDRESS_OFFSET).cast::<libc::sockaddr_ll>().as_ref();
+            let bytes = std::slice::from_raw_parts(
+                start.add(header.tp_mac.into()).as_ptr().cast_const(),
+                header.tp_snaplen as usize,
+            );
+            let slot = Slot {
+                bytes,
+                original_len: header.tp_len,
+                time_ns: u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec),
+                status: header.tp_status,
+                vlan_tci: (header.hv1.tp_vlan_tci & 0xffff) as u16,
+                vlan_tpid: header.hv1.tp_vlan_tpid,
+                packet_type: address.sll_pkttype,
+            };
+            (slot, header.tp_next_offset as usize)
+        }
+    }
+}
+
+impl Drop for BlockMap {
+    fn drop(&mut self) {
+        // SAFETY: start and length are those of the mapping, and no borrow of it outlives `self`.
+        let unmapped = unsafe { munmap(self.start.cast(), self.block_size * self.blocks) };
+        debug_assert!(unmapped.is_ok());
+    }
+}

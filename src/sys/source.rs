@@ -1,0 +1,95 @@
+//! Where frames come from: the one trait that the capture loop knows of the kernel.
+
+use std::{io, ops::ControlFlow, os::fd::BorrowedFd};
+
+use crate::model::{Frame, Link, LinkName};
+
+use super::filter::{Filter, FilterError};
+
+/// An armed tap on one interface.
+///
+/// Frames are borrowed for the duration of one call. Nothing waits in here: the caller polls [`descriptor`].
+///
+/// [`descriptor`]: FrameSource::descriptor
+pub trait FrameSource: Send {
+    /// Readable when frames can be had; in error when the interface went down or away.
+    fn descriptor(&self) -> BorrowedFd<'_>;
+
+    /// The time (ns since the epoch) of the first frame that can be had without waiting.
+    fn next_time(&mut self) -> Option<u64>;
+
+    /// Hands over the frames that can be had without waiting and are not later than `until`, oldest first, each with
+    /// the number of frames known to be lost just before it, until `each` breaks off.
+    fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()>;
+
+    /// Whether frames are waiting in more than half of the buffer, so that holding them back would risk loss.
+    fn is_pressed(&self) -> bool;
+
+    /// Lets no further frame in; those already taken can still be drained.
+    fn close_gate(&mut self);
+
+    /// Whether the interface is still there (up or down).
+    fn interface_exists(&self) -> bool;
+
+    /// What passed so far, lost frames included.
+    fn counters(&mut self) -> SourceCounters;
+}
+
+/// Is handed each frame and the number of frames lost before it.
+pub type FrameVisitor<'a> = dyn FnMut(&Frame<'_>, u64) -> ControlFlow<()> + 'a;
+
+/// What a source counted since it was armed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SourceCounters {
+    /// Frames that passed the filter, lost ones included.
+    pub passed: u64,
+    /// Of these, how many were lost for want of room in the buffer.
+    pub lost: u64,
+}
+
+/// What a source is opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceOptions<'a> {
+    /// The interface, in the calling thread's namespace.
+    pub link: &'a Link,
+    /// Room for frames that wait, in bytes.
+    pub buffer_bytes: usize,
+    /// Frames are cut to that many bytes.
+    pub snaplen: u32,
+    /// Which frames pass; `None`: all.
+    pub filter: Option<&'a Filter>,
+    /// Whether frames for others are asked for, too.
+    pub promiscuous: bool,
+}
+
+/// Why there is no source.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The kernel refused a step.
+    #[error("{operation} interface {link}")]
+    Kernel {
+        /// What was tried, up to the word "interface".
+        operation: &'static str,
+        /// On which interface.
+        link: LinkName,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The filter does not fit the interface.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// libpcap refused; its words are all there is.
+    #[error("opening interface {link} by libpcap: {reason}")]
+    Libpcap {
+        /// Which interface.
+        link: LinkName,
+        /// libpcap's words.
+        reason: String,
+    },
+}
+
+impl SourceError {
+    pub(super) fn new(operation: &'static str, link: &Link, source: io::Error) -> Self {
+        Self::Kernel { operation, link: link.name.clone(), source }
+    }
+}
