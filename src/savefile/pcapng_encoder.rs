@@ -1,0 +1,262 @@
+//! pcapng: packet blocks by hand, because they are the hot path; the rare blocks through the pcap-file crate.
+
+use std::{borrow::Cow, net::IpAddr, time::Duration};
+
+use pcap_file::{
+    DataLink, Endianness,
+    pcapng::{
+        PcapNgBlock, PcapNgWriter,
+        blocks::{
+            ENHANCED_PACKET_BLOCK,
+            interface_description::{
+                InterfaceDescriptionBlock, InterfaceDescriptionOption, InterfaceTsResolution,
+            },
+            interface_statistics::{InterfaceStatisticsBlock, InterfaceStatisticsOption},
+            name_resolution::{Ipv4Record, Ipv6Record, NameResolutionBlock, Record},
+            opt_common::CommonOption,
+            section_header::{SectionHeaderBlock, SectionHeaderOption},
+            systemd_journal_export::SystemdJournalExportBlock,
+        },
+    },
+};
+
+use super::{
+    Interface, InterfaceId, PacketOptions, Section, Statistics,
+    encoder::{append_frame, append_words, lengths},
+    journal,
+};
+use crate::model::{Direction, Frame, InterfaceAddress};
+
+/// An enhanced packet block without data, padding and comment is never longer.
+const PACKET_OVERHEAD: usize = 128;
+/// The longest text in an option: its length has 16 bits, and a filter has one byte before its text.
+const MAX_TEXT: usize = u16::MAX as usize - 1;
+/// The longest name in a name record: such a record also holds an address, and its length has 16 bits.
+const MAX_NAME: usize = 1024;
+
+// Options of an enhanced packet block: the code of the one of any length, the heads of the others.
+const COMMENT: u32 = 1;
+const END: u32 = option_head(0, 0);
+const FLAGS: u32 = option_head(2, 4);
+const DROP_COUNT: u32 = option_head(4, 8);
+const PACKET_ID: u32 = option_head(5, 8);
+const PROCESS: u32 = option_head(8, 8);
+
+/// Lays out pcapng, least significant byte first.
+pub(super) struct PcapngEncoder {
+    writer: PcapNgWriter<Vec<u8>>,
+    snaplen: u32,
+}
+
+impl PcapngEncoder {
+    pub(super) fn new(snaplen: u32) -> Self {
+        let mut writer = PcapNgWriter::with_endianness(Vec::new(), Endianness::Little)
+            .expect("writing into memory does not fail");
+        // The writer cannot exist without a section header of its own; ours comes with `section`.
+        writer.get_mut().clear();
+        Self { writer, snaplen }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.writer.get_ref()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.writer.get_mut().clear();
+    }
+
+    pub(super) fn section(&mut self, section: &Section) {
+        let Section { hardware, os, application, comment } = section;
+        let options = [
+            text(hardware).map(SectionHeaderOption::Hardware),
+            text(os).map(SectionHeaderOption::OS),
+            text(application).map(SectionHeaderOption::UserApplication),
+            text(comment).map(|comment| SectionHeaderOption::Common(CommonOption::Comment(comment))),
+        ];
+        self.append(SectionHeaderBlock {
+            endianness: Endianness::Little,
+            options: options.into_iter().flatten().collect(),
+            ..SectionHeaderBlock::default()
+        });
+    }
+
+    pub(super) fn interface(&mut self, interface: &Interface) -> InterfaceId {
+        let id = InterfaceId::new(self.declared());
+        self.append(InterfaceDescriptionBlock {
+            linktype: DataLink::ETHERNET,
+            snaplen: self.snaplen,
+            options: interface_options(interface),
+        });
+        id
+    }
+
+    pub(super) fn names<'n>(&mut self, names: impl IntoIterator<Item = (IpAddr, &'n str)>) {
+        let records: Vec<_> =
+            names.into_iter().filter_map(|(address, name)| name_record(address, name)).collect();
+        if !records.is_empty() {
+            self.append(NameResolutionBlock { records, options: Vec::new() });
+        }
+    }
+
+    pub(super) fn packet(&mut self, interface: InterfaceId, frame: &Frame<'_>, options: &PacketOptions<'_>) {
+        self.assert_declared(interface);
+        let (captured, original) = lengths(frame, self.snaplen);
+        let (time_high, time_low) = halves(frame.time_ns);
+
+        let out = self.writer.get_mut();
+        let start = out.len();
+        out.reserve(PACKET_OVERHEAD + captured as usize + options.comment.len());
+        append_words(
+            out,
+            [ENHANCED_PACKET_BLOCK, 0, interface.number(), time_high, time_low, captured, original],
+        );
+        append_frame(out, frame, captured as usize);
+        append_padding(out, captured as usize);
+        append_packet_options(out, frame.direction, options);
+
+        // The length stands at both ends; it is known only now.
+        let length = word(out.len() - start + 4);
+        append_words(out, [length]);
+        out[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
+    }
+
+    pub(super) fn event(&mut self, time_ns: u64, fields: &[(&str, &str)]) {
+        self.append(SystemdJournalExportBlock { journal_entry: Cow::Owned(journal::entry(time_ns, fields)) });
+    }
+
+    pub(super) fn statistics(&mut self, interface: InterfaceId, statistics: &Statistics) {
+        self.assert_declared(interface);
+        let end = Duration::from_nanos(statistics.end_ns);
+        let start = statistics.start_ns.map(Duration::from_nanos);
+        let options = [
+            start.map(InterfaceStatisticsOption::IsbStartTime),
+            Some(InterfaceStatisticsOption::IsbEndTime(end)),
+            statistics.received.map(InterfaceStatisticsOption::IsbIfRecv),
+            statistics.dropped.map(InterfaceStatisticsOption::IsbIfDrop),
+            statistics.accepted.map(InterfaceStatisticsOption::IsbFilterAccept),
+            statistics.os_dropped.map(InterfaceStatisticsOption::IsbOsDrop),
+            statistics.delivered.map(InterfaceStatisticsOption::IsbUsrDeliv),
+        ];
+        self.append(InterfaceStatisticsBlock {
+            interface_id: interface.number(),
+            timestamp: end,
+            options: options.into_iter().flatten().collect(),
+        });
+    }
+
+    fn append<'b>(&mut self, block: impl PcapNgBlock<'b>) {
+        self.writer
+            .write_pcapng_block(block)
+            .expect("every text fits its length field, memory takes every byte");
+    }
+
+    fn declared(&self) -> u32 {
+        word(self.writer.interfaces().len())
+    }
+
+    fn assert_declared(&self, interface: InterfaceId) {
+        assert!(
+            interface.number() < self.declared(),
+            "an interface is declared in the file that refers to it"
+        );
+    }
+}
+
+fn interface_options(interface: &Interface) -> Vec<InterfaceDescriptionOption<'_>> {
+    let mut options = vec![InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::NANO)];
+    options.extend(text(&interface.name).map(InterfaceDescriptionOption::IfName));
+    options.extend(text(&interface.description).map(InterfaceDescriptionOption::IfDescription));
+    options
+        .extend(interface.mac.map(|mac| InterfaceDescriptionOption::IfMacAddr(mac.bytes().to_vec().into())));
+    options.extend(interface.addresses.iter().map(address_option));
+    options.extend(interface.speed.map(InterfaceDescriptionOption::IfSpeed));
+    // A 0 byte says that the filter follows as text.
+    options.extend(
+        text(&interface.filter)
+            .map(|filter| InterfaceDescriptionOption::IfFilter([b"\0", filter.as_bytes()].concat().into())),
+    );
+    options
+}
+
+/// IPv4 with its netmask, IPv6 with the length of its prefix.
+fn address_option(address: &InterfaceAddress) -> InterfaceDescriptionOption<'_> {
+    match address.address {
+        IpAddr::V4(ip) => {
+            let host_bits = 32_u32.saturating_sub(address.prefix.into());
+            let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);
+            let bytes = [ip.octets(), mask.to_be_bytes()].as_flattened().to_vec();
+            InterfaceDescriptionOption::IfIpv4Addr(bytes.into())
+        }
+        IpAddr::V6(ip) => {
+            let mut bytes = ip.octets().to_vec();
+            bytes.push(address.prefix);
+            InterfaceDescriptionOption::IfIpv6Addr(bytes.into())
+        }
+    }
+}
+
+/// A name cannot hold the NUL that ends it; one that is empty has no record.
+fn name_record(address: IpAddr, name: &str) -> Option<Record<'_>> {
+    let name = name.split('\0').next().filter(|name| !name.is_empty())?;
+    let names = vec![Cow::Borrowed(&name[..name.floor_char_boundary(MAX_NAME)])];
+    Some(match address {
+        IpAddr::V4(ip_addr) => Record::Ipv4(Ipv4Record { ip_addr, names }),
+        IpAddr::V6(ip_addr) => Record::Ipv6(Ipv6Record { ip_addr, names }),
+    })
+}
+
+fn append_packet_options(out: &mut Vec<u8>, direction: Direction, options: &PacketOptions<'_>) {
+    let start = out.len();
+    match direction {
+        Direction::In => append_words(out, [FLAGS, 1]),
+        Direction::Out => append_words(out, [FLAGS, 2]),
+        Direction::Unknown => {}
+    }
+    if options.drops > 0 {
+        append_number(out, DROP_COUNT, options.drops);
+    }
+    if let Some(id) = options.packet_id {
+        append_number(out, PACKET_ID, id);
+    }
+    if let Some(process) = options.process {
+        append_words(out, [PROCESS, process.pid, process.tid]);
+    }
+    if let Some(comment) = text(options.comment) {
+        append_words(out, [option_head(COMMENT, word(comment.len()))]);
+        out.extend_from_slice(comment.as_bytes());
+        append_padding(out, comment.len());
+    }
+    if out.len() > start {
+        append_words(out, [END]);
+    }
+}
+
+fn append_number(out: &mut Vec<u8>, head: u32, number: u64) {
+    let (high, low) = halves(number);
+    append_words(out, [head, low, high]);
+}
+
+/// Fills up to a multiple of four what is `length` bytes long.
+fn append_padding(out: &mut Vec<u8>, length: usize) {
+    out.extend_from_slice(&[0; 3][..length.next_multiple_of(4) - length]);
+}
+
+/// An option's code and the length of its value, as one word.
+const fn option_head(code: u32, length: u32) -> u32 {
+    length << 16 | code
+}
+
+/// The upper and the lower half.
+const fn halves(number: u64) -> (u32, u32) {
+    ((number >> 32) as u32, (number & 0xffff_ffff) as u32)
+}
+
+fn word(number: usize) -> u32 {
+    u32::try_from(number).expect("lengths in a block, and interfaces in a file, are far below 2^32")
+}
+
+/// As much of a text as an option can hold; nothing if there is none.
+fn text(text: &str) -> Option<Cow<'_, str>> {
+    let end = text.floor_char_boundary(MAX_TEXT);
+    (end > 0).then(|| Cow::Borrowed(&text[..end]))
+}
