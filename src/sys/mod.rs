@@ -5,6 +5,7 @@
 mod capability;
 mod filter;
 mod libpcap;
+pub mod netns;
 mod ring;
 mod source;
 mod synthetic;

@@ -50,9 +50,16 @@ impl Poller {
         Waker(Arc::clone(&self.waker))
     }
 
-    /// Adds a descriptor under a key of the caller's, which is not `u64::MAX`.
+    /// Adds a descriptor under a key of the caller's, which is not `u64::MAX`. It wakes when it *becomes* readable,
+    /// not for as long as it is: what is left unread on purpose does not wake.
     pub fn add(&self, descriptor: BorrowedFd<'_>, key: u64) -> io::Result<()> {
-        Ok(self.epoll.add(descriptor.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, key))?)
+        let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+        Ok(self.epoll.add(descriptor.as_fd(), EpollEvent::new(interest, key))?)
+    }
+
+    /// Adds a descriptor of which only errors and hang-ups are of interest.
+    pub fn add_hang_up(&self, descriptor: BorrowedFd<'_>, key: u64) -> io::Result<()> {
+        Ok(self.epoll.add(descriptor.as_fd(), EpollEvent::new(EpollFlags::EPOLLET, key))?)
     }
 
     /// Takes a descriptor out again.

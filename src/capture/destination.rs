@@ -1,0 +1,288 @@
+//! The file or pipe that a savefile is written to: opened with care, filled with whole blocks only.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, IsTerminal, Read, Write},
+    os::fd::{AsFd, BorrowedFd},
+    os::unix::fs::FileTypeExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use crate::savefile::{self, Format};
+use crate::sys;
+
+use super::SinkError;
+
+/// How often the disk is asked for its room, at least.
+const RESERVE_CHECK: Duration = Duration::from_secs(1);
+/// And after how many bytes.
+const RESERVE_CHECK_BYTES: u64 = 16 << 20;
+
+/// Where a savefile goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// `-w -`
+    StandardOutput,
+    /// `-w FILE`; with rotation a pattern.
+    File(PathBuf),
+}
+
+/// What may be overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overwrite {
+    /// Empty files and capture files.
+    CapturesOnly,
+    /// Anything (`--force`).
+    Anything,
+}
+
+/// Why nothing can be written there. Found before anything is opened or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DestinationError {
+    /// Packets on a terminal.
+    #[error("standard output is a terminal, and packets would wreck it")]
+    Terminal,
+    /// Somebody's other file.
+    #[error("{} exists and is not a capture file", .0.display())]
+    NotCapture(PathBuf),
+    /// It cannot be looked at.
+    #[error("opening {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+impl Destination {
+    /// From the argument of `-w`.
+    pub fn new(argument: &Path) -> Self {
+        if argument == Path::new("-") { Self::StandardOutput } else { Self::File(argument.to_owned()) }
+    }
+
+    /// Whether a savefile may be put there.
+    pub fn check(&self, overwrite: Overwrite) -> Result<(), DestinationError> {
+        match self {
+            Self::StandardOutput if io::stdout().is_terminal() => Err(DestinationError::Terminal),
+            Self::StandardOutput => Ok(()),
+            Self::File(path) => check_file(path, overwrite),
+        }
+    }
+}
+
+fn check_file(path: &Path, overwrite: Overwrite) -> Result<(), DestinationError> {
+    let unreadable = |source| DestinationError::Unreadable { path: path.to_owned(), source };
+    let metadata = match path.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    if metadata.is_dir() {
+        return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+    }
+    let kind = metadata.file_type();
+    if kind.is_char_device() && File::open(path).is_ok_and(|device| device.is_terminal()) {
+        return Err(DestinationError::Terminal);
+    }
+    if !metadata.is_file() || metadata.len() == 0 || overwrite == Overwrite::Anything {
+        return Ok(());
+    }
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    match read {
+        Ok(()) if savefile::is_capture(&magic) => Ok(()),
+        Ok(()) => Err(DestinationError::NotCapture(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(DestinationError::NotCapture(path.to_owned()))
+        }
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+/// An open savefile or pipe.
+#[derive(Debug)]
+pub(super) struct Output {
+    file: File,
+    path: PathBuf,
+    is_regular: bool,
+    written: u64,
+    reserve: u64,
+    checked_at: Instant,
+    checked_bytes: u64,
+}
+
+impl Output {
+    /// Standard output, as a descriptor of its own.
+    pub(super) fn standard() -> Result<Self, SinkError> {
+        let path = PathBuf::from("standard output");
+        match io::stdout().as_fd().try_clone_to_owned() {
+            Ok(descriptor) => Ok(Self::new(descriptor.into(), path, 0)),
+            Err(source) => Err(SinkError::Io { operation: "opening", path, source }),
+        }
+    }
+
+    /// Makes the file, or empties it. `reserve` bytes of its disk are left alone.
+    pub(super) fn create(path: &Path, reserve: u64) -> Result<Self, SinkError> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+            .map_err(|source| SinkError::Io { operation: "creating", path: path.to_owned(), source })?;
+        let output = Self::new(file, path.to_owned(), reserve);
+        output.check_reserve().map(|()| output)
+    }
+
+    fn new(file: File, path: PathBuf, reserve: u64) -> Self {
+        let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        Self { file, path, is_regular, written: 0, reserve, checked_at: Instant::now(), checked_bytes: 0 }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether a reader waits at the other end, who wants each packet soon and may hang up.
+    pub(super) fn is_pipe(&self) -> bool {
+        !self.is_regular
+    }
+
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Appends whole blocks. If the disk is full, what fits of them stays, and the file ends with a whole one.
+    pub(super) fn append(&mut self, blocks: &[u8], format: Format) -> Result<(), SinkError> {
+        let mut done = 0;
+        while done < blocks.len() {
+            match self.file.write(&blocks[done..]) {
+                Ok(count) if count > 0 => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => {
+                    let error = result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into());
+                    return Err(self.give_up(blocks, done, format, error));
+                }
+            }
+        }
+        self.written += blocks.len() as u64;
+        self.look_at_reserve()
+    }
+
+    fn give_up(&mut self, blocks: &[u8], done: usize, format: Format, source: io::Error) -> SinkError {
+        let path = self.path.clone();
+        if source.kind() == io::ErrorKind::BrokenPipe {
+            return SinkError::Closed;
+        }
+        if self.is_regular {
+            self.written += whole_blocks(blocks, done, format, self.written == 0) as u64;
+            // A file that cannot even be cut ends with part of a block, which readers report and survive.
+            let _ = self.file.set_len(self.written);
+            let _ = io::Seek::seek(&mut self.file, io::SeekFrom::End(0));
+        }
+        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            SinkError::DiskFull { path }
+        } else {
+            SinkError::Io { operation: "writing", path, source }
+        }
+    }
+
+    fn look_at_reserve(&mut self) -> Result<(), SinkError> {
+        let is_due = self.written - self.checked_bytes >= RESERVE_CHECK_BYTES
+            || self.checked_at.elapsed() >= RESERVE_CHECK;
+        if !is_due {
+            return Ok(());
+        }
+        self.checked_at = Instant::now();
+        self.checked_bytes = self.written;
+        self.check_reserve()
+    }
+
+    fn check_reserve(&self) -> Result<(), SinkError> {
+        if !self.is_regular || self.reserve == 0 {
+            return Ok(());
+        }
+        // A disk that does not say how much room it has is written to.
+        match sys::free_bytes(&self.path) {
+            Ok((free, _)) if free < self.reserve => {
+                Err(SinkError::Reserve { path: self.path.clone(), free, reserve: self.reserve })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How many of the first `written` bytes make whole blocks; a classic file begins with a header of 24 bytes.
+fn whole_blocks(bytes: &[u8], written: usize, format: Format, at_start: bool) -> usize {
+    let mut end = match format {
+        Format::Pcap if at_start => 24,
+        Format::Pcap | Format::Pcapng => 0,
+    };
+    let length_at = |offset: usize| {
+        let bytes: [u8; 4] = bytes.get(offset..offset + 4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(bytes)).ok()
+    };
+    loop {
+        let next = match format {
+            Format::Pcapng => length_at(end + 4),
+            Format::Pcap => length_at(end + 8).map(|captured| captured + 16),
+        };
+        match next {
+            Some(length) if length > 0 && end + length <= written => end += length,
+            _ => return end.min(written),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_captures_and_empty_files_are_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            Destination::File(path)
+        };
+        let check = |destination: &Destination| destination.check(Overwrite::CapturesOnly);
+        assert!(check(&file("empty", b"")).is_ok());
+        assert!(check(&file("old.pcap", &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0])).is_ok());
+        assert!(check(&file("old.pcapng", &[0x0a, 0x0d, 0x0d, 0x0a])).is_ok());
+        assert!(check(&Destination::File(folder.path().join("new"))).is_ok());
+        for bytes in [&b"dear diary"[..], b"abc"] {
+            let diary = file("diary", bytes);
+            assert!(matches!(check(&diary), Err(DestinationError::NotCapture(_))));
+            assert!(diary.check(Overwrite::Anything).is_ok());
+        }
+        assert!(matches!(
+            check(&Destination::File(folder.path().to_owned())),
+            Err(DestinationError::Unreadable { .. })
+        ));
+    }
+
+    #[test]
+    fn a_cut_ends_behind_a_whole_block() {
+        let block = |length: u32| {
+            let mut bytes = vec![0; length as usize];
+            bytes[4..8].copy_from_slice(&length.to_le_bytes());
+            bytes
+        };
+        let bytes = [block(28), block(20), block(32)].concat();
+        for (written, whole) in [(0, 0), (27, 0), (28, 28), (47, 28), (48, 48), (79, 48), (80, 80)] {
+            assert_eq!(whole_blocks(&bytes, written, Format::Pcapng, true), whole, "{written}");
+        }
+        let mut record = vec![0; 16 + 5];
+        record[8] = 5;
+        let bytes = [vec![0; 24], record.clone(), record].concat();
+        for (written, whole) in [(3, 3), (24, 24), (44, 24), (45, 45), (66, 66)] {
+            assert_eq!(whole_blocks(&bytes, written, Format::Pcap, true), whole, "{written}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! From containers and interfaces to the taps that hear them. Pure: opens nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::model::{Container, Endpoint, HostSide, Link, LinkKind, NamespaceId, NetworkMode};
+use crate::sys::netns::Namespace;
+
+use super::{Place, TapKey, TapSpec};
+
+/// Which places on each container's way to listen at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of four, each on or off by itself")]
+pub struct Places {
+    /// `container`: the interfaces inside.
+    pub container: bool,
+    /// `veth`: the host's end of each.
+    pub veth: bool,
+    /// `bridge`: the bridges behind those.
+    pub bridge: bool,
+    /// `lo`: the loopback inside.
+    pub loopback: bool,
+}
+
+/// Inside the container only.
+impl Default for Places {
+    fn default() -> Self {
+        Self { container: true, veth: false, bridge: false, loopback: false }
+    }
+}
+
+/// What there is to listen on: namespaces that are held open, and the links in them.
+#[derive(Debug, Clone, Default)]
+pub struct Ground {
+    /// Held namespaces.
+    pub namespaces: HashMap<NamespaceId, Namespace>,
+    /// Links by namespace.
+    pub links: HashMap<NamespaceId, Vec<Link>>,
+    /// The namespace of the interfaces that are asked for by name.
+    pub host: Option<NamespaceId>,
+}
+
+/// Taps to open, and what will not be heard and why.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Each interface once, in order of the containers.
+    pub taps: Vec<TapSpec>,
+    /// Sentences for the user.
+    pub notes: Vec<String>,
+}
+
+/// The taps for these containers at these places, and for these interfaces of the host.
+pub fn plan(containers: &[&Container], interfaces: &[&Link], places: Places, ground: &Ground) -> Plan {
+    let mut planner = Planner { ground, taps: Vec::new(), seen: BTreeMap::new(), notes: Vec::new() };
+    // Joiners of a shared namespace come last, so that a tap bears the name of the container that owns it.
+    let (joiners, owners): (Vec<_>, Vec<_>) =
+        containers.iter().partition(|container| container.mode == NetworkMode::Shared);
+    for container in owners.into_iter().chain(joiners) {
+        planner.container(container, places);
+    }
+    if let Some(host) = ground.host {
+        for link in interfaces {
+            let place = if link.kind == LinkKind::Bridge { Place::Bridge } else { Place::Interface };
+            planner.tap(place, host, link, link.name.to_string(), describe_interface(link, host));
+        }
+    }
+    Plan { taps: planner.taps, notes: planner.notes }
+}
+
+struct Planner<'a> {
+    ground: &'a Ground,
+    taps: Vec<TapSpec>,
+    seen: BTreeMap<TapKey, usize>,
+    notes: Vec<String>,
+}
+
+impl Planner<'_> {
+    fn container(&mut self, container: &Container, places: Places) {
+        let Some(namespace) = container.namespace else {
+            self.notes.push(format!(
+                "container {} is {}: nothing to listen on yet",
+                container.name, container.state
+            ));
+            return;
+        };
+        if container.mode == NetworkMode::Host {
+            self.notes.push(format!(
+                "container {} is in host mode: it has no interface of its own, and its packets are not told apart \
+                 from the host's",
+                container.name
+            ));
+            return;
+        }
+        if container.endpoints.is_empty() && !places.loopback {
+            self.notes
+                .push(format!("container {} has no interface but loopback: add --at lo", container.name));
+        }
+        for endpoint in &container.endpoints {
+            self.endpoint(container, endpoint, places);
+        }
+        if places.loopback
+            && let Some(loopback) = self.find(namespace, |link| link.kind == LinkKind::Loopback)
+        {
+            let description = describe(container, None);
+            self.tap(Place::Loopback, namespace, &loopback, format!("{}/lo", container.name), description);
+        }
+    }
+
+    fn endpoint(&mut self, container: &Container, endpoint: &Endpoint, places: Places) {
+        let description = describe(container, Some(endpoint));
+        if places.container {
+            let name = format!("{}/{}", container.name, endpoint.link.name);
+            self.tap(Place::Container, endpoint.namespace, &endpoint.link, name, description.clone());
+        }
+        let HostSide::Pair { link, index, namespace, bridge } = &endpoint.host_side else {
+            if places.veth || places.bridge {
+                let (name, interface) = (&container.name, &endpoint.link.name);
+                self.notes
+                    .push(format!("{name}/{interface} has no veth on the host: nothing to listen on there"));
+            }
+            return;
+        };
+        if places.veth
+            && let Some(far) = self.find(*namespace, |candidate| candidate.index == *index)
+        {
+            self.tap(Place::Veth, *namespace, &far, format!("{}@{link}", container.name), description);
+        }
+        if places.bridge
+            && let Some(bridge) = bridge
+            && let Some(bridge) = self.find(*namespace, |candidate| candidate.name == *bridge)
+        {
+            let description = describe_interface(&bridge, *namespace);
+            self.tap(Place::Bridge, *namespace, &bridge, bridge.name.to_string(), description);
+        }
+    }
+
+    fn find(&self, namespace: NamespaceId, wanted: impl Fn(&Link) -> bool) -> Option<Link> {
+        self.ground.links.get(&namespace)?.iter().find(|link| wanted(link)).cloned()
+    }
+
+    fn tap(&mut self, place: Place, namespace: NamespaceId, link: &Link, name: String, description: String) {
+        let key = TapKey { namespace, index: link.index };
+        if let Some(known) = self.seen.get(&key) {
+            let tap = &mut self.taps[*known];
+            if tap.name != name {
+                tap.description.push_str(", also ");
+                tap.description.push_str(&name);
+            }
+            return;
+        }
+        let Some(namespace) = self.ground.namespaces.get(&namespace).cloned() else {
+            self.notes.push(format!("{name}: its namespace {namespace} could not be opened"));
+            return;
+        };
+        self.seen.insert(key, self.taps.len());
+        self.taps.push(TapSpec { place, name, description, link: link.clone(), namespace });
+    }
+}
+
+fn describe(container: &Container, endpoint: Option<&Endpoint>) -> String {
+    let mut parts = Vec::new();
+    parts.extend(container.image.as_ref().map(|image| format!("image {image}")));
+    parts.push(format!("{} {}", container.engine, container.short_id()));
+    if let Some(endpoint) = endpoint {
+        parts.extend(endpoint.network.as_ref().map(|network| format!("network {network}")));
+        parts.extend(match &endpoint.host_side {
+            HostSide::Pair { link, bridge: Some(bridge), .. } => Some(format!("{link} on bridge {bridge}")),
+            HostSide::Pair { link, bridge: None, .. } => Some(format!("peer {link}")),
+            HostSide::Parent { link, .. } => Some(format!("parent {link}")),
+            HostSide::Unconfirmed { .. } | HostSide::None => None,
+        });
+    }
+    parts.extend(container.namespace.map(|namespace| namespace.to_string()));
+    parts.extend(container.published.iter().map(|port| format!("published {port}")));
+    parts.join(", ")
+}
+
+fn describe_interface(link: &Link, namespace: NamespaceId) -> String {
+    format!("{} of the host, {namespace}", link.kind)
+}

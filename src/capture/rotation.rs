@@ -1,0 +1,286 @@
+//! When a file ends, what the next one is called, and which old ones go: tcpdump's -C, -G and -W with their meaning,
+//! and --keep and --max-total for what those cannot say. Pure but for the clock that is passed in.
+
+use std::{
+    collections::VecDeque,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::Zoned;
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RotationOptions {
+    /// `-C`: a file ends with the packet that takes it past that many bytes.
+    pub file_bytes: Option<u64>,
+    /// `-G`: a file ends after that time.
+    pub period: Option<Duration>,
+    /// `-W`: with `-C` the number of files that are written in turn; with `-G` the number after which to end.
+    pub count: Option<u32>,
+    /// `--keep`: older files are removed.
+    pub keep: Option<u32>,
+    /// `--max-total`: older files are removed so that all together stay below that many bytes.
+    pub max_total: Option<u64>,
+}
+
+/// Why that cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRotation {
+    /// tcpdump ignores -W here without a word.
+    #[error(
+        "-W together with both -C and -G has no effect in tcpdump: use --keep N to bound the number of files"
+    )]
+    CountWithBoth,
+    /// Nothing rotates.
+    #[error("-W, --keep and --max-total need -C or -G: without them there is one file")]
+    NothingRotates,
+    /// Each file would overwrite the one before.
+    #[error(
+        "-G needs a name with a time in it, such as web-%Y%m%d-%H%M%S.pcapng: otherwise each file overwrites the last"
+    )]
+    NameWithoutTime,
+    /// A ring of files already bounds them.
+    #[error("--keep and --max-total do not go with a ring of files (-C with -W)")]
+    TwoBounds,
+    /// Zero of anything.
+    #[error("a size, time or number of files of zero makes no file")]
+    Zero,
+    /// Standard output is one file.
+    #[error("the standard output cannot be rotated: give a file name to -w")]
+    Pipe,
+}
+
+/// A checked policy and the files it has led to.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    pattern: PathBuf,
+    options: RotationOptions,
+    /// Files begun so far.
+    begun: u32,
+    /// Files begun under the present time.
+    begun_in_period: u32,
+    kept: VecDeque<(PathBuf, u64)>,
+}
+
+/// What follows when a file ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// This file; those are to be removed first.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Whether a file of that name is one of this run's and to be overwritten.
+        is_reused: bool,
+        /// Old files.
+        removed: Vec<PathBuf>,
+    },
+    /// No further file.
+    Complete,
+}
+
+/// Why a file ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By its size.
+    Size,
+    /// By its time.
+    Time,
+}
+
+impl Rotation {
+    /// Checks the mix of options for files named after `pattern`.
+    pub fn new(pattern: &Path, options: RotationOptions) -> Result<Self, InvalidRotation> {
+        let RotationOptions { file_bytes, period, count, keep, max_total } = options;
+        let rotates = file_bytes.is_some() || period.is_some();
+        let zero = file_bytes == Some(0)
+            || period == Some(Duration::ZERO)
+            || count == Some(0)
+            || keep == Some(0)
+            || max_total == Some(0);
+        let bounded = keep.is_some() || max_total.is_some();
+        if zero {
+            return Err(InvalidRotation::Zero);
+        }
+        if !rotates && (count.is_some() || bounded) {
+            return Err(InvalidRotation::NothingRotates);
+        }
+        if file_bytes.is_some() && period.is_some() && count.is_some() {
+            return Err(InvalidRotation::CountWithBoth);
+        }
+        if file_bytes.is_some() && count.is_some() && bounded {
+            return Err(InvalidRotation::TwoBounds);
+        }
+        if rotates && pattern == Path::new("-") {
+            return Err(InvalidRotation::Pipe);
+        }
+        if period.is_some() && !pattern.to_string_lossy().contains('%') {
+            return Err(InvalidRotation::NameWithoutTime);
+        }
+        Ok(Self { pattern: pattern.to_owned(), options, begun: 0, begun_in_period: 0, kept: VecDeque::new() })
+    }
+
+    /// The size at which a file is full.
+    pub fn file_bytes(&self) -> Option<u64> {
+        self.options.file_bytes
+    }
+
+    /// The time after which a file ends.
+    pub fn period(&self) -> Option<Duration> {
+        self.options.period
+    }
+
+    /// The first file's path.
+    pub fn first(&mut self, now: &Zoned) -> PathBuf {
+        let path = self.name(now);
+        self.begun += 1;
+        self.begun_in_period += 1;
+        path
+    }
+
+    /// What follows the file at `path` that ended with `bytes` bytes.
+    pub fn next(&mut self, path: &Path, bytes: u64, ended: Ended, now: &Zoned) -> Next {
+        let RotationOptions { count, keep, max_total, period, .. } = self.options;
+        if period.is_some() && count.is_some_and(|count| self.begun >= count) {
+            return Next::Complete;
+        }
+        if ended == Ended::Time {
+            self.begun_in_period = 0;
+        }
+        self.kept.push_back((path.to_owned(), bytes));
+        let mut removed = Vec::new();
+        let over = |kept: &VecDeque<(PathBuf, u64)>| {
+            // The file that is about to begin counts as one, and may become as large as a full one.
+            let total: u64 =
+                kept.iter().map(|(_, bytes)| bytes).sum::<u64>() + self.options.file_bytes.unwrap_or(0);
+            keep.is_some_and(|keep| kept.len() >= keep as usize) || max_total.is_some_and(|most| total > most)
+        };
+        while !self.kept.is_empty() && over(&self.kept) {
+            removed.extend(self.kept.pop_front().map(|(path, _)| path));
+        }
+        let path = self.name(now);
+        let is_reused = self.ring().is_some_and(|count| self.begun >= count);
+        self.begun += 1;
+        self.begun_in_period += 1;
+        Next::File { path, is_reused, removed }
+    }
+
+    /// With -C and -W alone: how many files are written in turn.
+    fn ring(&self) -> Option<u32> {
+        self.options.count.filter(|_| self.options.file_bytes.is_some() && self.options.period.is_none())
+    }
+
+    /// tcpdump's names: with -G the time put in; with -C a number behind, none for the first; in a ring every file has
+    /// a number, with zeros in front so that names sort.
+    fn name(&self, now: &Zoned) -> PathBuf {
+        let mut name: OsString = if self.options.period.is_some() {
+            let pattern = self.pattern.to_string_lossy();
+            // A directive that does not exist leaves the text as it is.
+            jiff::fmt::strtime::format(pattern.as_ref(), now).unwrap_or_else(|_| pattern.into_owned()).into()
+        } else {
+            self.pattern.clone().into_os_string()
+        };
+        if let Some(count) = self.ring() {
+            let width = (count - 1).to_string().len();
+            name.push(format!("{:0width$}", self.begun % count));
+        } else if self.options.file_bytes.is_some() && self.begun_in_period > 0 {
+            name.push(self.begun_in_period.to_string());
+        }
+        name.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Zoned {
+        "2026-11-23T04:05:06[UTC]".parse().unwrap()
+    }
+
+    fn names(options: RotationOptions, pattern: &str, ended: Ended, files: usize) -> Vec<String> {
+        let mut rotation = Rotation::new(Path::new(pattern), options).unwrap();
+        let mut path = rotation.first(&now());
+        let mut names = vec![path.display().to_string()];
+        while names.len() < files {
+            match rotation.next(&path, 10, ended, &now()) {
+                Next::File { path: next, .. } => path = next,
+                Next::Complete => break,
+            }
+            names.push(path.display().to_string());
+        }
+        names
+    }
+
+    #[test]
+    fn names_are_tcpdumps() {
+        let by_size = RotationOptions { file_bytes: Some(10), ..Default::default() };
+        assert_eq!(names(by_size, "a", Ended::Size, 3), ["a", "a1", "a2"]);
+        let ring = RotationOptions { count: Some(11), ..by_size };
+        assert_eq!(names(ring, "a", Ended::Size, 12).last().map(String::as_str), Some("a00"));
+        let by_time = RotationOptions { period: Some(Duration::from_secs(1)), ..Default::default() };
+        assert_eq!(names(by_time, "a-%H%M%S", Ended::Time, 1), ["a-040506"]);
+        let both = RotationOptions { file_bytes: Some(10), ..by_time };
+        assert_eq!(names(both, "a-%H%M%S", Ended::Size, 3), ["a-040506", "a-0405061", "a-0405062"]);
+        assert_eq!(names(both, "a-%H%M%S", Ended::Time, 2), ["a-040506", "a-040506"]);
+    }
+
+    #[test]
+    fn time_and_count_end_the_run() {
+        let options =
+            RotationOptions { period: Some(Duration::from_secs(1)), count: Some(2), ..Default::default() };
+        assert_eq!(names(options, "a%S", Ended::Time, 9).len(), 2);
+    }
+
+    #[test]
+    fn old_files_go_by_number_and_by_size() {
+        let options = RotationOptions { file_bytes: Some(10), keep: Some(2), ..Default::default() };
+        let mut rotation = Rotation::new(Path::new("a"), options).unwrap();
+        let first = rotation.first(&now());
+        let Next::File { path, removed, .. } = rotation.next(&first, 10, Ended::Size, &now()) else {
+            panic!()
+        };
+        assert!(removed.is_empty());
+        let Next::File { removed, .. } = rotation.next(&path, 10, Ended::Size, &now()) else { panic!() };
+        assert_eq!(removed, [PathBuf::from("a")]);
+
+        let options = RotationOptions { file_bytes: Some(10), max_total: Some(25), ..Default::default() };
+        let mut rotation = Rotation::new(Path::new("a"), options).unwrap();
+        let first = rotation.first(&now());
+        let Next::File { path, removed, .. } = rotation.next(&first, 10, Ended::Size, &now()) else {
+            panic!()
+        };
+        assert!(removed.is_empty());
+        let Next::File { removed, .. } = rotation.next(&path, 10, Ended::Size, &now()) else { panic!() };
+        assert_eq!(removed, [PathBuf::from("a")]);
+    }
+
+    #[test]
+    fn mixes_without_meaning_are_refused() {
+        let check = |options| Rotation::new(Path::new("a"), options).map(|_| ());
+        let second = Some(Duration::from_secs(1));
+        let size = RotationOptions { file_bytes: Some(10), ..Default::default() };
+        assert_eq!(
+            check(RotationOptions { period: second, count: Some(1), ..size }),
+            Err(InvalidRotation::CountWithBoth)
+        );
+        assert_eq!(
+            check(RotationOptions { keep: Some(1), ..Default::default() }),
+            Err(InvalidRotation::NothingRotates)
+        );
+        assert_eq!(
+            check(RotationOptions { period: second, ..Default::default() }),
+            Err(InvalidRotation::NameWithoutTime)
+        );
+        assert_eq!(
+            check(RotationOptions { count: Some(2), keep: Some(2), ..size }),
+            Err(InvalidRotation::TwoBounds)
+        );
+        assert_eq!(
+            check(RotationOptions { file_bytes: Some(0), ..Default::default() }),
+            Err(InvalidRotation::Zero)
+        );
+        assert_eq!(Rotation::new(Path::new("-"), size).map(|_| ()), Err(InvalidRotation::Pipe));
+    }
+}

@@ -1,0 +1,254 @@
+//! Frames into a savefile, or a row of them that each stand alone.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    os::fd::BorrowedFd,
+    time::{Duration, Instant},
+};
+
+use jiff::Zoned;
+
+use crate::model::Frame;
+use crate::savefile::{Encoder, Format, Interface, InterfaceId, PacketOptions, Section, Statistics};
+
+use super::{
+    Event, TapSpec,
+    destination::{Destination, DestinationError, Output, Overwrite},
+    rotation::{Ended, Next, Rotation},
+    sink::{Settled, Sink, SinkError, TapTotals},
+};
+
+/// Blocks are gathered until they make that many bytes.
+const WRITE_BYTES: usize = 256 << 10;
+/// Or until they are that old.
+const WRITE_AGE: Duration = Duration::from_millis(500);
+
+/// How a savefile is written.
+#[derive(Debug, Clone)]
+pub struct SavefileOptions {
+    /// Where to.
+    pub destination: Destination,
+    /// pcapng or pcap.
+    pub format: Format,
+    /// Packets are cut to that many bytes.
+    pub snaplen: u32,
+    /// Every file begins with it.
+    pub section: Section,
+    /// Every interface names it.
+    pub filter: String,
+    /// Which files there will be.
+    pub rotation: Rotation,
+    /// What may be overwritten.
+    pub overwrite: Overwrite,
+    /// Bytes of the disk that are left alone.
+    pub reserve: u64,
+    /// When packets are written.
+    pub buffering: Buffering,
+}
+
+/// When packets are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buffering {
+    /// In large pieces, at least twice a second; into a pipe at once.
+    Blocks,
+    /// As soon as they come (`-U`).
+    Packets,
+}
+
+/// A savefile being written.
+pub struct SavefileSink {
+    options: SavefileOptions,
+    encoder: Encoder,
+    output: Output,
+    opened_at: Instant,
+    written_at: Instant,
+    taps: Vec<Declared>,
+    names: BTreeMap<IpAddr, String>,
+}
+
+/// A tap and its part in the present file.
+struct Declared {
+    interface: Interface,
+    /// None once it has ended: then it has no part in further files.
+    id: Option<InterfaceId>,
+    /// What the statistics blocks of earlier files have told already.
+    told: TapTotals,
+}
+
+impl SavefileSink {
+    /// Makes the first file. It has its header on disk once the first turn is over.
+    pub fn create(mut options: SavefileOptions) -> Result<Self, SinkError> {
+        let output = match &options.destination {
+            Destination::StandardOutput => Output::standard()?,
+            Destination::File(_) => Output::create(&options.rotation.first(&Zoned::now()), options.reserve)?,
+        };
+        let mut encoder = Encoder::new(options.format, options.snaplen);
+        encoder.section(&options.section);
+        let now = Instant::now();
+        Ok(Self {
+            options,
+            encoder,
+            output,
+            opened_at: now,
+            written_at: now,
+            taps: Vec::new(),
+            names: BTreeMap::new(),
+        })
+    }
+
+    fn write(&mut self) -> Result<(), SinkError> {
+        self.written_at = Instant::now();
+        let result = self.output.append(self.encoder.bytes(), self.options.format);
+        self.encoder.clear();
+        result
+    }
+
+    /// The name Wireshark shows for an address is the first one it reads, so a changed name only counts in later files.
+    fn learn(&mut self, names: &[(IpAddr, String)]) -> Vec<(IpAddr, String)> {
+        names
+            .iter()
+            .filter(|(ip, name)| self.names.insert(*ip, name.clone()).as_ref() != Some(name))
+            .cloned()
+            .collect()
+    }
+
+    fn tell(&mut self, tap: usize, totals: &TapTotals, passed: u64) {
+        let Some(Declared { id: Some(id), told, .. }) = self.taps.get_mut(tap) else { return };
+        let lost = totals.lost - told.lost;
+        let statistics = Statistics {
+            start_ns: Some(if told.end_ns == 0 { totals.start_ns } else { told.end_ns }),
+            end_ns: totals.end_ns,
+            received: Some(passed),
+            dropped: None,
+            accepted: Some(passed),
+            os_dropped: Some(lost),
+            delivered: Some(totals.delivered - told.delivered),
+        };
+        self.encoder.statistics(*id, &statistics);
+        *told = TapTotals { passed: told.passed + passed, ..*totals };
+    }
+
+    fn begin_file(&mut self) {
+        self.encoder.section(&self.options.section);
+        for tap in self.taps.iter_mut().filter(|tap| tap.id.is_some()) {
+            tap.id = Some(self.encoder.interface(&tap.interface));
+        }
+        self.encoder.names(self.names.iter().map(|(ip, name)| (*ip, name.as_str())));
+        self.opened_at = Instant::now();
+    }
+
+    fn has_had_its_time(&self) -> bool {
+        self.options.rotation.period().is_some_and(|period| self.opened_at.elapsed() >= period)
+    }
+}
+
+impl Sink for SavefileSink {
+    fn tap(&mut self, spec: &TapSpec) -> Result<(), SinkError> {
+        let interface = Interface {
+            name: spec.name.clone(),
+            description: spec.description.clone(),
+            mac: spec.link.mac,
+            addresses: spec.link.addresses.clone(),
+            filter: self.options.filter.clone(),
+            speed: None,
+        };
+        let id = Some(self.encoder.interface(&interface));
+        self.taps.push(Declared { interface, id, told: TapTotals::default() });
+        Ok(())
+    }
+
+    fn packet(&mut self, tap: usize, frame: &Frame<'_>, lost: u64) -> Result<(), SinkError> {
+        let Some(Declared { id: Some(id), .. }) = self.taps.get(tap) else { return Ok(()) };
+        self.encoder.packet(*id, frame, &PacketOptions { drops: lost, ..PacketOptions::default() });
+        if self.encoder.bytes().len() < WRITE_BYTES { Ok(()) } else { self.write() }
+    }
+
+    fn tap_ended(&mut self, tap: usize, totals: &TapTotals) -> Result<(), SinkError> {
+        let told = self.taps.get(tap).map_or(0, |tap| tap.told.passed);
+        self.tell(tap, totals, totals.passed.saturating_sub(told));
+        if let Some(tap) = self.taps.get_mut(tap) {
+            tap.id = None;
+        }
+        Ok(())
+    }
+
+    fn names(&mut self, names: &[(IpAddr, String)]) -> Result<(), SinkError> {
+        let fresh = self.learn(names);
+        if !fresh.is_empty() {
+            self.encoder.names(fresh.iter().map(|(ip, name)| (*ip, name.as_str())));
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> Result<(), SinkError> {
+        let priority = (event.priority as u8).to_string();
+        let mut fields = vec![
+            ("MESSAGE", event.message.as_str()),
+            ("PRIORITY", &priority),
+            ("SYSLOG_IDENTIFIER", "pcapsule"),
+        ];
+        fields.extend(event.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        self.encoder.event(event.time_ns, &fields);
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        let size = self.output.written() + self.encoder.bytes().len() as u64;
+        self.options.rotation.file_bytes().is_some_and(|limit| size > limit)
+    }
+
+    fn rotate(&mut self, totals: &[(usize, TapTotals)]) -> Result<(), SinkError> {
+        for (tap, totals) in totals {
+            // What still waits in the kernel belongs to the next file.
+            let told = self.taps.get(*tap).map(|tap| tap.told).unwrap_or_default();
+            self.tell(*tap, totals, totals.delivered - told.delivered + totals.lost - told.lost);
+        }
+        self.write()?;
+        let ended = if self.has_had_its_time() { Ended::Time } else { Ended::Size };
+        let (path, bytes) = (self.output.path().to_owned(), self.output.written());
+        match self.options.rotation.next(&path, bytes, ended, &Zoned::now()) {
+            Next::Complete => return Err(SinkError::Complete),
+            Next::File { path, is_reused, removed } => {
+                for old in removed {
+                    std::fs::remove_file(&old).map_err(|source| SinkError::Io {
+                        operation: "removing",
+                        path: old,
+                        source,
+                    })?;
+                }
+                if !is_reused {
+                    Destination::File(path.clone()).check(self.options.overwrite)?;
+                }
+                self.output = Output::create(&path, self.options.reserve)?;
+            }
+        }
+        self.begin_file();
+        self.write()
+    }
+
+    fn settle(&mut self, now: Instant) -> Result<Settled, SinkError> {
+        let is_eager = self.options.buffering == Buffering::Packets || self.output.is_pipe();
+        let is_first = self.output.written() == 0;
+        let is_old = now.saturating_duration_since(self.written_at) >= WRITE_AGE;
+        if !self.encoder.bytes().is_empty() && (is_eager || is_first || is_old) {
+            self.write()?;
+        }
+        Ok(if self.has_had_its_time() { Settled::RotationDue } else { Settled::Done })
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.write()
+    }
+
+    fn reader(&self) -> Option<BorrowedFd<'_>> {
+        self.output.is_pipe().then(|| self.output.descriptor())
+    }
+}
+
+/// A file that a later turn of the rotation would overwrite.
+impl From<DestinationError> for SinkError {
+    fn from(source: DestinationError) -> Self {
+        Self::Refused(source)
+    }
+}

@@ -1,0 +1,462 @@
+//! The capture loop: one thread, many taps, one sink, frames in the order of time.
+//!
+//! The rings of several taps hand over their blocks at different moments, so with more than one tap frames are held
+//! back (in the ring, uncopied) until no tap can come up with an earlier one.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    io,
+    net::IpAddr,
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::sys::{Poller, Wake, Waker};
+
+use super::{
+    Event, OpenTap, TapKey,
+    sink::{Settled, Sink, SinkError, TapTotals},
+};
+
+/// By then a ring has handed over a frame: its block timeout (8 ms) may pass twice, rounded up by the kernel's timer.
+const HAND_OVER: Duration = Duration::from_millis(30);
+/// How long a tap that lets nothing more in is kept: a frame may get its time stamp just after that.
+const LINGER: Duration = Duration::from_millis(40);
+/// With one tap nothing is held back, but a turn must end although frames keep coming.
+const AHEAD: Duration = Duration::from_millis(100);
+/// How soon held-back frames are looked at again.
+const HELD_BACK_TURN: Duration = Duration::from_millis(4);
+/// How long a turn may last when nothing happens.
+const IDLE_TURN: Duration = Duration::from_millis(250);
+const READER: u64 = u64::MAX - 1;
+
+/// When to stop by oneself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// After that many frames.
+    pub packets: Option<u64>,
+    /// After that time.
+    pub duration: Option<Duration>,
+    /// When the last tap has ended.
+    pub until_taps_end: bool,
+}
+
+/// What other threads may ask of the loop.
+pub enum Command {
+    /// Listen on one more.
+    Arm(Box<OpenTap>),
+    /// Deliver what this tap has, then close it.
+    End(TapKey),
+    /// Addresses have names.
+    Names(Vec<(IpAddr, String)>),
+    /// Something happened.
+    Note(Event),
+    /// Deliver everything, then end.
+    Stop,
+}
+
+/// The other threads' end.
+#[derive(Clone)]
+pub struct Controls {
+    commands: Sender<Command>,
+    waker: Waker,
+}
+
+impl Controls {
+    /// Asks for something; does nothing once the loop has ended.
+    pub fn send(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            self.waker.wake();
+        }
+    }
+}
+
+/// Counts for a live display, brought up to date once a turn.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Frames delivered.
+    pub packets: AtomicU64,
+    /// Their captured bytes.
+    pub bytes: AtomicU64,
+    /// Frames lost in the kernel, as far as known.
+    pub lost: AtomicU64,
+    /// Taps that live.
+    pub taps: AtomicUsize,
+}
+
+/// Why it ended.
+#[derive(Debug)]
+pub enum StopReason {
+    /// It was asked to.
+    Asked,
+    /// The packet limit.
+    Packets,
+    /// The time limit.
+    Duration,
+    /// The last tap ended.
+    TapsEnded,
+    /// The sink takes no more.
+    Sink(SinkError),
+    /// The kernel refused to wait for the taps.
+    Wait(io::Error),
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Why.
+    pub reason: StopReason,
+    /// What each tap saw, in the order they were armed.
+    pub taps: Vec<TapOutcome>,
+    /// What went wrong while the output was being closed, apart from the reason.
+    pub closing: Option<SinkError>,
+}
+
+/// What one tap saw.
+#[derive(Debug, Clone)]
+pub struct TapOutcome {
+    /// Its name.
+    pub name: String,
+    /// Its counts.
+    pub totals: TapTotals,
+}
+
+/// A capture that is ready to run.
+pub struct Session<S: Sink> {
+    poller: Poller,
+    commands: Receiver<Command>,
+    sink: S,
+    limits: Limits,
+    taps: BTreeMap<usize, Armed>,
+    outcomes: Vec<TapOutcome>,
+    progress: Arc<Progress>,
+    delivered: u64,
+    bytes: u64,
+    stopping: Option<StopReason>,
+}
+
+struct Armed {
+    tap: OpenTap,
+    totals: TapTotals,
+    /// Set once no further frame is let in: when the last one must have come.
+    last_call: Option<Instant>,
+    /// Its interface was seen to go down; the kernel does not tell when it goes away after that.
+    went_down: bool,
+}
+
+/// Why a run of deliveries was broken off.
+enum Break {
+    PacketLimit,
+    FileFull,
+    Sink(SinkError),
+}
+
+impl<S: Sink> Session<S> {
+    /// A session with these taps; the sink is told of each.
+    pub fn new(sink: S, limits: Limits, taps: Vec<OpenTap>) -> Result<(Self, Controls), StopReason> {
+        let poller = Poller::new().map_err(StopReason::Wait)?;
+        let (commands, receiver) = channel();
+        let controls = Controls { commands, waker: poller.waker() };
+        if let Some(reader) = sink.reader() {
+            // A regular file cannot be polled, and nobody hangs up on it.
+            let _ = poller.add_hang_up(reader, READER);
+        }
+        let mut session = Self {
+            poller,
+            commands: receiver,
+            sink,
+            limits,
+            taps: BTreeMap::new(),
+            outcomes: Vec::new(),
+            progress: Arc::default(),
+            delivered: 0,
+            bytes: 0,
+            stopping: None,
+        };
+        for tap in taps {
+            session.arm(tap)?;
+        }
+        session.sink.settle(Instant::now()).map_err(StopReason::Sink)?;
+        Ok((session, controls))
+    }
+
+    /// Counts to show while it runs.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Runs until a limit, a stop or a failure. Blocks the thread.
+    pub fn run(mut self) -> Outcome {
+        let deadline = self.limits.duration.map(|duration| Instant::now() + duration);
+        let reason = loop {
+            if let Err(reason) = self.turn(deadline) {
+                break reason;
+            }
+            if self.taps.is_empty()
+                && let Some(reason) = self.stopping.take()
+            {
+                break reason;
+            }
+        };
+        self.close(reason)
+    }
+
+    /// One turn: deliver, flush, wait, obey.
+    fn turn(&mut self, deadline: Option<Instant>) -> Result<(), StopReason> {
+        let begin = Instant::now();
+        let held_back = self.deliver()?;
+        self.end_taps(begin)?;
+        if self.sink.settle(Instant::now()).map_err(StopReason::Sink)? == Settled::RotationDue {
+            self.rotate()?;
+        }
+        self.publish();
+        if self.taps.is_empty() && (self.stopping.is_some() || self.limits.until_taps_end) {
+            self.stopping.get_or_insert(StopReason::TapsEnded);
+            return Ok(());
+        }
+        let failed = self.wait(held_back, deadline)?;
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            self.stop(StopReason::Duration);
+        }
+        self.obey()?;
+        self.look_after(&failed)
+    }
+
+    /// Returns the keys of the descriptors that failed; readable ones need no answer but the next delivery.
+    fn wait(&self, held_back: bool, deadline: Option<Instant>) -> Result<Vec<u64>, StopReason> {
+        let now = Instant::now();
+        let ending = self.taps.values().filter_map(|armed| armed.last_call).min();
+        let mut at_most = if held_back { HELD_BACK_TURN } else { IDLE_TURN };
+        for moment in [ending, deadline.filter(|_| self.stopping.is_none())].into_iter().flatten() {
+            at_most = at_most.min(moment.saturating_duration_since(now));
+        }
+        let mut failed = Vec::new();
+        let each = |wake| failed.extend(if let Wake::Failed(key) = wake { Some(key) } else { None });
+        self.poller.wait(at_most, each).map_err(StopReason::Wait)?;
+        Ok(failed)
+    }
+
+    fn obey(&mut self) -> Result<(), StopReason> {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Arm(tap) if self.stopping.is_none() => self.arm(*tap)?,
+                Command::Arm(_) => {}
+                Command::End(key) => {
+                    for armed in self.taps.values_mut().filter(|armed| armed.tap.spec.key() == key) {
+                        armed.end();
+                    }
+                }
+                Command::Names(names) => self.sink.names(&names).map_err(StopReason::Sink)?,
+                Command::Note(event) => self.sink.event(&event).map_err(StopReason::Sink)?,
+                Command::Stop => self.stop(StopReason::Asked),
+            }
+        }
+        Ok(())
+    }
+
+    fn look_after(&mut self, failed: &[u64]) -> Result<(), StopReason> {
+        if failed.contains(&READER) {
+            return Err(StopReason::Sink(SinkError::Closed));
+        }
+        for (number, armed) in &mut self.taps {
+            armed.went_down |= failed.contains(&(*number as u64));
+            if armed.went_down && !armed.tap.source.interface_exists() {
+                armed.end();
+            }
+        }
+        Ok(())
+    }
+
+    fn arm(&mut self, tap: OpenTap) -> Result<(), StopReason> {
+        let number = self.outcomes.len();
+        self.sink.tap(&tap.spec).map_err(StopReason::Sink)?;
+        self.poller.add(tap.source.descriptor(), number as u64).map_err(StopReason::Wait)?;
+        let totals = TapTotals { start_ns: now_ns(), ..TapTotals::default() };
+        self.outcomes.push(TapOutcome { name: tap.spec.name.clone(), totals });
+        self.taps.insert(number, Armed { tap, totals, last_call: None, went_down: false });
+        Ok(())
+    }
+
+    fn stop(&mut self, reason: StopReason) {
+        self.stopping.get_or_insert(reason);
+        for armed in self.taps.values_mut() {
+            armed.end();
+        }
+    }
+
+    /// Delivers what can be delivered in order; tells whether frames had to be held back.
+    fn deliver(&mut self) -> Result<bool, StopReason> {
+        loop {
+            match self.deliver_run() {
+                ControlFlow::Continue(held_back) => return Ok(held_back),
+                ControlFlow::Break(reason) => self.resume(reason)?,
+            }
+        }
+    }
+
+    /// Does what a broken-off delivery asks for, so that it can go on.
+    fn resume(&mut self, reason: Break) -> Result<(), StopReason> {
+        match reason {
+            Break::PacketLimit => Err(StopReason::Packets),
+            Break::Sink(error) => Err(StopReason::Sink(error)),
+            Break::FileFull => self.rotate(),
+        }
+    }
+
+    fn rotate(&mut self) -> Result<(), StopReason> {
+        let totals = self.taps.iter_mut().map(|(number, armed)| (*number, armed.count())).collect::<Vec<_>>();
+        self.sink.rotate(&totals).map_err(StopReason::Sink)
+    }
+
+    /// Merges the taps by time: the earliest delivers until the second earliest has its turn.
+    fn deliver_run(&mut self) -> ControlFlow<Break, bool> {
+        let horizon = self.horizon();
+        let mut queue: BinaryHeap<Reverse<(u64, usize)>> = self
+            .taps
+            .iter_mut()
+            .filter_map(|(number, armed)| Some(Reverse((armed.tap.source.next_time()?, *number))))
+            .collect();
+        while let Some(Reverse((time, number))) = queue.pop() {
+            if time > horizon {
+                return ControlFlow::Continue(true);
+            }
+            let until = queue.peek().map_or(horizon, |Reverse((next, _))| horizon.min(*next));
+            if let ControlFlow::Break(reason) = self.deliver_tap(number, until) {
+                return ControlFlow::Break(reason);
+            }
+            if let Some(time) = self.next_time(number) {
+                queue.push(Reverse((time, number)));
+            }
+        }
+        ControlFlow::Continue(false)
+    }
+
+    fn next_time(&mut self, number: usize) -> Option<u64> {
+        self.taps.get_mut(&number)?.tap.source.next_time()
+    }
+
+    /// Up to which time frames may be delivered: no tap can come up with an earlier one. Loss is worse than disorder,
+    /// so a ring that fills up is emptied regardless.
+    fn horizon(&self) -> u64 {
+        let now = now_ns();
+        if self.stopping.is_some() && self.taps.values().all(|armed| armed.last_call <= Some(Instant::now()))
+        {
+            u64::MAX
+        } else if self.taps.len() < 2 || self.taps.values().any(|armed| armed.tap.source.is_pressed()) {
+            now.saturating_add(nanoseconds(AHEAD))
+        } else {
+            now.saturating_sub(nanoseconds(HAND_OVER))
+        }
+    }
+
+    fn deliver_tap(&mut self, number: usize, until: u64) -> ControlFlow<Break> {
+        let Self { taps, sink, delivered, bytes, limits, .. } = self;
+        let Some(Armed { tap, totals, .. }) = taps.get_mut(&number) else { return ControlFlow::Continue(()) };
+        if sink.is_full() {
+            return ControlFlow::Break(Break::FileFull);
+        }
+        let limit = limits.packets.unwrap_or(u64::MAX);
+        let reversed = tap.reverses();
+        let mut broken = None;
+        let _ = tap.source.drain(until, &mut |frame, lost| {
+            let mut frame = *frame;
+            if reversed {
+                frame.direction = frame.direction.reversed();
+            }
+            if let Err(error) = sink.packet(number, &frame, lost) {
+                broken = Some(Break::Sink(error));
+                return ControlFlow::Break(());
+            }
+            totals.delivered += 1;
+            totals.lost += lost;
+            *delivered += 1;
+            *bytes += frame.len() as u64;
+            if *delivered >= limit {
+                broken = Some(Break::PacketLimit);
+            } else if !sink.is_full() {
+                return ControlFlow::Continue(());
+            }
+            ControlFlow::Break(())
+        });
+        broken.map_or(ControlFlow::Continue(()), ControlFlow::Break)
+    }
+
+    /// Closes the taps whose last frame must have come.
+    fn end_taps(&mut self, now: Instant) -> Result<(), StopReason> {
+        let is_over = |armed: &Armed| armed.last_call.is_some_and(|moment| moment <= now);
+        let over: Vec<usize> =
+            self.taps.iter().filter(|(_, armed)| is_over(armed)).map(|(number, _)| *number).collect();
+        for number in over {
+            while self.next_time(number).is_some() {
+                if let ControlFlow::Break(reason) = self.deliver_tap(number, u64::MAX) {
+                    self.resume(reason)?;
+                }
+            }
+            self.drop_tap(number).map_err(StopReason::Sink)?;
+        }
+        Ok(())
+    }
+
+    fn drop_tap(&mut self, number: usize) -> Result<(), SinkError> {
+        let Some(mut armed) = self.taps.remove(&number) else { return Ok(()) };
+        let _ = self.poller.remove(armed.tap.source.descriptor());
+        let totals = armed.count();
+        self.outcomes[number].totals = totals;
+        self.sink.tap_ended(number, &totals)
+    }
+
+    fn publish(&self) {
+        let lost = self.outcomes.iter().map(|outcome| outcome.totals.lost).sum::<u64>()
+            + self.taps.values().map(|armed| armed.totals.lost).sum::<u64>();
+        self.progress.packets.store(self.delivered, Ordering::Relaxed);
+        self.progress.bytes.store(self.bytes, Ordering::Relaxed);
+        self.progress.lost.store(lost, Ordering::Relaxed);
+        self.progress.taps.store(self.taps.len(), Ordering::Relaxed);
+    }
+
+    /// Whatever the reason, every tap leaves its counts and the file its end.
+    fn close(mut self, reason: StopReason) -> Outcome {
+        let mut closing = None;
+        for number in self.taps.keys().copied().collect::<Vec<_>>() {
+            closing = self.drop_tap(number).err().or(closing);
+        }
+        self.publish();
+        closing = self.sink.finish().err().or(closing);
+        Outcome { reason, taps: self.outcomes, closing }
+    }
+}
+
+impl Armed {
+    /// Lets nothing more in; what is there will be delivered.
+    fn end(&mut self) {
+        if self.last_call.is_none() {
+            self.tap.source.close_gate();
+            self.last_call = Some(Instant::now() + LINGER);
+        }
+    }
+
+    fn count(&mut self) -> TapTotals {
+        let counters = self.tap.source.counters();
+        self.totals.passed = counters.passed;
+        self.totals.lost = counters.lost;
+        self.totals.end_ns = now_ns();
+        self.totals
+    }
+}
+
+fn now_ns() -> u64 {
+    nanoseconds(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

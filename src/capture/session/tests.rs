@@ -1,0 +1,234 @@
+//! The loop on scripted sources: order, limits, ends, counts.
+
+use std::{
+    collections::VecDeque,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Mutex,
+    thread,
+};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::*;
+use crate::capture::{Place, TapSpec};
+use crate::model::{Counters, Direction, Frame, Link, LinkKind, MediaType};
+use crate::sys::netns::Namespace;
+use crate::sys::{FrameSource, FrameVisitor, SourceCounters};
+
+/// Frames that are all there from the start.
+struct Script {
+    descriptor: OwnedFd,
+    frames: VecDeque<(u64, u64)>,
+    counters: SourceCounters,
+}
+
+impl FrameSource for Script {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+
+    fn next_time(&mut self) -> Option<u64> {
+        self.frames.front().map(|(time, _)| *time)
+    }
+
+    fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
+        while let Some((time, lost)) = self.frames.pop_front_if(|(time, _)| *time <= until) {
+            each(&Frame::whole(&[0; 10], 10, time, Direction::Out), lost)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn is_pressed(&self) -> bool {
+        false
+    }
+
+    fn close_gate(&mut self) {}
+
+    fn interface_exists(&self) -> bool {
+        true
+    }
+
+    fn counters(&mut self) -> SourceCounters {
+        self.counters
+    }
+}
+
+/// What the loop told, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+struct Recorder {
+    log: Log,
+    full_at: Option<usize>,
+    in_file: usize,
+}
+
+impl Recorder {
+    fn note(&self, line: String) {
+        self.log.0.lock().unwrap().push(line);
+    }
+}
+
+impl Sink for Recorder {
+    fn tap(&mut self, spec: &TapSpec) -> Result<(), SinkError> {
+        self.note(format!("tap {}", spec.name));
+        Ok(())
+    }
+
+    fn packet(&mut self, tap: usize, frame: &Frame<'_>, lost: u64) -> Result<(), SinkError> {
+        self.in_file += 1;
+        self.note(format!("{tap} at {} {:?} lost {lost}", frame.time_ns, frame.direction));
+        Ok(())
+    }
+
+    fn tap_ended(&mut self, tap: usize, totals: &TapTotals) -> Result<(), SinkError> {
+        self.note(format!("{tap} ended {}/{}/{}", totals.passed, totals.delivered, totals.lost));
+        Ok(())
+    }
+
+    fn names(&mut self, _: &[(IpAddr, String)]) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> Result<(), SinkError> {
+        self.note(event.message.clone());
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.full_at == Some(self.in_file)
+    }
+
+    fn rotate(&mut self, _: &[(usize, TapTotals)]) -> Result<(), SinkError> {
+        self.in_file = 0;
+        self.note("rotate".to_owned());
+        Ok(())
+    }
+
+    fn settle(&mut self, _: Instant) -> Result<Settled, SinkError> {
+        Ok(Settled::Done)
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.note("finish".to_owned());
+        Ok(())
+    }
+}
+
+fn tap(name: &str, place: Place, frames: &[(u64, u64)]) -> OpenTap {
+    let link = Link {
+        index: 2.try_into().unwrap(),
+        name: "eth0".parse().unwrap(),
+        kind: LinkKind::Veth,
+        media: MediaType::Ethernet,
+        mac: None,
+        mtu: 1500,
+        up: true,
+        carrier: true,
+        master: None,
+        lower: None,
+        alias: None,
+        counters: Counters::default(),
+        addresses: Vec::new(),
+    };
+    let lost = frames.iter().map(|(_, lost)| lost).sum::<u64>();
+    let script = Script {
+        descriptor: EventFd::from_flags(EfdFlags::empty()).unwrap().into(),
+        frames: frames.iter().copied().collect(),
+        counters: SourceCounters { passed: frames.len() as u64 + lost, lost },
+    };
+    let namespace = Namespace::current().unwrap();
+    let spec = TapSpec { place, name: name.to_owned(), description: String::new(), link, namespace };
+    OpenTap { spec, source: Box::new(script) }
+}
+
+fn run(full_at: Option<usize>, limits: Limits, taps: Vec<OpenTap>) -> (StopReason, Vec<String>) {
+    let log = Log::default();
+    let recorder = Recorder { log: log.clone(), full_at, in_file: 0 };
+    let (session, controls) = Session::new(recorder, limits, taps).unwrap();
+    if limits.packets.is_none() && limits.duration.is_none() {
+        controls.send(Command::Stop);
+    }
+    let outcome = session.run();
+    let lines = log.0.lock().unwrap().clone();
+    (outcome.reason, lines)
+}
+
+#[test]
+fn frames_of_several_taps_come_in_the_order_of_time() {
+    let taps = vec![
+        tap("a", Place::Container, &[(1, 0), (4, 0), (6, 0)]),
+        tap("b", Place::Container, &[(2, 0), (3, 2), (5, 0)]),
+    ];
+    let (reason, lines) = run(None, Limits::default(), taps);
+    assert!(matches!(reason, StopReason::Asked));
+    assert_eq!(
+        lines,
+        [
+            "tap a",
+            "tap b",
+            "0 at 1 Out lost 0",
+            "1 at 2 Out lost 0",
+            "1 at 3 Out lost 2",
+            "0 at 4 Out lost 0",
+            "1 at 5 Out lost 0",
+            "0 at 6 Out lost 0",
+            "0 ended 3/3/0",
+            "1 ended 5/3/2",
+            "finish",
+        ]
+    );
+}
+
+#[test]
+fn the_host_end_of_a_veth_sees_the_container_the_other_way_round() {
+    let (_, lines) = run(None, Limits::default(), vec![tap("a", Place::Veth, &[(1, 0)])]);
+    assert_eq!(lines[1], "0 at 1 In lost 0");
+}
+
+#[test]
+fn the_packet_limit_is_exact() {
+    let limits = Limits { packets: Some(2), ..Limits::default() };
+    let (reason, lines) = run(None, limits, vec![tap("a", Place::Container, &[(1, 0), (2, 0), (3, 0)])]);
+    assert!(matches!(reason, StopReason::Packets));
+    assert_eq!(lines[1..], ["0 at 1 Out lost 0", "0 at 2 Out lost 0", "0 ended 3/2/0", "finish"]);
+}
+
+#[test]
+fn a_full_file_is_turned_before_the_next_frame_and_not_for_none() {
+    let taps = vec![tap("a", Place::Container, &[(1, 0), (2, 0), (3, 0), (4, 0)])];
+    let (_, lines) = run(Some(2), Limits::default(), taps);
+    let rotations = lines.iter().filter(|line| *line == "rotate").count();
+    assert_eq!((rotations, lines[3].as_str()), (1, "rotate"));
+}
+
+#[test]
+fn a_tap_of_the_future_waits_only_until_the_stop() {
+    let (_, lines) = run(None, Limits::default(), vec![tap("a", Place::Container, &[(u64::MAX - 1, 0)])]);
+    assert_eq!(lines[1], format!("0 at {} Out lost 0", u64::MAX - 1));
+}
+
+#[test]
+fn the_time_limit_ends_an_idle_capture() {
+    let limits = Limits { duration: Some(Duration::from_millis(20)), ..Limits::default() };
+    let (reason, _) = run(None, limits, vec![tap("a", Place::Container, &[])]);
+    assert!(matches!(reason, StopReason::Duration));
+}
+
+#[test]
+fn taps_come_and_go_while_it_runs() {
+    let log = Log::default();
+    let recorder = Recorder { log: log.clone(), full_at: None, in_file: 0 };
+    let limits = Limits { until_taps_end: true, ..Limits::default() };
+    let (session, controls) =
+        Session::new(recorder, limits, vec![tap("a", Place::Container, &[(1, 0)])]).unwrap();
+    let running = thread::spawn(move || session.run());
+    let late = tap("b", Place::Container, &[(2, 0)]);
+    let key = late.spec.key();
+    controls.send(Command::Arm(Box::new(late)));
+    controls.send(Command::End(key));
+    let outcome = running.join().unwrap();
+    assert!(matches!(outcome.reason, StopReason::TapsEnded));
+    let totals: Vec<_> = outcome.taps.iter().map(|tap| (tap.name.as_str(), tap.totals.delivered)).collect();
+    assert_eq!(totals, [("a", 1), ("b", 1)]);
+}

@@ -1,0 +1,134 @@
+//! A tap: one interface that is listened on, under the name it has in the file.
+
+use crate::model::{Link, LinkIndex, NamespaceId};
+use crate::sys::netns::{self, Namespace};
+use crate::sys::{Filter, FrameSource, LibpcapSource, Ring, SourceError, SourceOptions};
+
+/// A spot on a container's way to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The interface inside the container.
+    Container,
+    /// The host's end of its veth.
+    Veth,
+    /// The bridge that end is a port of.
+    Bridge,
+    /// The container's loopback.
+    Loopback,
+    /// An interface of the host that was asked for by itself.
+    Interface,
+}
+
+/// The interface a tap listens on; two taps never share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TapKey {
+    /// Its namespace.
+    pub namespace: NamespaceId,
+    /// Its index there.
+    pub index: LinkIndex,
+}
+
+/// A tap as it is to be: where it listens and what it is called.
+#[derive(Debug, Clone)]
+pub struct TapSpec {
+    /// On the way of the container.
+    pub place: Place,
+    /// `web/eth0`, `web@veth1a2b`, `docker0`, `web/lo`.
+    pub name: String,
+    /// Image, engine, id, network, bridge, namespace.
+    pub description: String,
+    /// The interface.
+    pub link: Link,
+    /// The namespace, held open.
+    pub namespace: Namespace,
+}
+
+impl TapSpec {
+    /// What tells it from other taps.
+    pub fn key(&self) -> TapKey {
+        TapKey { namespace: self.namespace.id(), index: self.link.index }
+    }
+}
+
+/// How taps are opened.
+#[derive(Debug, Clone)]
+pub struct TapOptions {
+    /// Ring or libpcap.
+    pub engine: EngineChoice,
+    /// Frames are cut to that many bytes.
+    pub snaplen: u32,
+    /// Room for waiting frames in each tap, in bytes.
+    pub buffer_bytes: usize,
+    /// Which frames pass; every tap has the same filter.
+    pub filter: Option<Filter>,
+}
+
+/// Who takes the frames out of the kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// Our own ring.
+    #[default]
+    Ring,
+    /// libpcap.
+    Libpcap,
+}
+
+/// Why a tap is not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its namespace could not be entered.
+    #[error("opening the tap {name}")]
+    Namespace {
+        /// The tap.
+        name: String,
+        /// What went wrong.
+        source: netns::Error,
+    },
+    /// The interface could not be listened on.
+    #[error("opening the tap {name}")]
+    Source {
+        /// The tap.
+        name: String,
+        /// What went wrong.
+        source: SourceError,
+    },
+}
+
+/// An armed tap.
+pub struct OpenTap {
+    /// What it is.
+    pub spec: TapSpec,
+    pub(super) source: Box<dyn FrameSource>,
+}
+
+impl OpenTap {
+    /// Opens and arms: once this returns, no later frame is missed.
+    pub fn open(spec: TapSpec, options: &TapOptions) -> Result<Self, OpenError> {
+        let opened = spec.namespace.within(|| open_source(&spec, options));
+        match opened {
+            Ok(Ok(source)) => Ok(Self { spec, source }),
+            Ok(Err(source)) => Err(OpenError::Source { name: spec.name, source }),
+            Err(source) => Err(OpenError::Namespace { name: spec.name, source }),
+        }
+    }
+
+    /// Whether the kernel's direction is the opposite of the container's: so at the host's end of its veth.
+    pub(super) fn reverses(&self) -> bool {
+        self.spec.place == Place::Veth
+    }
+}
+
+fn open_source(spec: &TapSpec, options: &TapOptions) -> Result<Box<dyn FrameSource>, SourceError> {
+    let source = SourceOptions {
+        link: &spec.link,
+        buffer_bytes: options.buffer_bytes,
+        snaplen: options.snaplen,
+        filter: options.filter.as_ref(),
+        // A bridge shows frames between its ports only when promiscuous; a container's own end needs no such change.
+        promiscuous: matches!(spec.place, Place::Bridge | Place::Interface),
+    };
+    Ok(match options.engine {
+        EngineChoice::Ring => Box::new(Ring::open(&source)?),
+        EngineChoice::Libpcap => Box::new(LibpcapSource::open(&source)?),
+    })
+}
