@@ -19,6 +19,8 @@ mod pcapng_reader;
 mod reader;
 mod record;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use encoder::{Encoder, Format, MAX_SNAPLEN};
 pub use error::{Error, Fault, Part};
