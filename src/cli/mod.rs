@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What the user types and sees: one file per command, and the only room that knows stdout and exit codes.
+//!
+//! `args` and `capture_args` parse, `look` looks at the host, `select` finds what the words mean, `failure` turns an
+//! error into a line, a hint and an exit code. Nothing here decodes, joins or captures.
+
+mod args;
+mod capture;
+mod capture_args;
+mod completions;
+pub mod exit;
+mod failure;
+mod inspect;
+mod list;
+mod look;
+mod man;
+mod read;
+mod run;
+mod screen;
+mod select;
+mod terminal;
+mod units;
+
+pub use run::run;

@@ -1,0 +1,280 @@
+//! What can be typed: the commands, their options and their help. Values are parsed here, once; nothing runs here.
+
+use std::{num::NonZeroU64, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::Selector;
+
+use super::capture_args::CaptureArgs;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   found a fault, the answer is no, or a failure without a code of its own
+  2   wrong usage
+  3   not permitted; the message names the capability
+  4   no such container or interface
+  5   the kernel or the engine lacks something
+  6   packets were lost and --fail-on-loss was given
+  70  a bug in pcapsule";
+
+/// See the containers of this host, and capture their traffic into pcapng for Wireshark.
+#[derive(Debug, Parser)]
+#[command(name = "pcapsule", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GlobalArgs {
+    /// Colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(help = "Colour the output: auto, always or never [default: auto]", hide_default_value = true)]
+    pub(super) color: When,
+    /// Log to stderr, e.g. debug or pcapsule::discovery=trace
+    #[arg(long, global = true, value_name = "FILTER", env = "PCAPSULE_LOG", hide_env_values = true)]
+    pub(super) log: Option<String>,
+}
+
+/// When to colour. `auto`: on a terminal, unless NO_COLOR is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List containers: image, mode, addresses, host veth, bridge, published ports
+    Ls(ListArgs),
+    /// Show a container's whole way to the network: veth, bridge, NAT, routes, DNS, counters
+    Inspect(InspectArgs),
+    /// Capture the traffic of containers into a file, a pipe or the terminal
+    Capture(Box<CaptureArgs>),
+    /// Print the packets of a capture file
+    Read(ReadArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Selectors (several add up):
+  web                  a name, or the start of an id
+  name=web-*  id=4f2   image=nginx      label=key[=value]
+  network=app          project=shop     service=db        (the last two: Compose)
+  pod=web              pid=123          netns=/run/netns/x
+  mode=host            bridge, host, none, shared, macvlan, ipvlan, tap, routed
+  bridge=docker0       that bridge, with the container behind each port
+  if=veth1a2b          that interface of the host, with the container behind it
+  all                  every container
+
+Examples:
+  pcapsule ls                        the running containers
+  pcapsule ls if=veth1a2b3c4         which container is behind that veth?
+  pcapsule ls bridge=docker0         the ports of a bridge
+  pcapsule ls project=shop --watch   redraw at every change
+  pcapsule ls --json | jq -r '.containers[].name'")]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
+pub(super) struct ListArgs {
+    /// What to list; without any, every container
+    #[arg(value_name = "SELECTOR")]
+    pub(super) selectors: Vec<Selector>,
+    /// List ended containers too
+    #[arg(short, long)]
+    pub(super) all: bool,
+    /// Print names only
+    #[arg(short, long, conflicts_with = "json")]
+    pub(super) quiet: bool,
+    /// Neither shorten cells nor drop columns
+    #[arg(long)]
+    pub(super) no_trunc: bool,
+    /// Print one JSON document (docs/json.md); with --watch, one a line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Stay, and show every change; piped, print + and - lines
+    #[arg(long)]
+    pub(super) watch: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pcapsule inspect web
+  pcapsule inspect pid=4711
+  pcapsule inspect project=shop --json")]
+pub(super) struct InspectArgs {
+    /// Which containers; see `pcapsule ls --help`
+    #[arg(value_name = "SELECTOR", required = true)]
+    pub(super) selectors: Vec<Selector>,
+    /// Print one JSON document (docs/json.md)
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pcapsule read web.pcapng
+  pcapsule read -n -c 10 web.pcapng -f 'tcp port 80'
+  ssh host pcapsule capture web -w - | pcapsule read -")]
+pub(super) struct ReadArgs {
+    /// A pcapng or pcap file; - is stdin
+    pub(super) file: PathBuf,
+    /// Print only packets that match this pcap-filter(7) expression
+    #[arg(short = 'f', long, value_name = "BPF")]
+    pub(super) filter: Option<String>,
+    /// Stop after N packets
+    #[arg(short, long, value_name = "N")]
+    pub(super) count: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub(super) print: PrintArgs,
+}
+
+/// How a packet is printed; the letters are tcpdump's.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Printing")]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
+pub(super) struct PrintArgs {
+    /// Print addresses, not names
+    #[arg(short = 'n', long)]
+    pub(super) numeric: bool,
+    /// Print the link-level header too
+    #[arg(short = 'e', long)]
+    pub(super) link_header: bool,
+    /// Print less: shorter lines, no live counters
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// Time: -t none, -tt since the epoch, -ttt since the packet before, -tttt with the date, -ttttt since the first
+    #[arg(short = 't', action = clap::ArgAction::Count)]
+    time: u8,
+    /// Dump each packet in hex; -xx with its link-level header
+    #[arg(short = 'x', action = clap::ArgAction::Count)]
+    hex: u8,
+    /// Dump each packet in hex and ASCII; -XX with its link-level header
+    #[arg(short = 'X', action = clap::ArgAction::Count, conflicts_with = "hex")]
+    ascii: u8,
+    /// Print one JSON object a packet
+    #[arg(long, conflicts_with_all = ["hex", "ascii", "time", "link_header"])]
+    pub(super) json: bool,
+}
+
+/// What stands at the start of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeStyle {
+    /// The time of day.
+    Clock,
+    /// Nothing (`-t`).
+    None,
+    /// Seconds since the epoch (`-tt`).
+    Epoch,
+    /// Since the packet before (`-ttt`).
+    SincePrevious,
+    /// Date and time of day (`-tttt`).
+    Date,
+    /// Since the first packet (`-ttttt`).
+    SinceFirst,
+}
+
+/// What is printed below a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dump {
+    /// Nothing.
+    None,
+    /// Hex (`-x`, `-xx`).
+    Hex(DumpFrom),
+    /// Hex and ASCII (`-X`, `-XX`).
+    HexAscii(DumpFrom),
+}
+
+/// Where a dump begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DumpFrom {
+    /// After the link-level header.
+    Network,
+    /// With the link-level header.
+    Link,
+}
+
+impl PrintArgs {
+    /// By how often `-t` was typed.
+    pub(super) fn time(&self) -> TimeStyle {
+        match self.time {
+            0 => TimeStyle::Clock,
+            1 => TimeStyle::None,
+            2 => TimeStyle::Epoch,
+            3 => TimeStyle::SincePrevious,
+            4 => TimeStyle::Date,
+            _ => TimeStyle::SinceFirst,
+        }
+    }
+
+    /// By how often `-x` or `-X` was typed.
+    pub(super) fn dump(&self) -> Dump {
+        match (self.hex, self.ascii) {
+            (0, 0) => Dump::None,
+            (1, _) => Dump::Hex(DumpFrom::Network),
+            (0, 1) => Dump::HexAscii(DumpFrom::Network),
+            (0, _) => Dump::HexAscii(DumpFrom::Link),
+            (_, _) => Dump::Hex(DumpFrom::Link),
+        }
+    }
+
+    /// Whether anything was asked for that only a printed line can show.
+    pub(super) fn shapes_lines(&self) -> bool {
+        self.json || self.link_header || self.time() != TimeStyle::Clock || self.dump() != Dump::None
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pcapsule completions bash > /etc/bash_completion.d/pcapsule
+  pcapsule completions zsh > ~/.zfunc/_pcapsule")]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pcapsule man | man -l -
+  pcapsule man --dir /usr/local/share/man/man1")]
+pub(super) struct ManArgs {
+    /// Write one page per command into DIR instead
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn repeated_letters_mean_what_they_mean_in_tcpdump() {
+        let print = |words: &str| match Arguments::parse_from(words.split(' ')).command {
+            Command::Read(args) => (args.print.time(), args.print.dump()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(print("pcapsule read f"), (TimeStyle::Clock, Dump::None));
+        assert_eq!(print("pcapsule read f -tttt -x"), (TimeStyle::Date, Dump::Hex(DumpFrom::Network)));
+        assert_eq!(print("pcapsule read f -tt -XX"), (TimeStyle::Epoch, Dump::HexAscii(DumpFrom::Link)));
+        assert_eq!(print("pcapsule read f -t -xx"), (TimeStyle::None, Dump::Hex(DumpFrom::Link)));
+    }
+}

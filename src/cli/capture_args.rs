@@ -1,0 +1,297 @@
+//! What can be typed after `capture`. The letters are tcpdump's and dumpcap's and keep their meaning; a mix of them
+//! that tcpdump accepts and then ignores is refused here, with the reason.
+
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+use clap::{Args, ValueEnum};
+
+use crate::model::Selector;
+
+use super::args::PrintArgs;
+use super::units::{self, Bytes};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pcapsule capture web                              a line a packet
+  pcapsule capture web -w web.pcapng                into a file for Wireshark
+  pcapsule capture web db -w - -- tcp port 5432 | wireshark -k -i -
+  pcapsule capture project=shop -w shop.pcapng --at container,veth,bridge
+  pcapsule capture all -w ring.pcapng -C 100 --keep 10
+  pcapsule capture web -w web.pcapng --headers --duration 5m --fail-on-loss")]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
+pub(super) struct CaptureArgs {
+    /// What to capture; see `pcapsule ls --help`
+    #[arg(value_name = "SELECTOR", required = true)]
+    pub(super) selectors: Vec<Selector>,
+    /// A pcap-filter(7) expression, instead of -f
+    #[arg(last = true, value_name = "BPF", conflicts_with = "filter")]
+    words: Vec<String>,
+    /// Capture only packets that match this pcap-filter(7) expression, at every tap
+    #[arg(short = 'f', long, value_name = "BPF")]
+    filter: Option<String>,
+    /// Where to listen: container, veth, bridge, lo
+    #[arg(long, value_name = "PLACE,…", value_delimiter = ',', default_value = "container")]
+    #[arg(hide_possible_values = true)]
+    pub(super) at: Vec<Place>,
+    /// Stop after N packets
+    #[arg(short, long, value_name = "N")]
+    pub(super) count: Option<NonZeroU64>,
+    /// Stop after this time: seconds, or like 90s, 5m, 1h30m
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(super) duration: Option<Duration>,
+    /// Keep at most this many bytes of each packet; 0 means 262144
+    #[arg(short = 's', long = "snaplen", value_name = "SNAPLEN", value_parser = units::snaplen)]
+    pub(super) snaplen: Option<u32>,
+    /// Keep the headers of each packet, drop its payload
+    #[arg(long)]
+    pub(super) headers: bool,
+    /// The kernel buffer of each tap, in KiB
+    #[arg(short = 'B', long, value_name = "KIB")]
+    pub(super) buffer: Option<NonZeroU32>,
+    /// Only the containers that run now: none that start later
+    #[arg(long)]
+    pub(super) no_follow: bool,
+    /// How packets are taken from the kernel: ring or libpcap
+    #[arg(long, value_name = "ENGINE", default_value = "ring", hide_possible_values = true)]
+    pub(super) engine: CaptureEngine,
+    /// Exit with 6 if a packet was lost
+    #[arg(long)]
+    pub(super) fail_on_loss: bool,
+    /// Write a line to this file descriptor once every tap listens
+    #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(0..))]
+    pub(super) ready_fd: Option<i32>,
+    /// More on stderr: counters of each tap
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+    #[command(flatten)]
+    pub(super) save: SaveArgs,
+    #[command(flatten)]
+    pub(super) print: PrintArgs,
+}
+
+/// Where the file goes, and when it ends. SIZE is in millions of bytes, or with k, m, g in KiB, MiB, GiB.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "File")]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
+pub(super) struct SaveArgs {
+    /// Write to FILE; - is stdout
+    #[arg(short = 'w', long = "write", value_name = "FILE")]
+    pub(super) output: Option<Output>,
+    /// Write classic pcap, as a name ending in .pcap does
+    #[arg(long, conflicts_with = "pcapng")]
+    pcap: bool,
+    /// Write pcapng whatever the name
+    #[arg(long)]
+    pcapng: bool,
+    /// Write out each packet at once
+    #[arg(short = 'U', long)]
+    pub(super) packet_buffered: bool,
+    /// Begin a new file at this size: millions of bytes, or with k, m, g: KiB, MiB, GiB
+    #[arg(short = 'C', long, value_name = "SIZE")]
+    pub(super) rotate_size: Option<Bytes>,
+    /// Begin a new file after this time; strftime(3) fields in the name are filled in
+    #[arg(short = 'G', long, value_name = "SECONDS", value_parser = units::duration)]
+    pub(super) rotate_after: Option<Duration>,
+    /// With -C: go round in this many files; with -G: stop after as many
+    #[arg(short = 'W', long, value_name = "COUNT")]
+    pub(super) file_count: Option<NonZeroU32>,
+    /// Keep the newest N files, delete older ones of this run
+    #[arg(long, value_name = "N", conflicts_with = "file_count")]
+    pub(super) keep: Option<NonZeroU32>,
+    /// Keep the files of this run below this size together
+    #[arg(long, value_name = "SIZE")]
+    pub(super) max_total: Option<Bytes>,
+    /// Stop rather than leave less than this free on the disk
+    #[arg(long, value_name = "SIZE")]
+    pub(super) reserve: Option<Bytes>,
+    /// Overwrite FILE even if it is not a capture file
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Keep each tap's own link type instead of one Ethernet for all
+    #[arg(long)]
+    pub(super) native_linktypes: bool,
+}
+
+/// A place on a packet's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Place {
+    /// The interface inside the container.
+    Container,
+    /// Its far end on the host.
+    Veth,
+    /// The bridge behind that.
+    Bridge,
+    /// The container's loopback.
+    Lo,
+}
+
+/// How packets are taken from the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CaptureEngine {
+    /// Our mapped ring.
+    Ring,
+    /// libpcap's.
+    Libpcap,
+}
+
+/// What `-w` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Output {
+    /// `-`.
+    Stdout,
+    /// A file, perhaps a pattern for many.
+    File(PathBuf),
+}
+
+impl FromStr for Output {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text == "-" { Self::Stdout } else { Self::File(PathBuf::from(text)) })
+    }
+}
+
+/// The kind of capture file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Pcapng,
+    Pcap,
+}
+
+impl SaveArgs {
+    /// As asked for, else by the name.
+    pub(super) fn format(&self) -> Format {
+        let named_pcap = match &self.output {
+            Some(Output::File(path)) => path.extension().is_some_and(|end| end.eq_ignore_ascii_case("pcap")),
+            Some(Output::Stdout) | None => false,
+        };
+        if self.pcap || (named_pcap && !self.pcapng) { Format::Pcap } else { Format::Pcapng }
+    }
+
+    fn rotates(&self) -> bool {
+        self.rotate_size.is_some() || self.rotate_after.is_some()
+    }
+
+    fn asks_for_a_file(&self) -> bool {
+        self.rotates()
+            || self.pcap
+            || self.pcapng
+            || self.packet_buffered
+            || self.file_count.is_some()
+            || self.keep.is_some()
+            || self.max_total.is_some()
+            || self.reserve.is_some()
+            || self.force
+            || self.native_linktypes
+    }
+}
+
+impl CaptureArgs {
+    /// The filter of `-f` or of the words after `--`.
+    pub(super) fn filter(&self) -> Option<String> {
+        self.filter.clone().or_else(|| (!self.words.is_empty()).then(|| self.words.join(" ")))
+    }
+
+    /// Why this mix of options is not taken, although tcpdump takes most of it and ignores a part.
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        let save = &self.save;
+        let to_stdout = save.output == Some(Output::Stdout);
+        let refusals = [
+            (
+                save.output.is_none() && save.asks_for_a_file(),
+                "options about the file need -w FILE: without it packets are printed",
+            ),
+            (
+                save.output.is_some() && self.print.shapes_lines(),
+                "-e, -t, -x, -X and --json shape printed lines, and -w prints none",
+            ),
+            (to_stdout && save.rotates(), "-C and -G begin new files, and -w - has only one stdout"),
+            (
+                save.file_count.is_some() && save.rotate_size.is_some() && save.rotate_after.is_some(),
+                "-W with both -C and -G: tcpdump ignores it there; use --keep N to bound the number of files",
+            ),
+            (
+                save.file_count.is_some() && !save.rotates(),
+                "-W counts the files that -C or -G begin, and neither is given",
+            ),
+            (
+                (save.keep.is_some() || save.max_total.is_some()) && !save.rotates(),
+                "--keep and --max-total delete the older files that -C or -G leave, and neither is given",
+            ),
+            (
+                save.native_linktypes && save.format() == Format::Pcap,
+                "--native-linktypes needs pcapng: a pcap file has one link type",
+            ),
+        ];
+        refusals.into_iter().find_map(|(refused, reason)| refused.then_some(reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::args::{Arguments, Command};
+    use super::*;
+
+    fn parse(words: &str) -> CaptureArgs {
+        match Arguments::parse_from(words.split(' ')).command {
+            Command::Capture(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn selectors_options_and_filter_words_stay_apart() {
+        let args = parse("pcapsule capture web -w - project=shop -c 5 -s 0 -- tcp port 80");
+        assert_eq!(args.selectors.len(), 2);
+        assert_eq!(args.filter().as_deref(), Some("tcp port 80"));
+        assert_eq!(args.save.output, Some(Output::Stdout));
+        assert_eq!(args.snaplen, Some(262_144));
+        assert_eq!(args.at, [Place::Container]);
+        assert_eq!(parse("pcapsule capture web --at veth,lo").at, [Place::Veth, Place::Lo]);
+    }
+
+    #[test]
+    fn the_format_is_asked_for_or_follows_the_name() {
+        for (words, format) in [
+            ("-w a.pcapng", Format::Pcapng),
+            ("-w a.pcap", Format::Pcap),
+            ("-w a.PCAP", Format::Pcap),
+            ("-w a.pcap --pcapng", Format::Pcapng),
+            ("-w - --pcap", Format::Pcap),
+            ("-w -", Format::Pcapng),
+        ] {
+            assert_eq!(parse(&format!("pcapsule capture web {words}")).save.format(), format, "{words}");
+        }
+    }
+
+    #[test]
+    fn mixes_that_would_be_ignored_are_refused() {
+        for words in [
+            "-C 1",
+            "--pcap",
+            "-w f -x",
+            "-w f --json",
+            "-w - -C 1",
+            "-w f -C 1 -G 60 -W 3",
+            "-w f -W 3",
+            "-w f --keep 3",
+            "-w f --max-total 3g",
+            "-w f.pcap --native-linktypes",
+        ] {
+            assert!(parse(&format!("pcapsule capture web {words}")).refusal().is_some(), "{words}");
+        }
+        for words in
+            ["-n -e -x", "-w f -n", "-w f -C 1 -W 3", "-w f -G 60 -C 5 --keep 3 --max-total 1g", "-w f -q"]
+        {
+            assert_eq!(parse(&format!("pcapsule capture web {words}")).refusal(), None, "{words}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `pcapsule inspect`: everything about a container's network.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+
+use crate::report::{self, Inspection};
+
+use super::args::InspectArgs;
+use super::look::{self, Look};
+use super::select::{self, Ended};
+use super::terminal::{self, Truncation};
+
+pub(super) async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
+    let look = look::look().await?;
+    let selection = select::select(&look.topology, &args.selectors, Ended::Included, look::namespace_of)?;
+    let mut inspections = Vec::new();
+    for container in selection.containers {
+        inspections.push(look::inspect(&look, container).await?);
+    }
+    let mut out = terminal::stdout();
+    if args.json {
+        report::inspection_json(&inspections, &look.topology, &look.host, look.time_ns, &mut out)
+    } else {
+        print(&look, &inspections, &mut out)
+    }
+    .context("print what was found")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(look: &Look, inspections: &[Inspection<'_>], out: &mut impl Write) -> io::Result<()> {
+    let layout = terminal::page(Truncation::ToFit).layout;
+    for (position, inspection) in inspections.iter().enumerate() {
+        if position > 0 {
+            writeln!(out)?;
+        }
+        report::inspection(inspection, layout, out)?;
+    }
+    look.topology.warnings.iter().for_each(|warning| terminal::warn(warning));
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! `pcapsule ls`: one look, or one at every change.
+
+use std::{
+    io::{self, Write},
+    pin::pin,
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use futures_util::StreamExt as _;
+
+use crate::report::{self, Listing, StateColumn};
+
+use super::args::ListArgs;
+use super::look::{self, Look};
+use super::screen::Screen;
+use super::select::{self, Ended, Selection};
+use super::terminal::{self, Truncation};
+
+pub(super) async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
+    if args.watch {
+        watch(&args).await?;
+    } else {
+        let look = look::look().await?;
+        let seen = listing(&look, selection(&args, &look)?);
+        print(&args, &seen, &mut terminal::stdout()).context("print the list")?;
+        warn(&args, &look);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn watch(args: &ListArgs) -> anyhow::Result<()> {
+    let mut changes = pin!(look::changes());
+    let mut look = look::look().await?;
+    // A word that means nothing is a mistake at first; later it is a container that has just gone.
+    selection(args, &look)?;
+    warn(args, &look);
+    let mut screen = Screen::new(args.json, state_column(args));
+    loop {
+        let seen = listing(&look, selection(args, &look).unwrap_or_default());
+        screen
+            .show(&seen, terminal::page(truncation(args)), &mut terminal::stdout())
+            .context("print the list")?;
+        tokio::select! {
+            Some(()) = changes.next() => look = look::look().await?,
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+            else => return Ok(()),
+        }
+    }
+}
+
+fn selection<'a>(args: &ListArgs, look: &'a Look) -> Result<Selection<'a>, select::Error> {
+    let ended = if args.all { Ended::Included } else { Ended::Excluded };
+    let everything = [crate::model::Selector::All];
+    let selectors = if args.selectors.is_empty() { &everything[..] } else { &args.selectors };
+    select::select(&look.topology, selectors, ended, look::namespace_of)
+}
+
+fn listing<'a>(look: &'a Look, selection: Selection<'a>) -> Listing<'a> {
+    Listing {
+        topology: &look.topology,
+        containers: selection.containers,
+        interfaces: selection.interfaces,
+        host: &look.host,
+        time_ns: look.time_ns,
+    }
+}
+
+fn print(args: &ListArgs, seen: &Listing<'_>, out: &mut impl Write) -> io::Result<()> {
+    if args.json {
+        report::listing_json(seen, out)
+    } else if args.quiet {
+        report::names(seen, out)
+    } else {
+        report::listing(seen, terminal::page(truncation(args)).layout, state_column(args), out)
+    }
+}
+
+/// In JSON the document holds the warnings.
+fn warn(args: &ListArgs, look: &Look) {
+    if !args.json {
+        look.topology.warnings.iter().for_each(|warning| terminal::warn(warning));
+    }
+}
+
+fn state_column(args: &ListArgs) -> StateColumn {
+    if args.all { StateColumn::Shown } else { StateColumn::Hidden }
+}
+
+fn truncation(args: &ListArgs) -> Truncation {
+    if args.no_trunc { Truncation::Never } else { Truncation::ToFit }
+}

@@ -1,0 +1,286 @@
+//! What the words on the command line mean on this host: selectors against a topology. Pure.
+
+use std::ptr;
+
+use crate::discovery::Topology;
+use crate::model::{Container, Link, LinkKind, LinkName, NamespaceId, Selector, State};
+
+/// What was selected, each thing once, in the order it was named.
+#[derive(Debug, Default)]
+pub(super) struct Selection<'a> {
+    /// Containers.
+    pub(super) containers: Vec<&'a Container>,
+    /// Interfaces of the host, from `bridge=` and `if=`.
+    pub(super) interfaces: Vec<&'a Link>,
+}
+
+/// Whether containers that have ended may be selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Included,
+    Excluded,
+}
+
+/// A word that means nothing here, or too much.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(super) enum Error {
+    #[error("find a container named '{word}'")]
+    UnknownWord { word: String, nearest: Vec<String> },
+    #[error("find a container for '{0}'")]
+    NoMatch(String),
+    #[error("find '{selector}' running: container {name} is {state}")]
+    NotLive { selector: String, name: String, state: State },
+    #[error("tell which container '{selector}' means: {}", candidates.join(", "))]
+    Ambiguous { selector: String, candidates: Vec<String> },
+    #[error("find the network namespace of process {0}")]
+    UnknownProcess(u32),
+    #[error("find a container of process {0}: it is in the host's own network namespace")]
+    HostProcess(u32),
+    #[error("find the interface {name} on the host")]
+    UnknownLink { name: LinkName, nearest: Vec<String> },
+    #[error("take {name} as a bridge: its kind is {kind}")]
+    NotABridge { name: LinkName, kind: LinkKind },
+}
+
+impl Error {
+    /// What to try instead.
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::UnknownWord { nearest, .. } | Self::UnknownLink { nearest, .. } if !nearest.is_empty() => {
+                format!("nearest: {}", nearest.join(", "))
+            }
+            Self::UnknownWord { .. } | Self::NoMatch(_) => {
+                "`pcapsule ls --all` lists every container".to_owned()
+            }
+            Self::NotLive { .. } => "`pcapsule ls --all` lists ended containers too".to_owned(),
+            Self::Ambiguous { .. } => "type more of the id, or the name".to_owned(),
+            Self::UnknownProcess(_) => "has it ended, or does it belong to another user?".to_owned(),
+            Self::HostProcess(_) => "if=NAME selects an interface of the host".to_owned(),
+            Self::UnknownLink { .. } => "`ip link` lists the interfaces".to_owned(),
+            Self::NotABridge { name, .. } => format!("if={name} selects any interface"),
+        }
+    }
+}
+
+/// Everything that one of `selectors` names. `namespace_of` tells a process's network namespace.
+///
+/// Every selector but `all` must find something. The start of an id must be that of one container only.
+pub(super) fn select<'a>(
+    topology: &'a Topology,
+    selectors: &[Selector],
+    ended: Ended,
+    namespace_of: impl Fn(u32) -> Option<NamespaceId>,
+) -> Result<Selection<'a>, Error> {
+    let mut selection = Selection::default();
+    for selector in selectors {
+        match selector {
+            Selector::Bridge(name) => add_once(&mut selection.interfaces, bridge(topology, name)?),
+            Selector::Interface(name) => add_once(&mut selection.interfaces, link(topology, name)?),
+            _ => {
+                let named = named_containers(topology, selector, &namespace_of)?;
+                for container in without_ended(named, selector, ended)? {
+                    add_once(&mut selection.containers, container);
+                }
+            }
+        }
+    }
+    Ok(selection)
+}
+
+fn add_once<'a, T>(items: &mut Vec<&'a T>, item: &'a T) {
+    if !items.iter().any(|known| ptr::eq(*known, item)) {
+        items.push(item);
+    }
+}
+
+/// At least one, except for `all`.
+fn named_containers<'a>(
+    topology: &'a Topology,
+    selector: &Selector,
+    namespace_of: impl Fn(u32) -> Option<NamespaceId>,
+) -> Result<Vec<&'a Container>, Error> {
+    let found = match selector {
+        Selector::Word(word) => {
+            let exact = matching(topology, |container| container.name == *word);
+            if exact.is_empty() { only_one(topology, selector)? } else { exact }
+        }
+        Selector::Id(_) => only_one(topology, selector)?,
+        Selector::Pid(pid) => sharing_with(topology, *pid, namespace_of)?,
+        _ => matching(topology, |container| selector.matches(container)),
+    };
+    match selector {
+        Selector::All => Ok(found),
+        Selector::Word(word) if found.is_empty() => {
+            let names = topology.containers.iter().map(|container| container.name.as_str());
+            Err(Error::UnknownWord { word: word.clone(), nearest: nearest(word, names) })
+        }
+        _ if found.is_empty() => Err(Error::NoMatch(selector.to_string())),
+        _ => Ok(found),
+    }
+}
+
+fn matching(topology: &Topology, wanted: impl Fn(&Container) -> bool) -> Vec<&Container> {
+    topology.containers.iter().filter(|container| wanted(container)).collect()
+}
+
+/// The container whose id begins so, if any.
+fn only_one<'a>(topology: &'a Topology, selector: &Selector) -> Result<Vec<&'a Container>, Error> {
+    let found = matching(topology, |container| selector.matches(container));
+    if found.len() < 2 {
+        return Ok(found);
+    }
+    let candidates = found.iter().map(|found| format!("{} ({})", found.short_id(), found.name)).collect();
+    Err(Error::Ambiguous { selector: selector.to_string(), candidates })
+}
+
+/// The containers in a process's namespace. In the host's namespace only the process itself tells them apart.
+fn sharing_with(
+    topology: &Topology,
+    pid: u32,
+    namespace_of: impl Fn(u32) -> Option<NamespaceId>,
+) -> Result<Vec<&Container>, Error> {
+    let namespace = namespace_of(pid).ok_or(Error::UnknownProcess(pid))?;
+    if topology.host != Some(namespace) {
+        return Ok(matching(topology, |container| container.namespace == Some(namespace)));
+    }
+    let found = matching(topology, |container| container.pid == Some(pid));
+    if found.is_empty() { Err(Error::HostProcess(pid)) } else { Ok(found) }
+}
+
+fn without_ended<'a>(
+    mut containers: Vec<&'a Container>,
+    selector: &Selector,
+    ended: Ended,
+) -> Result<Vec<&'a Container>, Error> {
+    let first = containers.first().copied();
+    if ended == Ended::Excluded {
+        containers.retain(|container| container.state.is_live());
+    }
+    match first {
+        Some(first) if containers.is_empty() && *selector != Selector::All => Err(Error::NotLive {
+            selector: selector.to_string(),
+            name: first.name.clone(),
+            state: first.state.clone(),
+        }),
+        _ => Ok(containers),
+    }
+}
+
+fn link<'a>(topology: &'a Topology, name: &LinkName) -> Result<&'a Link, Error> {
+    topology.host_links.iter().find(|link| link.name == *name).ok_or_else(|| {
+        let names = topology.host_links.iter().map(|link| link.name.as_str());
+        Error::UnknownLink { name: name.clone(), nearest: nearest(name.as_str(), names) }
+    })
+}
+
+fn bridge<'a>(topology: &'a Topology, name: &LinkName) -> Result<&'a Link, Error> {
+    let link = link(topology, name)?;
+    match &link.kind {
+        LinkKind::Bridge => Ok(link),
+        kind => Err(Error::NotABridge { name: name.clone(), kind: kind.clone() }),
+    }
+}
+
+/// At most three names that a person may have meant, the likeliest first.
+fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    const ALIKE: f64 = 0.5;
+    let mut scored: Vec<(f64, &str)> = names
+        .map(|name| {
+            let contained = if name.contains(word) { 0.7 } else { 0.0 };
+            (strsim::normalized_damerau_levenshtein(word, name).max(contained), name)
+        })
+        .filter(|(score, _)| *score >= ALIKE)
+        .collect();
+    scored.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
+    scored.dedup_by_key(|(_, name)| *name);
+    scored.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    /// Names of what is selected, `!` and the message where it is an error.
+    fn selected(words: &str, ended: Ended) -> String {
+        let topology = fixture::topology();
+        let selectors: Vec<Selector> = words.split(' ').map(|word| word.parse().unwrap()).collect();
+        let namespace_of = |pid| match pid {
+            1 | 4711 => topology.host,
+            100 => Some(fixture::namespace(1)),
+            _ => None,
+        };
+        match select(&topology, &selectors, ended, namespace_of) {
+            Ok(selection) => {
+                let containers = selection.containers.iter().map(|container| container.name.as_str());
+                let interfaces = selection.interfaces.iter().map(|link| link.name.as_str());
+                containers.chain(interfaces).collect::<Vec<_>>().join(" ")
+            }
+            Err(error) => format!("!{error}; {}", error.hint()),
+        }
+    }
+
+    #[test]
+    fn selectors_add_up_and_nothing_comes_twice() {
+        for (words, found) in [
+            ("web", "web"),
+            ("web dind web all", "web dind agent inner lan side"),
+            ("name=*d*", "dind side"),
+            ("service=web if=eth0", "web eth0"),
+            ("bridge=docker0 if=docker0", "docker0"),
+            ("4f2a", "web"),
+            ("mode=host", "agent"),
+            ("pid=100", "side web"),
+            ("all", "agent dind inner lan side web"),
+        ] {
+            assert_eq!(selected(words, Ended::Excluded), found, "{words}");
+        }
+        assert_eq!(selected("all", Ended::Included), "agent db dind inner lan side web");
+    }
+
+    #[test]
+    fn what_cannot_be_found_says_why_and_what_instead() {
+        for (words, complaint) in [
+            ("wbe", "!find a container named 'wbe'; nearest: web"),
+            ("zzzz", "!find a container named 'zzzz'; `pcapsule ls --all` lists every container"),
+            ("image=redis", "!find a container for 'image=redis'; `pcapsule ls --all` lists every container"),
+            ("if=eth1", "!find the interface eth1 on the host; nearest: eth0, veth1a2b"),
+            ("bridge=eth0", "!take eth0 as a bridge: its kind is hardware; if=eth0 selects any interface"),
+            (
+                "pid=7",
+                "!find the network namespace of process 7; has it ended, or does it belong to another user?",
+            ),
+        ] {
+            assert_eq!(selected(words, Ended::Excluded), complaint, "{words}");
+        }
+    }
+
+    #[test]
+    fn an_ended_container_is_named_as_such() {
+        let complaint = selected("db", Ended::Excluded);
+        assert!(complaint.starts_with("!find 'db' running: container db is exited"), "{complaint}");
+        assert_eq!(selected("db", Ended::Included), "db");
+    }
+
+    #[test]
+    fn the_start_of_several_ids_lists_them() {
+        let complaint = selected("4f", Ended::Excluded);
+        assert!(complaint.contains("4f9b4f9b4f9b (db), 4f2a4f2a4f2a (web)"), "{complaint}");
+        assert!(selected("id=4f", Ended::Excluded).starts_with("!tell which container 'id=4f' means"));
+    }
+
+    #[test]
+    fn a_name_wins_over_ids_that_begin_so() {
+        let mut topology = fixture::topology();
+        topology.containers[0].name = "4f".to_owned();
+        let selection = select(&topology, &["4f".parse().unwrap()], Ended::Excluded, |_| None).unwrap();
+        assert_eq!(selection.containers.len(), 1);
+        assert_eq!(selection.containers[0].name, "4f");
+    }
+
+    #[test]
+    fn a_process_of_the_host_is_a_container_only_if_it_began_one() {
+        assert_eq!(selected("pid=4711", Ended::Excluded), "agent dind inner lan side web");
+        assert!(selected("pid=1", Ended::Excluded).starts_with("!find a container of process 1"));
+    }
+}

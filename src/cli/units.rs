@@ -1,0 +1,97 @@
+//! Sizes and durations as people type them.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+/// A number of bytes, typed as tcpdump's `-C` takes it: a bare number is in millions of bytes; with `k`, `m` or `g`
+/// it is in KiB, MiB or GiB (tcpdump(1), `-C`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Bytes(u64);
+
+/// Not a size.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a size is a number above 0: millions of bytes, or with k, m or g: KiB, MiB, GiB")]
+pub(super) struct InvalidSize;
+
+impl Bytes {
+    /// How many bytes; never 0.
+    pub(super) const fn count(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = InvalidSize;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSize> {
+        let (digits, unit) = match text.char_indices().last() {
+            Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
+            Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+            Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+            _ => (text, 1_000_000),
+        };
+        let number: u64 = digits.parse().map_err(|_| InvalidSize)?;
+        number.checked_mul(unit).filter(|bytes| *bytes > 0).map(Self).ok_or(InvalidSize)
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.count())
+    }
+}
+
+/// Not a duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a duration is a number of seconds above 0, or like 90s, 5m, 1h30m")]
+pub(super) struct InvalidDuration;
+
+/// Bare seconds (`10`, `0.5`), or words as in `1h30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
+    let parsed = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => humantime::parse_duration(text).ok(),
+    };
+    parsed.filter(|duration| !duration.is_zero()).ok_or(InvalidDuration)
+}
+
+/// What tcpdump calls snaplen: bytes kept of each packet. 0 stands for the largest, as in tcpdump.
+pub(super) fn snaplen(text: &str) -> Result<u32, String> {
+    const LARGEST: u32 = 262_144;
+    match text.parse() {
+        Ok(0) => Ok(LARGEST),
+        Ok(bytes) if bytes <= LARGEST => Ok(bytes),
+        _ => Err(format!("a snapshot length is 0 to {LARGEST} bytes")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_tcpdumps() {
+        for (text, bytes) in [("1", 1_000_000), ("5k", 5120), ("2M", 2 << 20), ("3g", 3 << 30)] {
+            assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
+        }
+        for bad in ["", "0", "k", "-1", "1.5", "1t", "é", "99999999999999999999", "18446744073709551615g"] {
+            assert_eq!(bad.parse::<Bytes>(), Err(InvalidSize), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations_are_seconds_or_words() {
+        for (text, milliseconds) in [("10", 10_000), ("0.5", 500), ("90s", 90_000), ("1h30m", 5_400_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for bad in ["", "0", "0s", "-1", "nan", "inf", "soon"] {
+            assert_eq!(duration(bad), Err(InvalidDuration), "{bad}");
+        }
+    }
+
+    #[test]
+    fn snaplen_zero_means_the_largest() {
+        assert_eq!(snaplen("0"), Ok(262_144));
+        assert_eq!(snaplen("96"), Ok(96));
+        assert!(snaplen("262145").is_err());
+    }
+}
