@@ -4,6 +4,8 @@
 
 mod engine;
 mod facts;
+mod runtime;
+mod scan;
 mod topology;
 
 pub use engine::{
@@ -11,4 +13,6 @@ pub use engine::{
     PATIENCE, UnusableAddress,
 };
 pub use facts::{EngineContainer, EngineNetwork, Facts, NamespaceFacts, ProcessFacts, RequestedMode};
+pub use runtime::Origin;
+pub use scan::{Error, Scan, scan};
 pub use topology::Topology;

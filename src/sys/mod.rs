@@ -1,14 +1,19 @@
 //! The kernel seam, and the only room with `unsafe`: namespaces, netlink, packet sources, filters, capabilities.
 //!
-//! Small functions and traits in our words; nothing here knows of containers.
+//! Small functions and traits in our words; nothing here knows what a container is.
 
 mod capability;
 mod filter;
 mod libpcap;
+pub mod mounts;
+pub mod netlink;
 pub mod netns;
+pub mod process;
 mod ring;
 mod source;
 mod synthetic;
+pub mod sysctl;
+mod system;
 mod volume;
 mod wake;
 
@@ -17,5 +22,6 @@ pub use filter::{Filter, FilterError, MAX_SNAPLEN, OfflineFilter};
 pub use libpcap::LibpcapSource;
 pub use ring::Ring;
 pub use source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions};
+pub use system::{System, system};
 pub use volume::free_bytes;
 pub use wake::{Poller, Wake, Waker};
