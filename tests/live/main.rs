@@ -7,4 +7,20 @@
 
 mod lab;
 
+mod contents;
+mod crowd;
+mod disk;
+mod ending;
+mod filter;
+mod follow;
+mod limits;
+mod listing;
+mod loss;
+mod places;
+mod privileges;
+mod rotation;
+mod selection;
+mod stdout;
+mod tags;
 mod truth;
+mod watching;

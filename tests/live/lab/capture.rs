@@ -15,9 +15,10 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::{eventually, within};
+use super::eventually;
 
 const PCAPSULE: &str = env!("CARGO_BIN_EXE_pcapsule");
+const FILE: &str = "capture.pcapng";
 
 /// Runs pcapsule to its end, which must come within a minute.
 pub(crate) fn pcapsule(arguments: &[&str]) -> Output {
@@ -42,9 +43,14 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// Where it wrote, if no other file was named.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The file it wrote, if no other was named.
     pub(crate) fn file(&self) -> PathBuf {
-        self.folder.path().join("capture.pcapng")
+        self.folder.path().join(FILE)
     }
 }
 
@@ -53,10 +59,19 @@ impl Capture {
     #[track_caller]
     pub(crate) fn of(selection: &[&str], options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
-        let file = folder.path().join("capture.pcapng");
+        Self::into_file(&folder.path().join(FILE), folder, selection, options)
+    }
+
+    /// Captures the selection into that file.
+    #[track_caller]
+    pub(crate) fn to(file: &Path, selection: &[&str], options: &[&str]) -> Self {
+        Self::into_file(file, tempfile::tempdir().expect("a temporary directory"), selection, options)
+    }
+
+    #[track_caller]
+    fn into_file(file: &Path, folder: TempDir, selection: &[&str], options: &[&str]) -> Self {
         let file = file.to_str().expect("a path in text");
-        let line = [selection, &["-w", file], options].concat();
-        Self::start(&line, folder, Stdio::null())
+        Self::start(&[selection, &["-w", file], options].concat(), folder, Stdio::null())
     }
 
     /// Captures the selection to standard output, which is returned as well.
@@ -75,9 +90,8 @@ impl Capture {
     fn start(line: &[&str], folder: TempDir, stdout: Stdio) -> Self {
         let (ready, armed) = io::pipe().expect("a pipe");
         let mut child = Command::new(PCAPSULE)
-            .arg("capture")
+            .args(["capture", "--ready-fd", "0"])
             .args(line)
-            .args(["--ready-fd", "0"])
             .stdin(armed)
             .stdout(stdout)
             .stderr(Stdio::piped())
@@ -89,7 +103,7 @@ impl Capture {
             let _ = stderr.read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
-        let mut capture = Self { child, stderr: Some(listener), folder };
+        let capture = Self { child, stderr: Some(listener), folder };
         if !is_ready(ready) {
             capture.signal(Signal::SIGKILL);
             panic!("`pcapsule capture {}` is not ready: {}", line.join(" "), capture.wait().stderr);
@@ -99,7 +113,7 @@ impl Capture {
 
     /// The file being written, if no other was named.
     pub(crate) fn file(&self) -> PathBuf {
-        self.folder.path().join("capture.pcapng")
+        self.folder.path().join(FILE)
     }
 
     /// Its process.
@@ -153,9 +167,12 @@ fn is_ready(pipe: io::PipeReader) -> bool {
 /// Waits until a file that is being written contains those bytes.
 #[track_caller]
 pub(crate) fn until_written(file: &Path, needle: &[u8]) {
-    let found = within(Duration::from_secs(10), || {
-        let bytes = std::fs::read(file).unwrap_or_default();
-        bytes.windows(needle.len()).any(|window| window == needle).then_some(())
-    });
-    assert!(found.is_some(), "{} does not get {}", file.display(), String::from_utf8_lossy(needle));
+    let what = format!("{} contains {}", file.display(), String::from_utf8_lossy(needle));
+    eventually(&what, || has_written(file, needle).then_some(()));
+}
+
+/// Whether a file contains those bytes.
+pub(crate) fn has_written(file: &Path, needle: &[u8]) -> bool {
+    let bytes = std::fs::read(file).unwrap_or_default();
+    bytes.windows(needle.len()).any(|window| window == needle)
 }

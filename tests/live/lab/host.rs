@@ -34,7 +34,7 @@ pub(crate) enum Host {
     /// Beside other tests.
     Shared,
     /// With no other test of this program running: for what is timed, or heavy.
-    Alone(#[expect(dead_code, reason = "held, never read")] MutexGuard<'static, Guests>),
+    Alone(MutexGuard<'static, Guests>),
 }
 
 impl Host {

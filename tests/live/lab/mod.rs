@@ -3,8 +3,9 @@
 //! Every guard undoes what it made when it is dropped, and the last test to leave compares the host with what the
 //! first one found.
 
+mod blocks;
 mod capture;
-mod command;
+pub(crate) mod command;
 mod container;
 mod engine;
 mod host;
@@ -14,10 +15,11 @@ mod requirement;
 mod traffic;
 mod truth;
 
-pub(crate) use capture::{Capture, Ended, pcapsule, until_written};
+pub(crate) use blocks::statistics;
+pub(crate) use capture::{Capture, Ended, has_written, pcapsule, until_written};
 pub(crate) use command::{eventually, run, within};
 pub(crate) use container::{Container, Recipe};
-pub(crate) use engine::{Engine, Network, inspect};
+pub(crate) use engine::{Engine, inspect};
 pub(crate) use host::{Host, unique};
 pub(crate) use namespace::{Cable, Namespace};
 pub(crate) use oracle::{at, capinfos, frames, hex, rows, rows_of_torn};

@@ -107,6 +107,11 @@ impl Cable {
         &self.names[0]
     }
 
+    /// The right namespace's name below /run/netns.
+    pub(crate) fn right_name(&self) -> &str {
+        &self.names[1]
+    }
+
     /// The selector that names the left namespace.
     pub(crate) fn left_selector(&self) -> String {
         format!("netns={}", self.left_name())

@@ -58,12 +58,16 @@ impl Conversation {
         });
     }
 
-    /// That many datagrams one way, as fast as they go. The server's socket exists, so that nobody complains.
+    /// That many datagrams of that size one way, as fast as they go.
     pub(crate) fn flood(&self, port: u16, count: usize, size: usize) {
+        self.send(port, std::iter::repeat_n(vec![b'x'; size], count));
+    }
+
+    /// These datagrams one way. The server's socket exists, so that nobody complains.
+    pub(crate) fn send(&self, port: u16, payloads: impl IntoIterator<Item = Vec<u8>>) {
         let _server = self.server.inside(|| udp(SocketAddr::from(([0, 0, 0, 0], port))));
         let client = self.client.inside(|| udp(SocketAddr::from(([0, 0, 0, 0], 0))));
-        let payload = vec![b'x'; size];
-        for _ in 0..count {
+        for payload in payloads {
             client.send_to(&payload, (self.address, port)).expect("the datagram leaves");
         }
     }
