@@ -1,0 +1,86 @@
+//! Fifty containers at once, one started and one restarted in mid-run; and listing them no slower than Docker does.
+
+use std::{
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::lab::{
+    Capture, Container, Conversation, Engine, at, eventually, pcapsule, rows, rows_of_torn, unique,
+};
+
+const CROWD: usize = 50;
+
+#[test]
+fn fifty_containers_are_captured_while_one_starts_and_one_restarts() {
+    let Some(engine) = Engine::alone() else { return };
+    let label = unique();
+    let crowd = start(&engine, &label);
+    let capture = Capture::of(&[&format!("label={label}")], &["-U", "-f", "udp port 7000"]);
+    let late = engine.container("late").option("--label", &label).start();
+    crowd[0].docker(&["restart", "--time", "0"]);
+    for asked in [&late, &crowd[0]] {
+        eventually("it is captured", || {
+            ask(&crowd[1], asked);
+            (!rows_of_torn(&capture.file(), &at(&asked.eth0()), &["frame.number"]).is_empty()).then_some(())
+        });
+    }
+    for asked in &crowd[2..] {
+        ask(&late, asked);
+    }
+    let ended = capture.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let taps = rows(&ended.file(), "udp", &["frame.interface_name"]).concat();
+    for asked in &crowd[2..] {
+        assert_eq!(taps.iter().filter(|tap| **tap == asked.eth0()).count(), 2, "at {}", asked.eth0());
+    }
+}
+
+#[test]
+fn fifty_containers_are_listed_no_slower_than_docker_inspects_them() {
+    let Some(engine) = Engine::alone() else { return };
+    let crowd = start(&engine, &unique());
+    let ids: Vec<&str> = crowd.iter().map(Container::id).collect();
+    let mut ours = Vec::new();
+    let mut dockers = Vec::new();
+    // Interleaved, so that both meet the same machine.
+    for _ in 0..7 {
+        ours.push(timed(|| assert!(pcapsule(&["ls", "--json"]).status.success())));
+        dockers.push(timed(|| assert!(docker_inspect(&ids))));
+    }
+    ours.sort();
+    dockers.sort();
+    assert!(ours[3] <= dockers[3], "ls: {ours:?}, docker inspect: {dockers:?}");
+}
+
+/// Four at a time; the engine takes most of a second for each.
+fn start(engine: &Engine, label: &str) -> Vec<Container> {
+    thread::scope(|scope| {
+        let starters: Vec<_> = (0..4)
+            .map(|starter| {
+                scope.spawn(move || {
+                    let numbers = (starter..CROWD).step_by(4);
+                    let recipe =
+                        |number: usize| engine.container(&number.to_string()).option("--label", label);
+                    numbers.map(|number| recipe(number).start()).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        starters.into_iter().flat_map(|starter| starter.join().expect("all start")).collect()
+    })
+}
+
+fn ask(asker: &Container, asked: &Container) {
+    Conversation::new(asker.namespace(), asked.namespace(), asked.address()).ask(7000, b"hello");
+}
+
+fn docker_inspect(ids: &[&str]) -> bool {
+    Command::new("docker").arg("inspect").args(ids).output().is_ok_and(|output| output.status.success())
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}

@@ -1,0 +1,60 @@
+//! A full disk ends a capture with an error and a file that can be read; a reserve ends it before that.
+
+use std::{path::PathBuf, process::Command};
+
+use crate::lab::{Cable, Capture, Conversation, rows_of_torn, run};
+
+#[test]
+fn a_full_disk_is_told_and_leaves_what_fitted() {
+    let Some(cable) = Cable::lay() else { return };
+    let disk = SmallDisk::mount(256);
+    let file = disk.path().join("full.pcapng");
+    let capture =
+        Capture::to(&file, &[&cable.left_selector()], &["--reserve", "0", "-U", "-f", "udp port 7000"]);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).flood(7000, 1000, 1000);
+    let ended = capture.wait();
+    assert!(!matches!(ended.code, None | Some(0 | 70)), "{:?}: {}", ended.code, ended.stderr);
+    assert!(ended.stderr.contains("No space left"), "{}", ended.stderr);
+    let fitted = rows_of_torn(&file, "udp", &["frame.number"]).len();
+    assert!((100..260).contains(&fitted), "{fitted}");
+}
+
+#[test]
+fn a_reserve_of_the_disk_is_left_free() {
+    let Some(cable) = Cable::lay() else { return };
+    let disk = SmallDisk::mount(1024);
+    let file = disk.path().join("reserve.pcapng");
+    let capture =
+        Capture::to(&file, &[&cable.left_selector()], &["--reserve", "512k", "-U", "-f", "udp port 7000"]);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).flood(7000, 2000, 1000);
+    let ended = capture.wait();
+    assert!(!matches!(ended.code, None | Some(70)), "{:?}: {}", ended.code, ended.stderr);
+    let free = nix::sys::statvfs::statvfs(&disk.path()).unwrap();
+    assert!(free.blocks_available() * free.fragment_size() >= 448 * 1024, "{}", ended.stderr);
+    assert!(!crate::lab::rows(&file, "udp", &["frame.number"]).is_empty());
+}
+
+/// A file system in memory, of so many KiB, unmounted on drop.
+struct SmallDisk {
+    folder: Option<tempfile::TempDir>,
+}
+
+impl SmallDisk {
+    fn mount(kib: u32) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let size = format!("size={kib}k");
+        run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", folder.path().to_str().expect("text")]);
+        Self { folder: Some(folder) }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.as_ref().expect("mounted until dropped").path().to_owned()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.path()).output();
+        self.folder.take();
+    }
+}

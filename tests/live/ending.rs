@@ -1,0 +1,34 @@
+//! Signals: the two that end a capture leave a whole file; the one that kills leaves all that was flushed.
+
+use nix::sys::signal::Signal;
+
+use crate::lab::{Cable, Capture, Conversation, capinfos, rows, rows_of_torn, until_written};
+
+#[test]
+fn interrupt_and_terminate_leave_a_whole_file() {
+    let Some(cable) = Cable::lay() else { return };
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let capture = Capture::of(&[&cable.left_selector()], &["-f", "udp port 7000"]);
+        Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"hello");
+        capture.signal(signal);
+        let ended = capture.wait();
+        assert_eq!(ended.code, Some(0), "{signal}: {}", ended.stderr);
+        assert_eq!(rows(&ended.file(), "", &["frame.number"]).len(), 2);
+        assert!(capinfos(&ended.file()).contains("Number of stat entries = 1"), "{signal}");
+    }
+}
+
+#[test]
+fn a_killed_capture_leaves_what_was_flushed() {
+    let Some(cable) = Cable::lay() else { return };
+    let capture = Capture::of(&[&cable.left_selector()], &["-U", "-f", "udp port 7000"]);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"one");
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"the last");
+    until_written(&capture.file(), b"the last");
+    capture.signal(Signal::SIGKILL);
+    let ended = capture.wait();
+    assert_eq!(ended.code, None);
+    let frames = rows_of_torn(&ended.file(), "", &["frame.interface_name"]);
+    assert!((3..=4).contains(&frames.len()), "{frames:?}");
+    assert!(frames.iter().all(|row| row[0] == format!("{}/eth0", cable.left_name())));
+}

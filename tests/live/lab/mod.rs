@@ -1,0 +1,28 @@
+//! What the live tests stand on: guards for containers, networks and namespaces, the capture under test, and oracles.
+//!
+//! Every guard undoes what it made when it is dropped, and the last test to leave compares the host with what the
+//! first one found.
+
+mod blocks;
+mod capture;
+pub(crate) mod command;
+mod container;
+mod engine;
+mod host;
+mod namespace;
+mod oracle;
+mod requirement;
+mod traffic;
+mod truth;
+
+pub(crate) use blocks::statistics;
+pub(crate) use capture::{Capture, Ended, has_written, pcapsule, until_written};
+pub(crate) use command::{eventually, run, within};
+pub(crate) use container::{Container, Recipe};
+pub(crate) use engine::{Engine, inspect};
+pub(crate) use host::{Host, unique};
+pub(crate) use namespace::{Cable, Namespace};
+pub(crate) use oracle::{at, capinfos, frames, hex, rows, rows_of_torn};
+pub(crate) use requirement::Requirement;
+pub(crate) use traffic::{BEGIN, Conversation, END};
+pub(crate) use truth::Truth;

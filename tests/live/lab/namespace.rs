@@ -1,0 +1,131 @@
+//! Network namespaces: entered on a throw-away thread for one piece of work, and made in pairs joined by a cable.
+
+use std::{
+    fs::File,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
+
+use nix::sched::{CloneFlags, setns};
+use pcap::{Active, Capture};
+
+use super::{Host, Requirement, run, unique};
+
+/// A network namespace that exists by a path.
+pub(crate) struct Namespace {
+    path: PathBuf,
+}
+
+impl Namespace {
+    /// That of a running process.
+    pub(crate) fn of_process(pid: u32) -> Self {
+        Self { path: format!("/proc/{pid}/ns/net").into() }
+    }
+
+    /// The path that keeps it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Does some work inside. Sockets made there stay there.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(&self.path).expect("the namespace is there");
+        thread::scope(|scope| {
+            let visit = scope.spawn(|| {
+                setns(&namespace, CloneFlags::CLONE_NEWNET).expect("the namespace can be entered");
+                work()
+            });
+            visit.join().expect("the work inside succeeds")
+        })
+    }
+
+    /// Runs `ip` inside.
+    #[track_caller]
+    pub(crate) fn ip(&self, arguments: &[&str]) -> String {
+        let net = format!("--net={}", self.path.display());
+        run("nsenter", &[&[&net, "ip"], arguments].concat())
+    }
+
+    /// Where frames can be put on an interface as they are.
+    pub(crate) fn injector(&self, interface: &str) -> Capture<Active> {
+        self.inside(|| {
+            let inactive = Capture::from_device(interface).expect("the interface is there");
+            inactive.snaplen(64).open().expect("the interface can be opened")
+        })
+    }
+}
+
+/// Two namespaces of our own joined by one cable, `eth0` at both ends; removed on drop.
+pub(crate) struct Cable {
+    names: [String; 2],
+    _host: Host,
+}
+
+impl Cable {
+    /// The left end's address.
+    pub(crate) const LEFT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+    /// The right end's address.
+    pub(crate) const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
+
+    /// Lays it; none where a requirement is not met. Addresses are the same each time: namespaces do not see each other.
+    pub(crate) fn lay() -> Option<Self> {
+        if !Requirement::all(Requirement::NAMESPACES) {
+            return None;
+        }
+        let cable = Self { _host: Host::shared(), names: [unique(), unique()] };
+        let [left, right] = &cable.names;
+        for name in &cable.names {
+            run("ip", &["netns", "add", name]);
+            let quiet = "net.ipv6.conf.default.disable_ipv6=1";
+            run("ip", &["netns", "exec", name, "sysctl", "--quiet", "--write", quiet]);
+        }
+        let link =
+            ["-n", left, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", right];
+        run("ip", &link);
+        for (name, address) in [(left, Self::LEFT), (right, Self::RIGHT)] {
+            run("ip", &["-n", name, "addr", "add", &format!("{address}/24"), "dev", "eth0"]);
+            run("ip", &["-n", name, "link", "set", "lo", "up"]);
+            run("ip", &["-n", name, "link", "set", "eth0", "up"]);
+        }
+        Some(cable)
+    }
+
+    /// The left namespace.
+    pub(crate) fn left(&self) -> Namespace {
+        self.end(0)
+    }
+
+    /// The right namespace.
+    pub(crate) fn right(&self) -> Namespace {
+        self.end(1)
+    }
+
+    /// The left namespace's name below /run/netns.
+    pub(crate) fn left_name(&self) -> &str {
+        &self.names[0]
+    }
+
+    /// The right namespace's name below /run/netns.
+    pub(crate) fn right_name(&self) -> &str {
+        &self.names[1]
+    }
+
+    /// The selector that names the left namespace.
+    pub(crate) fn left_selector(&self) -> String {
+        format!("netns={}", self.left_name())
+    }
+
+    fn end(&self, side: usize) -> Namespace {
+        Namespace { path: Path::new("/run/netns").join(&self.names[side]) }
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let _ = Command::new("ip").args(["netns", "delete", name]).output();
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a test cannot do without. A machine that lacks it skips the test, aloud, unless `PCAPSULE_REQUIRE` names it.
+
+use std::{env, process::Command};
+
+/// One thing that a test may need, by the word `PCAPSULE_REQUIRE` uses for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Requirement {
+    /// A Docker engine that answers, and the busybox its containers are made of.
+    Docker,
+    /// The right to make network namespaces.
+    Netns,
+    /// tshark and capinfos.
+    Tshark,
+    /// tcpdump.
+    Tcpdump,
+    /// A program under test that does anything yet.
+    Pcapsule,
+}
+
+impl Requirement {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Netns => "netns",
+            Self::Tshark => "tshark",
+            Self::Tcpdump => "tcpdump",
+            Self::Pcapsule => "pcapsule",
+        }
+    }
+
+    fn is_met(self) -> bool {
+        match self {
+            Self::Docker => succeeds("docker", &["version"]) && succeeds("busybox", &["true"]),
+            Self::Netns => succeeds("unshare", &["--net", "true"]) && succeeds("ip", &["netns"]),
+            Self::Tshark => succeeds("tshark", &["--version"]) && succeeds("capinfos", &["--version"]),
+            Self::Tcpdump => succeeds("tcpdump", &["--version"]),
+            Self::Pcapsule => Command::new(env!("CARGO_BIN_EXE_pcapsule"))
+                .arg("--version")
+                .output()
+                .is_ok_and(|output| !output.stdout.is_empty()),
+        }
+    }
+
+    fn is_demanded(self) -> bool {
+        let demanded = env::var("PCAPSULE_REQUIRE").unwrap_or_default();
+        demanded.split(',').any(|word| word.trim() == self.word())
+    }
+
+    /// What every capture in a namespace needs.
+    pub(crate) const NAMESPACES: &[Self] = &[Self::Netns, Self::Tshark, Self::Tcpdump, Self::Pcapsule];
+    /// What every capture of a container needs.
+    pub(crate) const CONTAINERS: &[Self] =
+        &[Self::Docker, Self::Netns, Self::Tshark, Self::Tcpdump, Self::Pcapsule];
+
+    /// Whether all of these are there.
+    ///
+    /// # Panics
+    /// When one is not and `PCAPSULE_REQUIRE` names it.
+    pub(crate) fn all(needs: &[Self]) -> bool {
+        needs.iter().all(|need| need.check())
+    }
+
+    fn check(self) -> bool {
+        if self.is_met() {
+            return true;
+        }
+        assert!(!self.is_demanded(), "PCAPSULE_REQUIRE names {}, which is not there", self.word());
+        eprintln!("skipped: this machine has no {}", self.word());
+        false
+    }
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}

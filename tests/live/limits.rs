@@ -1,0 +1,63 @@
+//! What ends a capture by itself: a number of packets, a time; and how much of each packet is kept.
+
+use std::time::{Duration, Instant};
+
+use crate::lab::{Cable, Capture, Conversation, pcapsule, rows};
+
+#[test]
+fn a_count_ends_the_capture_after_exactly_that_many_packets() {
+    let Some(cable) = Cable::lay() else { return };
+    let capture = Capture::of(&[&cable.left_selector()], &["-c", "5"]);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).flood(7000, 20, 100);
+    let ended = capture.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(rows(&ended.file(), "", &["frame.number"]).len(), 5);
+}
+
+#[test]
+fn a_duration_ends_an_idle_capture() {
+    let Some(cable) = Cable::lay() else { return };
+    let started = Instant::now();
+    let ended = Capture::of(&[&cable.left_selector()], &["--duration", "1s"]).wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_snaplen_cuts_the_bytes_and_keeps_the_length() {
+    let Some(cable) = Cable::lay() else { return };
+    let capture = Capture::of(&[&cable.left_selector()], &["-s", "60", "-f", "udp"]);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, &[b'.'; 500]);
+    let ended = capture.stop();
+    // Ethernet 14, IPv4 20, UDP 8 bytes.
+    assert_eq!(rows(&ended.file(), "", &["frame.cap_len", "frame.len"]), [["60", "542"], ["60", "542"]]);
+}
+
+#[test]
+fn headers_alone_are_kept_on_request() {
+    let Some(cable) = Cable::lay() else { return };
+    let capture = Capture::of(&[&cable.left_selector()], &["--headers", "-f", "udp"]);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, &[b'.'; 500]);
+    let ended = capture.stop();
+    for row in rows(&ended.file(), "", &["frame.cap_len", "frame.len", "udp.dstport"]) {
+        let kept: u32 = row[0].parse().unwrap();
+        assert!((42..200).contains(&kept), "{row:?}");
+        assert_eq!(row[1], "542");
+        assert!(!row[2].is_empty());
+    }
+}
+
+#[test]
+fn mixes_that_tcpdump_silently_ignores_are_refused() {
+    for (mix, word) in [
+        (&["-w", "x.pcapng", "-C", "1", "-G", "60", "-W", "3"][..], "--keep"),
+        (&["-w", "-", "-C", "1"], "-w -"),
+        (&["-C", "1"], "-w"),
+    ] {
+        let output = pcapsule(&[&["capture", "all"], mix].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{mix:?}: {errors}");
+        assert!(errors.contains(word), "{mix:?}: {errors}");
+    }
+}

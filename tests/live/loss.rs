@@ -1,0 +1,52 @@
+//! Loss is never silent: what is written and what is reported lost add up to what passed the tap.
+
+use nix::sys::signal::Signal;
+
+use crate::lab::{Cable, Capture, Conversation, Ended, eventually, has_written, rows, statistics};
+
+const DATAGRAMS: usize = 20_000;
+
+#[test]
+fn written_and_lost_add_up_to_what_passed() {
+    let Some(cable) = Cable::lay() else { return };
+    let (ended, passed) = overrun(&cable, &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let written = rows(&ended.file(), "udp", &["frame.number"]).len() as u64;
+    let counters = statistics(&ended.file());
+    let (_, tap) = counters.last().expect("a statistics block");
+    assert!(tap.dropped > 0, "{tap:?}");
+    assert_eq!(written + tap.dropped, passed as u64, "{tap:?}");
+    assert_eq!(tap.delivered, written, "{tap:?}");
+    // Each gap is reported with the first packet after it.
+    let gaps = rows(&ended.file(), "frame.drop_count > 0", &["frame.drop_count"]).concat();
+    let reported: u64 = gaps.iter().map(|gap| gap.parse::<u64>().unwrap()).sum();
+    assert!((1..=tap.dropped).contains(&reported), "{reported} of {tap:?}");
+    assert!(ended.stderr.contains(&tap.dropped.to_string()), "{}", ended.stderr);
+}
+
+#[test]
+fn loss_is_a_failure_on_request() {
+    let Some(cable) = Cable::lay() else { return };
+    assert_eq!(overrun(&cable, &["--fail-on-loss"]).0.code, Some(6));
+    let capture = Capture::of(&[&cable.left_selector()], &["--fail-on-loss"]);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"one at a time");
+    assert_eq!(capture.stop().code, Some(0));
+}
+
+/// A capture with a small buffer that is asleep while the datagrams pass: some must be lost, whatever the machine.
+/// Answers with the number that passed.
+fn overrun(cable: &Cable, options: &[&str]) -> (Ended, usize) {
+    let options = [&["-U", "-B", "1024", "-f", "udp port 7000"], options].concat();
+    let talk = Conversation::new(cable.left(), cable.right(), Cable::RIGHT);
+    let capture = Capture::of(&[&cable.left_selector()], &options);
+    capture.signal(Signal::SIGSTOP);
+    talk.flood(7000, DATAGRAMS, 1000);
+    capture.signal(Signal::SIGCONT);
+    let mut passed = DATAGRAMS;
+    eventually("a packet after the gap is written", || {
+        talk.send(7000, [b"after the gap".to_vec()]);
+        passed += 1;
+        has_written(&capture.file(), b"after the gap").then_some(())
+    });
+    (capture.stop(), passed)
+}
