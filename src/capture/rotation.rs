@@ -121,6 +121,11 @@ impl Rotation {
         Ok(Self { pattern: pattern.to_owned(), options, begun: 0, begun_in_period: 0, kept: VecDeque::new() })
     }
 
+    /// Whether there will be more than one file.
+    pub fn rotates(&self) -> bool {
+        self.options.file_bytes.is_some() || self.options.period.is_some()
+    }
+
     /// The size at which a file is full.
     pub fn file_bytes(&self) -> Option<u64> {
         self.options.file_bytes

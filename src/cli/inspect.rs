@@ -10,16 +10,21 @@ use anyhow::Context as _;
 use crate::report::{self, Inspection};
 
 use super::args::InspectArgs;
+use super::gather;
 use super::look::{self, Look};
 use super::select::{self, Ended};
 use super::terminal::{self, Truncation};
 
 pub(super) async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
-    let look = look::look().await?;
+    let look = look::look(&look::engines()).await?;
     let selection = select::select(&look.topology, &args.selectors, Ended::Included, look::namespace_of)?;
     let mut inspections = Vec::new();
     for container in selection.containers {
-        inspections.push(look::inspect(&look, container).await?);
+        let (inspection, warnings) = gather::inspection(&look, container).await;
+        for warning in &warnings {
+            terminal::warn(warning);
+        }
+        inspections.push(inspection);
     }
     let mut out = terminal::stdout();
     if args.json {

@@ -2,13 +2,12 @@
 
 use std::{
     io::{self, Write},
-    pin::pin,
     process::ExitCode,
 };
 
 use anyhow::Context as _;
-use futures_util::StreamExt as _;
 
+use crate::discovery::Watch;
 use crate::report::{self, Listing, StateColumn};
 
 use super::args::ListArgs;
@@ -21,7 +20,7 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
     if args.watch {
         watch(&args).await?;
     } else {
-        let look = look::look().await?;
+        let look = look::look(&look::engines()).await?;
         let seen = listing(&look, selection(&args, &look)?);
         print(&args, &seen, &mut terminal::stdout()).context("print the list")?;
         warn(&args, &look);
@@ -30,8 +29,10 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn watch(args: &ListArgs) -> anyhow::Result<()> {
-    let mut changes = pin!(look::changes());
-    let mut look = look::look().await?;
+    let engines = look::engines();
+    // Watching begins before looking, so that nothing falls between.
+    let mut watch = Watch::start(&engines).context("watch the host")?;
+    let mut look = look::look(&engines).await?;
     // A word that means nothing is a mistake at first; later it is a container that has just gone.
     selection(args, &look)?;
     warn(args, &look);
@@ -42,9 +43,11 @@ async fn watch(args: &ListArgs) -> anyhow::Result<()> {
             .show(&seen, terminal::page(truncation(args)), &mut terminal::stdout())
             .context("print the list")?;
         tokio::select! {
-            Some(()) = changes.next() => look = look::look().await?,
+            stirred = watch.settled() => match stirred {
+                Some(_) => look = look::look(&engines).await?,
+                None => return Ok(()),
+            },
             _ = tokio::signal::ctrl_c() => return Ok(()),
-            else => return Ok(()),
         }
     }
 }

@@ -9,6 +9,7 @@ mod capture_args;
 mod completions;
 pub mod exit;
 mod failure;
+mod gather;
 mod inspect;
 mod list;
 mod look;

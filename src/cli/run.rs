@@ -68,10 +68,10 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn wait_for(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread: capabilities belong to threads, and what this one gives up no other still has.
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("start the threads that wait for the kernel")?
+        .context("start waiting for the kernel")?
         .block_on(command)
 }

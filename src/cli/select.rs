@@ -30,6 +30,8 @@ pub(super) enum Error {
     NoMatch(String),
     #[error("find '{selector}' running: container {name} is {state}")]
     NotLive { selector: String, name: String, state: State },
+    #[error("find anything to listen on: {0}")]
+    NothingToHear(String),
     #[error("tell which container '{selector}' means: {}", candidates.join(", "))]
     Ambiguous { selector: String, candidates: Vec<String> },
     #[error("find the network namespace of process {0}")]
@@ -51,6 +53,9 @@ impl Error {
             }
             Self::UnknownWord { .. } | Self::NoMatch(_) => {
                 "`pcapsule ls --all` lists every container".to_owned()
+            }
+            Self::NothingToHear(_) => {
+                "without --no-follow the capture waits for a container to start".to_owned()
             }
             Self::NotLive { .. } => "`pcapsule ls --all` lists ended containers too".to_owned(),
             Self::Ambiguous { .. } => "type more of the id, or the name".to_owned(),
@@ -85,6 +90,14 @@ pub(super) fn select<'a>(
         }
     }
     Ok(selection)
+}
+
+impl Selection<'_> {
+    /// Joins another selection of the same topology.
+    pub(super) fn add(&mut self, other: Self) {
+        other.containers.into_iter().for_each(|container| add_once(&mut self.containers, container));
+        other.interfaces.into_iter().for_each(|link| add_once(&mut self.interfaces, link));
+    }
 }
 
 fn add_once<'a, T>(items: &mut Vec<&'a T>, item: &'a T) {

@@ -78,6 +78,16 @@ pub(super) fn warn(text: &str) {
     say("warning", WARNING, text);
 }
 
+/// A line about how it goes.
+pub(super) fn tell(text: &str) {
+    say("pcapsule", anstyle::Style::new(), text);
+}
+
+/// A line of its own, without a name before it.
+pub(super) fn line(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
 /// What to do about a complaint.
 pub(super) fn hint(text: &str) {
     say("hint", HINT, text);

@@ -4,15 +4,19 @@
 
 mod engine;
 mod facts;
+mod names;
 mod runtime;
 mod scan;
 mod topology;
+mod watch;
 
 pub use engine::{
     Address, Answers, EngineEvent, Engines, Error as EngineError, EventKind, Events, Inspection, Notice,
     PATIENCE, UnusableAddress,
 };
 pub use facts::{EngineContainer, EngineNetwork, Facts, NamespaceFacts, ProcessFacts, RequestedMode};
+pub use names::names;
 pub use runtime::Origin;
 pub use scan::{Error, Scan, scan};
 pub use topology::Topology;
+pub use watch::{Occurrence, Watch};

@@ -1,0 +1,164 @@
+//! Keeps the taps in step with the host while a capture runs: containers that start join, those that end leave.
+
+use std::collections::BTreeMap;
+
+use crate::capture::{Changes, Command, Controls, Ground, OpenTap, Plan, TapKey, TapSpec, changes, plan};
+use crate::discovery::{Engines, Occurrence, Watch, names};
+
+use super::super::{
+    look::{self, Look},
+    select::{self, Ended, Selection},
+    terminal,
+};
+use super::{events, setup::Setup};
+
+/// Who is listened to: the selection, and the taps it has led to.
+pub(super) struct Audience<'a> {
+    setup: &'a Setup,
+    engines: Engines,
+    heard: BTreeMap<TapKey, String>,
+    look: Option<Look>,
+}
+
+impl<'a> Audience<'a> {
+    pub(super) fn new(setup: &'a Setup, engines: Engines) -> Self {
+        Self { setup, engines, heard: BTreeMap::new(), look: None }
+    }
+
+    /// The taps to begin with. Here a word that means nothing is a mistake.
+    pub(super) async fn first(&mut self) -> anyhow::Result<Plan> {
+        let look = look::look(&self.engines).await?;
+        look.topology.warnings.iter().for_each(|warning| terminal::warn(warning));
+        let ended = if self.setup.follow { Ended::Included } else { Ended::Excluded };
+        let selection = select::select(&look.topology, &self.setup.selectors, ended, look::namespace_of)?;
+        let mut plan = plan_for(&selection, self.setup, &look.ground);
+        if plan.taps.is_empty() && !self.setup.follow {
+            return Err(select::Error::NothingToHear(plan.notes.join("; ")).into());
+        }
+        if plan.taps.is_empty() {
+            plan.notes.push(
+                "nothing to listen on yet: waiting for a container of the selection to start".to_owned(),
+            );
+        }
+        self.look = Some(look);
+        Ok(plan)
+    }
+
+    /// These are open now.
+    pub(super) fn hears<'t>(&mut self, specs: impl Iterator<Item = &'t TapSpec>) {
+        self.heard.extend(specs.map(|spec| (spec.key(), spec.name.clone())));
+    }
+
+    /// Names of the taps, in order.
+    pub(super) fn tap_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.heard.values().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Names of the addresses there are.
+    pub(super) fn names(&self) -> Vec<(std::net::IpAddr, String)> {
+        self.look.as_ref().map(|look| names(&look.topology)).unwrap_or_default()
+    }
+
+    /// Whether an event of that container is of interest: it is, or was, of the selection.
+    fn concerns(&self, container: &str, name: Option<&str>) -> bool {
+        let Some(look) = &self.look else { return true };
+        let selected = |word: &str| {
+            let mut found =
+                look.topology.containers.iter().filter(|known| known.id == word || known.name == word);
+            found.any(|known| self.setup.selectors.iter().any(|selector| selector.matches(known)))
+        };
+        selected(container) || name.is_some_and(selected)
+    }
+
+    /// Another look; answers with what has changed.
+    async fn again(&mut self) -> anyhow::Result<Changes> {
+        let look = look::look(&self.engines).await?;
+        let mut selection = Selection::default();
+        for selector in &self.setup.selectors {
+            // A word that means nothing now is a container that is between two lives.
+            let found = select::select(
+                &look.topology,
+                std::slice::from_ref(selector),
+                Ended::Excluded,
+                look::namespace_of,
+            );
+            selection.add(found.unwrap_or_default());
+        }
+        let wanted = plan_for(&selection, self.setup, &look.ground).taps;
+        self.look = Some(look);
+        Ok(changes(&self.heard, wanted))
+    }
+}
+
+fn plan_for(selection: &Selection<'_>, setup: &Setup, ground: &Ground) -> Plan {
+    plan(&selection.containers, &selection.interfaces, setup.places, ground)
+}
+
+/// The running follower.
+pub(super) struct Follower<'a> {
+    watch: Option<Watch>,
+    audience: Audience<'a>,
+    controls: Controls,
+}
+
+impl<'a> Follower<'a> {
+    pub(super) fn new(watch: Option<Watch>, audience: Audience<'a>, controls: Controls) -> Self {
+        Self { watch, audience, controls }
+    }
+
+    /// Waits for something to happen, and does what follows from it. Cancelled and called again as often as one likes.
+    pub(super) async fn step(&mut self) {
+        let Some(watch) = &mut self.watch else { return std::future::pending().await };
+        let Some(burst) = watch.settled().await else {
+            self.watch = None;
+            return;
+        };
+        for occurrence in burst {
+            self.tell(occurrence);
+        }
+        if let Err(error) = self.keep_in_step().await {
+            terminal::warn(&format!("containers that start now may be missed: {error:#}"));
+        }
+    }
+
+    fn tell(&self, occurrence: Occurrence) {
+        match occurrence {
+            Occurrence::Engine(event) => {
+                if self.audience.concerns(&event.container, event.name.as_deref())
+                    && let Some(event) = events::engine(&event)
+                {
+                    self.controls.send(Command::Note(event));
+                }
+            }
+            Occurrence::Gap(reason) => {
+                terminal::warn(&reason);
+                self.controls.send(Command::Note(events::gap(&reason)));
+            }
+            Occurrence::Kernel | Occurrence::Listening => {}
+        }
+    }
+
+    async fn keep_in_step(&mut self) -> anyhow::Result<()> {
+        let changes = self.audience.again().await?;
+        self.controls.send(Command::Names(self.audience.names()));
+        for key in changes.ended {
+            self.audience.heard.remove(&key);
+            self.controls.send(Command::End(key));
+        }
+        let options = self.audience.setup.tap_options(self.audience.heard.len() + changes.opened.len());
+        for spec in changes.opened {
+            let (key, name) = (spec.key(), spec.name.clone());
+            match OpenTap::open(spec, &options) {
+                Ok(tap) => {
+                    self.audience.heard.insert(key, name);
+                    self.controls.send(Command::Arm(Box::new(tap)));
+                }
+                // Gone again before it could be opened; if not, the next change tries again.
+                Err(error) => self.controls.send(Command::Note(events::not_heard(&name, &error))),
+            }
+        }
+        Ok(())
+    }
+}

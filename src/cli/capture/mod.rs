@@ -1,0 +1,163 @@
+//! `pcapsule capture`: from words to taps to a savefile or lines, while containers come and go.
+//!
+//! `setup` turns arguments into options, `follow` keeps the taps in step with the host, `lines` prints packets,
+//! `told` is what stderr hears.
+
+mod events;
+mod follow;
+mod lines;
+mod setup;
+mod told;
+
+use std::{
+    io::Write,
+    os::fd::{FromRawFd, OwnedFd},
+    process::ExitCode,
+    thread,
+};
+
+use anyhow::Context as _;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+
+use crate::capture::{Command, Controls, OpenTap, Outcome, SavefileSink, Session, Sink, TapSpec};
+use crate::discovery::Watch;
+use crate::sys::Capability;
+
+use self::{
+    follow::{Audience, Follower},
+    lines::LineSink,
+    setup::Setup,
+};
+use super::{capture_args::CaptureArgs, look, terminal};
+
+/// What opening taps takes, and reading who is who: the rest is given up before anything else happens.
+const NEEDED: [Capability; 7] = [
+    Capability::CAP_NET_RAW,
+    Capability::CAP_NET_ADMIN,
+    Capability::CAP_SYS_ADMIN,
+    Capability::CAP_SYS_PTRACE,
+    Capability::CAP_NET_BROADCAST,
+    Capability::CAP_DAC_READ_SEARCH,
+    Capability::CAP_DAC_OVERRIDE,
+];
+
+pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
+    // Everything that can be wrong with the words is found before anything is opened.
+    let setup = Setup::new(&args)?;
+    crate::sys::keep_only(&NEEDED).context("give up the capabilities that capturing does not need")?;
+    crate::sys::netns::raise_open_file_limit()?;
+
+    let mut signals = Signals::new()?;
+    // Watching begins before looking, so that nothing falls between.
+    let engines = look::engines();
+    let watch = if args.no_follow { None } else { Some(Watch::start(&engines)?) };
+    let mut audience = Audience::new(&setup, engines);
+    let first = audience.first().await?;
+    first.notes.iter().for_each(|note| terminal::warn(note));
+    let taps = open(first.taps, &setup)?;
+    audience.hears(taps.iter().map(|tap| &tap.spec));
+
+    if watch.is_none() {
+        crate::sys::keep_only(&[]).context("give up the remaining capabilities")?;
+    }
+    let names = audience.names();
+    let (running, mut ended) = match &setup.savefile {
+        Some(options) => start(SavefileSink::create(options.clone())?, taps, &setup, names)?,
+        None => start(LineSink::new(&args.print), taps, &setup, names)?,
+    };
+    tell_ready(&args, &audience)?;
+    let live = told::Live::start(&args, running.progress);
+    let controls = running.controls;
+    let mut follower = Follower::new(watch, audience, controls.clone());
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut ended => break outcome.context("wait for the capture")?,
+            () = signals.stop() => controls.send(Command::Stop),
+            () = follower.step() => {}
+        }
+    };
+    drop(live);
+    told::summary(&args, &outcome);
+    told::verdict(&args, outcome)
+}
+
+fn open(specs: Vec<TapSpec>, setup: &Setup) -> anyhow::Result<Vec<OpenTap>> {
+    let options = setup.tap_options(specs.len());
+    Ok(specs.into_iter().map(|spec| OpenTap::open(spec, &options)).collect::<Result<_, _>>()?)
+}
+
+/// A capture on its way.
+struct Running {
+    controls: Controls,
+    progress: std::sync::Arc<crate::capture::Progress>,
+}
+
+/// Starts the thread that reads frames. It parses what strangers sent and writes files, and can do nothing else.
+fn start<S: Sink + 'static>(
+    sink: S,
+    taps: Vec<OpenTap>,
+    setup: &Setup,
+    names: Vec<(std::net::IpAddr, String)>,
+) -> anyhow::Result<(Running, oneshot::Receiver<Outcome>)> {
+    let (session, controls) = Session::new(sink, setup.limits, taps).map_err(told::failure)?;
+    controls.send(Command::Names(names));
+    let progress = session.progress();
+    let (tell, ended) = oneshot::channel();
+    let kept = setup.writer_capabilities();
+    thread::Builder::new()
+        .name("capture".to_owned())
+        .spawn(move || {
+            // Refused only where there is nothing to give up.
+            let _ = crate::sys::keep_only(kept);
+            // Nobody waits for it once the program is on its way out.
+            let _ = tell.send(session.run());
+        })
+        .context("start the capture thread")?;
+    Ok((Running { controls, progress }, ended))
+}
+
+/// Says that from now on nothing is missed: a line on stderr, and one on the descriptor that was asked for.
+fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>) -> anyhow::Result<()> {
+    if !args.print.quiet {
+        told::listening(audience);
+    }
+    let Some(descriptor) = args.ready_fd else { return Ok(()) };
+    ready_file(descriptor)
+        .write_all(b"ready\n")
+        .with_context(|| format!("write to file descriptor {descriptor}"))
+}
+
+#[expect(unsafe_code, reason = "whoever started us handed over this descriptor by number")]
+fn ready_file(descriptor: i32) -> std::fs::File {
+    // SAFETY: the caller passed the descriptor for this one use; writing fails if it is not open.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }.into()
+}
+
+/// The signals that end a capture in good order.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("listen for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Arguments into checked options, before anything is opened.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::capture::{
+    Buffering, Destination, EngineChoice, Limits, Overwrite, Places, Rotation, RotationOptions,
+    SavefileOptions, TapOptions,
+};
+use crate::model::Selector;
+use crate::savefile::{Format, Section};
+use crate::sys::{Capability, Filter, MAX_SNAPLEN};
+
+use super::super::capture_args::{self, CaptureArgs, CaptureEngine, Output, Place, SaveArgs};
+use super::super::units::Bytes;
+
+/// Enough for the headers up to TCP's, with VLAN tags, IPv6 extensions and a tunnel on the way.
+const HEADERS_SNAPLEN: u32 = 160;
+/// All rings together, unless `-B` says otherwise for each.
+const RING_BUDGET: usize = 256 << 20;
+const LARGEST_RING: usize = 32 << 20;
+const SMALLEST_RING: usize = 2 << 20;
+/// What is left free on the disk unless `--reserve` says otherwise: a twentieth, at most this.
+const LARGEST_RESERVE: u64 = 512 << 20;
+
+/// Everything the words say, checked.
+pub(super) struct Setup {
+    pub(super) selectors: Vec<Selector>,
+    pub(super) places: Places,
+    pub(super) follow: bool,
+    pub(super) limits: Limits,
+    pub(super) savefile: Option<SavefileOptions>,
+    filter: Option<Filter>,
+    snaplen: u32,
+    engine: EngineChoice,
+    ring_bytes: Option<usize>,
+}
+
+impl Setup {
+    pub(super) fn new(args: &CaptureArgs) -> anyhow::Result<Self> {
+        let filter = args.filter().map(|expression| Filter::parse(&expression)).transpose()?;
+        let snaplen = if args.headers { HEADERS_SNAPLEN } else { args.snaplen.unwrap_or(MAX_SNAPLEN) };
+        let has = |place| args.at.contains(&place);
+        let savefile = match &args.save.output {
+            Some(output) => Some(savefile(output, &args.save, filter.as_ref(), snaplen)?),
+            None => None,
+        };
+        Ok(Self {
+            selectors: args.selectors.clone(),
+            places: Places {
+                container: has(Place::Container),
+                veth: has(Place::Veth),
+                bridge: has(Place::Bridge),
+                loopback: has(Place::Lo),
+            },
+            follow: !args.no_follow,
+            limits: Limits {
+                packets: args.count.map(Into::into),
+                duration: args.duration,
+                until_taps_end: args.no_follow,
+            },
+            savefile,
+            filter,
+            snaplen,
+            engine: match args.engine {
+                CaptureEngine::Ring => EngineChoice::Ring,
+                CaptureEngine::Libpcap => EngineChoice::Libpcap,
+            },
+            ring_bytes: args.buffer.map(|kibibytes| kibibytes.get() as usize * 1024),
+        })
+    }
+
+    /// How each of that many taps is opened.
+    pub(super) fn tap_options(&self, taps: usize) -> TapOptions {
+        let share = (RING_BUDGET / taps.max(1)).clamp(SMALLEST_RING, LARGEST_RING);
+        TapOptions {
+            engine: self.engine,
+            snaplen: self.snaplen,
+            buffer_bytes: self.ring_bytes.unwrap_or(share),
+            filter: self.filter.clone(),
+        }
+    }
+
+    /// What the writing thread keeps: a rotation makes files in folders that may belong to somebody else.
+    pub(super) fn writer_capabilities(&self) -> &'static [Capability] {
+        let rotates = self.savefile.as_ref().is_some_and(|savefile| savefile.rotation.rotates());
+        if rotates { &[Capability::CAP_DAC_OVERRIDE] } else { &[] }
+    }
+}
+
+fn savefile(
+    output: &Output,
+    args: &SaveArgs,
+    filter: Option<&Filter>,
+    snaplen: u32,
+) -> anyhow::Result<SavefileOptions> {
+    let path = match output {
+        Output::Stdout => Path::new("-"),
+        Output::File(path) => path,
+    };
+    let rotation = Rotation::new(
+        path,
+        RotationOptions {
+            file_bytes: args.rotate_size.map(Bytes::count),
+            period: args.rotate_after,
+            count: args.file_count.map(Into::into),
+            keep: args.keep.map(Into::into),
+            max_total: args.max_total.map(Bytes::count),
+        },
+    )?;
+    let destination = Destination::new(path);
+    let overwrite = if args.force { Overwrite::Anything } else { Overwrite::CapturesOnly };
+    destination.check(overwrite)?;
+    Ok(SavefileOptions {
+        destination,
+        format: match args.format() {
+            capture_args::Format::Pcapng => Format::Pcapng,
+            capture_args::Format::Pcap => Format::Pcap,
+        },
+        snaplen,
+        section: section()?,
+        filter: filter.map(|filter| filter.expression().to_owned()).unwrap_or_default(),
+        rotation,
+        overwrite,
+        reserve: args.reserve.map_or_else(|| default_reserve(path), Bytes::count),
+        buffering: if args.packet_buffered { Buffering::Packets } else { Buffering::Blocks },
+    })
+}
+
+/// Who wrote the file, on what, and how.
+fn section() -> anyhow::Result<Section> {
+    let system = crate::sys::system().context("ask the kernel for its version")?;
+    let words: Vec<String> = std::env::args().map(quoted).collect();
+    Ok(Section {
+        hardware: system.machine,
+        os: format!("{} {}", system.name, system.release),
+        application: format!("pcapsule {}", env!("CARGO_PKG_VERSION")),
+        comment: format!("host {}; command: {}", system.host, words.join(" ")),
+    })
+}
+
+/// As one would type it into a shell.
+fn quoted(word: String) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+*".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn default_reserve(path: &Path) -> u64 {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    crate::sys::free_bytes(folder).map_or(0, |(_, total)| (total / 20).min(LARGEST_RESERVE))
+}

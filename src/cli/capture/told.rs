@@ -1,0 +1,132 @@
+//! What a capture says on stderr: that it listens, how it goes, what it saw; and its exit code.
+
+use std::{
+    io::IsTerminal as _,
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+
+use crate::capture::{Outcome, Progress, SinkError, StopReason};
+
+use super::super::{capture_args::CaptureArgs, exit, terminal};
+use super::follow::Audience;
+
+const REFRESH: Duration = Duration::from_millis(250);
+/// A longer list of taps is cut.
+const TAPS_NAMED: usize = 8;
+
+/// That every tap is armed.
+pub(super) fn listening(audience: &Audience<'_>) {
+    let taps = audience.tap_names();
+    let named = taps.iter().take(TAPS_NAMED).copied().collect::<Vec<_>>().join(", ");
+    match taps.len() {
+        0 => terminal::tell("listening on nothing yet"),
+        count if count > TAPS_NAMED => {
+            terminal::tell(&format!("listening on {named} and {} more", count - TAPS_NAMED));
+        }
+        _ => terminal::tell(&format!("listening on {named}")),
+    }
+}
+
+/// Counters that are redrawn while a capture runs; gone when dropped.
+pub(super) struct Live(Option<tokio::task::JoinHandle<()>>, ProgressBar);
+
+impl Live {
+    /// Shown on a terminal only, and not where packets are printed on it.
+    pub(super) fn start(args: &CaptureArgs, progress: Arc<Progress>) -> Self {
+        let wanted = !args.print.quiet && args.save.output.is_some() && std::io::stderr().is_terminal();
+        let bar = if wanted { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        let shown = bar.clone();
+        let task = wanted.then(|| {
+            tokio::spawn(async move {
+                let mut beat = tokio::time::interval(REFRESH);
+                loop {
+                    beat.tick().await;
+                    shown.set_message(line(&progress));
+                    shown.tick();
+                }
+            })
+        });
+        Self(task, bar)
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.abort();
+        }
+        self.1.finish_and_clear();
+    }
+}
+
+fn line(progress: &Progress) -> String {
+    format!(
+        "{} packets, {}, {} lost, {} taps",
+        HumanCount(progress.packets.load(Ordering::Relaxed)),
+        HumanBytes(progress.bytes.load(Ordering::Relaxed)),
+        HumanCount(progress.lost.load(Ordering::Relaxed)),
+        progress.taps.load(Ordering::Relaxed),
+    )
+}
+
+/// tcpdump's three lines; with `-v` a line a tap before them.
+pub(super) fn summary(args: &CaptureArgs, outcome: &Outcome) {
+    if args.verbose {
+        for tap in &outcome.taps {
+            let totals = &tap.totals;
+            let text = format!(
+                "{}: {} captured, {} received by filter, {} dropped by kernel",
+                tap.name, totals.delivered, totals.passed, totals.lost
+            );
+            terminal::tell(&text);
+        }
+    }
+    let sum = |count: fn(&crate::capture::TapTotals) -> u64| -> u64 {
+        outcome.taps.iter().map(|tap| count(&tap.totals)).sum()
+    };
+    let lines = [
+        (sum(|totals| totals.delivered), "captured"),
+        (sum(|totals| totals.passed), "received by filter"),
+        (sum(|totals| totals.lost), "dropped by kernel"),
+    ];
+    for (count, what) in lines {
+        terminal::line(&format!("{count} packet{} {what}", if count == 1 { "" } else { "s" }));
+    }
+}
+
+/// Why the capture ended, as an exit code or a failure.
+pub(super) fn verdict(args: &CaptureArgs, outcome: Outcome) -> anyhow::Result<ExitCode> {
+    let lost = outcome.taps.iter().any(|tap| tap.totals.lost > 0);
+    if let Some(error) = failure_of(outcome.reason) {
+        return Err(error);
+    }
+    match outcome.closing {
+        Some(SinkError::Closed) | None => {}
+        Some(error) => return Err(error.into()),
+    }
+    Ok(if lost && args.fail_on_loss { ExitCode::from(exit::LOSS) } else { ExitCode::SUCCESS })
+}
+
+/// A reason that kept the capture from beginning.
+pub(super) fn failure(reason: StopReason) -> anyhow::Error {
+    failure_of(reason).unwrap_or_else(|| anyhow::anyhow!("begin the capture: it ended at once"))
+}
+
+fn failure_of(reason: StopReason) -> Option<anyhow::Error> {
+    match reason {
+        StopReason::Asked
+        | StopReason::Packets
+        | StopReason::Duration
+        | StopReason::TapsEnded
+        | StopReason::Sink(SinkError::Closed | SinkError::Complete) => None,
+        StopReason::Sink(error) => Some(error.into()),
+        StopReason::Wait(error) => Some(anyhow::Error::new(error).context("wait for packets")),
+    }
+}

@@ -1,0 +1,28 @@
+//! What this machine calls itself.
+
+use std::io;
+
+/// The answer of `uname(2)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct System {
+    /// `Linux`
+    pub name: String,
+    /// The host's name.
+    pub host: String,
+    /// The kernel's release, such as `6.1.0-40-amd64`.
+    pub release: String,
+    /// The processor's kind, such as `x86_64`.
+    pub machine: String,
+}
+
+/// Asks the kernel.
+pub fn system() -> io::Result<System> {
+    let answer = nix::sys::utsname::uname()?;
+    let text = |field: &std::ffi::OsStr| field.to_string_lossy().into_owned();
+    Ok(System {
+        name: text(answer.sysname()),
+        host: text(answer.nodename()),
+        release: text(answer.release()),
+        machine: text(answer.machine()),
+    })
+}
