@@ -30,7 +30,9 @@ impl<'a> Audience<'a> {
         let look = look::look(&self.engines).await?;
         look.topology.warnings.iter().for_each(|warning| terminal::warn(warning));
         let ended = if self.setup.follow { Ended::Included } else { Ended::Excluded };
-        let selection = select::select(&look.topology, &self.setup.selectors, ended, look::namespace_of)?;
+        // What describes containers may describe one that is still to come; what names one must name it rightly.
+        let may_come = |error: &select::Error| self.setup.follow && matches!(error, select::Error::NoMatch(_));
+        let selection = self.selection(&look, ended, may_come)?;
         let mut plan = plan_for(&selection, self.setup, &look.ground);
         if plan.taps.is_empty() && !self.setup.follow {
             return Err(select::Error::NothingToHear(plan.notes.join("; ")).into());
@@ -75,20 +77,30 @@ impl<'a> Audience<'a> {
     /// Another look; answers with what has changed.
     async fn again(&mut self) -> anyhow::Result<Changes> {
         let look = look::look(&self.engines).await?;
-        let mut selection = Selection::default();
-        for selector in &self.setup.selectors {
-            // A word that means nothing now is a container that is between two lives.
-            let found = select::select(
-                &look.topology,
-                std::slice::from_ref(selector),
-                Ended::Excluded,
-                look::namespace_of,
-            );
-            selection.add(found.unwrap_or_default());
-        }
+        // A word that means nothing now is a container that is between two lives.
+        let selection = self.selection(&look, Ended::Excluded, |_| true)?;
         let wanted = plan_for(&selection, self.setup, &look.ground).taps;
         self.look = Some(look);
         Ok(changes(&self.heard, wanted))
+    }
+
+    /// What the words select, leaving out those whose error is forgiven.
+    fn selection<'l>(
+        &self,
+        look: &'l Look,
+        ended: Ended,
+        forgiven: impl Fn(&select::Error) -> bool,
+    ) -> Result<Selection<'l>, select::Error> {
+        let mut selection = Selection::default();
+        for selector in &self.setup.selectors {
+            let word = std::slice::from_ref(selector);
+            match select::select(&look.topology, word, ended, look::namespace_of) {
+                Ok(found) => selection.add(found),
+                Err(error) if forgiven(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(selection)
     }
 }
 
