@@ -25,7 +25,7 @@ use super::{
     encoder::{append_frame, append_words, lengths},
     journal,
 };
-use crate::model::{Direction, Frame, InterfaceAddress};
+use crate::model::{Direction, Frame, InterfaceAddress, Mac};
 
 /// An enhanced packet block without data, padding and comment is never longer.
 const PACKET_OVERHEAD: usize = 128;
@@ -163,19 +163,19 @@ impl PcapngEncoder {
 }
 
 fn interface_options(interface: &Interface) -> Vec<InterfaceDescriptionOption<'_>> {
-    let mut options = vec![InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::NANO)];
-    options.extend(text(&interface.name).map(InterfaceDescriptionOption::IfName));
-    options.extend(text(&interface.description).map(InterfaceDescriptionOption::IfDescription));
-    options
-        .extend(interface.mac.map(|mac| InterfaceDescriptionOption::IfMacAddr(mac.bytes().to_vec().into())));
-    options.extend(interface.addresses.iter().map(address_option));
-    options.extend(interface.speed.map(InterfaceDescriptionOption::IfSpeed));
+    let mac = |mac: Mac| InterfaceDescriptionOption::IfMacAddr(mac.bytes().to_vec().into());
     // A 0 byte says that the filter follows as text.
-    options.extend(
-        text(&interface.filter)
-            .map(|filter| InterfaceDescriptionOption::IfFilter([b"\0", filter.as_bytes()].concat().into())),
-    );
-    options
+    let filter =
+        |text: Cow<'_, str>| InterfaceDescriptionOption::IfFilter([b"\0", text.as_bytes()].concat().into());
+    let options = [
+        Some(InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::NANO)),
+        text(&interface.name).map(InterfaceDescriptionOption::IfName),
+        text(&interface.description).map(InterfaceDescriptionOption::IfDescription),
+        interface.mac.map(mac),
+        interface.speed.map(InterfaceDescriptionOption::IfSpeed),
+        text(&interface.filter).map(filter),
+    ];
+    options.into_iter().flatten().chain(interface.addresses.iter().map(address_option)).collect()
 }
 
 /// IPv4 with its netmask, IPv6 with the length of its prefix.
@@ -259,4 +259,54 @@ fn word(number: usize) -> u32 {
 fn text(text: &str) -> Option<Cow<'_, str>> {
     let end = text.floor_char_boundary(MAX_TEXT);
     (end > 0).then(|| Cow::Borrowed(&text[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::savefile::Process;
+
+    fn encoder() -> (PcapngEncoder, InterfaceId) {
+        let mut encoder = PcapngEncoder::new(5);
+        encoder.section(&Section::default());
+        let id = encoder.interface(&Interface::default());
+        encoder.clear();
+        (encoder, id)
+    }
+
+    #[test]
+    fn a_packet_of_which_nothing_is_known_has_no_options() {
+        let (mut encoder, id) = encoder();
+        let frame = Frame::whole(b"abcdef", 6, 0x0102_0304_0506_0708, Direction::Unknown);
+        encoder.packet(id, &frame, &PacketOptions::default());
+        let expected = [
+            &b"\x06\0\0\0\x28\0\0\0\0\0\0\0"[..],
+            b"\x04\x03\x02\x01\x08\x07\x06\x05",
+            b"\x05\0\0\0\x06\0\0\0abcde\0\0\0",
+            b"\x28\0\0\0",
+        ];
+        assert_eq!(encoder.bytes(), expected.concat());
+    }
+
+    #[test]
+    fn options_are_padded_and_end_with_a_zero() {
+        let (mut encoder, id) = encoder();
+        let frame = Frame::whole(b"abcd", 4, 0, Direction::Out);
+        let process = Some(Process { pid: 7, tid: 8 });
+        encoder.packet(
+            id,
+            &frame,
+            &PacketOptions { drops: 9, packet_id: Some(1 << 32), process, comment: "note!" },
+        );
+        let expected = [
+            &b"\x02\0\x04\0\x02\0\0\0"[..],
+            b"\x04\0\x08\0\x09\0\0\0\0\0\0\0",
+            b"\x05\0\x08\0\0\0\0\0\x01\0\0\0",
+            b"\x08\0\x08\0\x07\0\0\0\x08\0\0\0",
+            b"\x01\0\x05\0note!\0\0\0",
+            b"\0\0\0\0",
+            b"\x60\0\0\0",
+        ];
+        assert_eq!(&encoder.bytes()[32..], expected.concat());
+    }
 }

@@ -9,8 +9,8 @@ use super::{
     source::Source,
 };
 
-/// The longest block or packet that is read, in bytes.
-pub(super) const MAX_LENGTH: u32 = 64 * 1024 * 1024;
+/// The longest block or packet that is read, in bytes; Wireshark and libpcap draw the same line.
+pub(super) const MAX_LENGTH: u32 = 16 * 1024 * 1024;
 
 /// A capture file that is being read. It holds one record at a time, never the file.
 #[derive(Debug)]

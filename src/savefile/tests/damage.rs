@@ -73,7 +73,7 @@ fn damaged_pcapng_is_named_by_place_and_cause() {
         (
             b"\x07\0\0\0\xfc\xff\xff\xff\0\0\0\0",
             UNKNOWN,
-            "it claims 4294967292 bytes, more than the 67108864 that one can have",
+            "it claims 4294967292 bytes, more than the 16777216 that one can have",
         ),
         (b"\x07\0\0\0\x0c\0\0\0\x10\0\0\0", UNKNOWN, "it claims 12 bytes at its start and 16 at its end"),
         (

@@ -62,7 +62,7 @@ pub(super) fn statistics() -> Statistics {
     }
 }
 
-/// A frame in three pieces, `len` bytes in all; at least 4.
+/// A frame in three pieces, `len` bytes in all; at least 3.
 pub(super) fn frame(bytes: &[u8], direction: Direction) -> Frame<'_> {
     let (head, rest) = bytes.split_at(1);
     let (insert, tail) = rest.split_at(2);
