@@ -237,8 +237,8 @@ impl CaptureArgs {
 mod tests {
     use clap::Parser;
 
-    use super::super::args::{Arguments, Command};
     use super::*;
+    use crate::cli::args::{Arguments, Command};
 
     fn parse(words: &str) -> CaptureArgs {
         match Arguments::parse_from(words.split(' ')).command {
