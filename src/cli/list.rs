@@ -23,7 +23,7 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
     } else {
         let look = look::look().await?;
         let seen = listing(&look, selection(&args, &look)?);
-        print(&args, &seen, &mut terminal::stdout()).context("print the list")?;
+        print(&args, &seen, &mut terminal::stdout()).context("printing the list")?;
         warn(&args, &look);
     }
     Ok(ExitCode::SUCCESS)
@@ -40,7 +40,7 @@ async fn watch(args: &ListArgs) -> anyhow::Result<()> {
         let seen = listing(&look, selection(args, &look).unwrap_or_default());
         screen
             .show(&seen, terminal::page(truncation(args)), &mut terminal::stdout())
-            .context("print the list")?;
+            .context("printing the list")?;
         tokio::select! {
             Some(()) = changes.next() => look = look::look().await?,
             _ = tokio::signal::ctrl_c() => return Ok(()),

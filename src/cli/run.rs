@@ -73,7 +73,7 @@ fn wait_for(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("start the threads that wait for the kernel")?
+        .context("starting the threads that wait for the kernel")?
         .block_on(command)
 }
 

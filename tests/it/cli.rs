@@ -84,7 +84,7 @@ fn an_unknown_container_is_4_with_a_hint() {
         .assert()
         .code(4)
         .stdout("")
-        .stderr(contains("failed to find a container named 'pcs-no-such-container'").and(contains("hint: ")));
+        .stderr(contains("failed finding a container named 'pcs-no-such-container'").and(contains("hint: ")));
 }
 
 #[test]
