@@ -3,6 +3,7 @@
 use std::{num::NonZeroU64, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::filter::Targets;
 
 use crate::model::Selector;
 
@@ -32,13 +33,14 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(super) struct GlobalArgs {
-    /// Colour the output
+    /// Colour the output: auto, always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    #[arg(help = "Colour the output: auto, always or never [default: auto]", hide_default_value = true)]
+    #[arg(display_order = 100)]
     pub(super) color: When,
     /// Log to stderr, e.g. debug or pcapsule::discovery=trace
     #[arg(long, global = true, value_name = "FILTER", env = "PCAPSULE_LOG", hide_env_values = true)]
-    pub(super) log: Option<String>,
+    #[arg(display_order = 101)]
+    pub(super) log: Option<Targets>,
 }
 
 /// When to colour. `auto`: on a terminal, unless NO_COLOR is set.
@@ -92,7 +94,7 @@ pub(super) struct ListArgs {
     #[arg(short, long)]
     pub(super) all: bool,
     /// Print names only
-    #[arg(short, long, conflicts_with = "json")]
+    #[arg(short, long, conflicts_with_all = ["json", "watch"])]
     pub(super) quiet: bool,
     /// Neither shorten cells nor drop columns
     #[arg(long)]

@@ -48,8 +48,8 @@ pub(super) struct CaptureArgs {
     /// Keep at most this many bytes of each packet; 0 means 262144
     #[arg(short = 's', long = "snaplen", value_name = "SNAPLEN", value_parser = units::snaplen)]
     pub(super) snaplen: Option<u32>,
-    /// Keep the headers of each packet, drop its payload
-    #[arg(long)]
+    /// Keep 160 bytes of each packet, enough for its headers
+    #[arg(long, conflicts_with = "snaplen")]
     pub(super) headers: bool,
     /// The kernel buffer of each tap, in KiB
     #[arg(short = 'B', long, value_name = "KIB")]
@@ -237,8 +237,8 @@ impl CaptureArgs {
 mod tests {
     use clap::Parser;
 
-    use super::super::args::{Arguments, Command};
     use super::*;
+    use crate::cli::args::{Arguments, Command};
 
     fn parse(words: &str) -> CaptureArgs {
         match Arguments::parse_from(words.split(' ')).command {

@@ -12,7 +12,7 @@ const CAPABILITIES: &str = "run as root, or give the program CAP_NET_RAW (to cap
 /// A failed command, ready to be told.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// The chain of causes, outermost first; reads on after "failed to".
+    /// The chain of causes, outermost first; reads on after "failed".
     line: String,
     verdict: Verdict,
 }
@@ -35,7 +35,7 @@ impl Failure {
     /// Prints it on stderr, unless it is a success after all, and answers with the exit code.
     pub(super) fn report(self) -> ExitCode {
         if self.verdict.code != exit::DONE {
-            terminal::complain(&format!("failed to {}", self.line));
+            terminal::complain(&format!("failed {}", self.line));
             if let Some(hint) = &self.verdict.hint {
                 terminal::hint(hint);
             }
@@ -83,13 +83,13 @@ mod tests {
 
     fn failure(kind: io::ErrorKind) -> Failure {
         let result: Result<(), _> = Err(io::Error::from(kind));
-        Failure::of(&result.context("open the network namespace of container web").unwrap_err())
+        Failure::of(&result.context("opening the network namespace of container web").unwrap_err())
     }
 
     #[test]
     fn the_line_is_the_chain_of_causes() {
         let failure = failure(io::ErrorKind::NotFound);
-        assert_eq!(failure.line, "open the network namespace of container web: entity not found");
+        assert_eq!(failure.line, "opening the network namespace of container web: entity not found");
         assert_eq!(failure.verdict, Verdict { code: exit::FAULT, hint: None });
     }
 
@@ -109,7 +109,7 @@ mod tests {
     fn an_unknown_name_is_no_target() {
         let error = select::Error::UnknownWord { word: "wbe".into(), nearest: vec!["web".into()] };
         let failure = Failure::of(&error.into());
-        assert_eq!(failure.line, "find a container named 'wbe'");
+        assert_eq!(failure.line, "finding a container named 'wbe'");
         assert_eq!(failure.verdict, Verdict { code: exit::NO_TARGET, hint: Some("nearest: web".into()) });
     }
 }

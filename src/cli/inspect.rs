@@ -32,7 +32,7 @@ pub(super) async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     } else {
         print(&look, &inspections, &mut out)
     }
-    .context("print what was found")?;
+    .context("printing what was found")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
     } else {
         let look = look::look(&look::engines()).await?;
         let seen = listing(&look, selection(&args, &look)?);
-        print(&args, &seen, &mut terminal::stdout()).context("print the list")?;
+        print(&args, &seen, &mut terminal::stdout()).context("printing the list")?;
         warn(&args, &look);
     }
     Ok(ExitCode::SUCCESS)
@@ -31,7 +31,7 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
 async fn watch(args: &ListArgs) -> anyhow::Result<()> {
     let engines = look::engines();
     // Watching begins before looking, so that nothing falls between.
-    let mut watch = Watch::start(&engines).context("watch the host")?;
+    let mut watch = Watch::start(&engines).context("watching the host")?;
     let mut look = look::look(&engines).await?;
     // A word that means nothing is a mistake at first; later it is a container that has just gone.
     selection(args, &look)?;
@@ -41,7 +41,7 @@ async fn watch(args: &ListArgs) -> anyhow::Result<()> {
         let seen = listing(&look, selection(args, &look).unwrap_or_default());
         screen
             .show(&seen, terminal::page(truncation(args)), &mut terminal::stdout())
-            .context("print the list")?;
+            .context("printing the list")?;
         tokio::select! {
             stirred = watch.settled() => match stirred {
                 Some(_) => look = look::look(&engines).await?,

@@ -33,7 +33,7 @@ pub(super) fn engines() -> Engines {
 /// Looks at the kernel and these engines.
 pub(super) async fn look(engines: &Engines) -> anyhow::Result<Look> {
     let (scan, answers) = tokio::join!(scan(), engines.containers(PATIENCE));
-    let mut scan = scan.context("look at the host")?;
+    let mut scan = scan.context("looking at the host")?;
     scan.facts.engine_containers = answers.containers;
     scan.facts.warnings.extend(answers.warnings);
     let topology = Topology::join(&scan.facts);

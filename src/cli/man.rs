@@ -13,11 +13,11 @@ pub(super) fn run(args: &ManArgs) -> anyhow::Result<ExitCode> {
     match &args.dir {
         Some(dir) => fs::create_dir_all(dir)
             .and_then(|()| clap_mangen::generate_to(command, dir))
-            .with_context(|| format!("write the manual pages into {}", dir.display()))?,
+            .with_context(|| format!("writing the manual pages into {}", dir.display()))?,
         None => {
             clap_mangen::Man::new(command)
                 .render(&mut terminal::stdout())
-                .context("print the manual page")?;
+                .context("printing the manual page")?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,12 +1,14 @@
 //! From the command line to the exit code: parse, log, run one command, turn whatever went wrong into words.
 
 use std::{
+    io,
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
 };
 
 use anyhow::Context as _;
 use clap::{CommandFactory, Parser, error::ErrorKind};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
@@ -24,16 +26,8 @@ pub fn run() -> ExitCode {
         }
     };
     terminal::choose_colour(arguments.global.color);
-    panic::set_hook(Box::new(failure::report_panic));
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
-        start_logging(arguments.global.log.as_deref())?;
-        dispatch(arguments.command)
-    }));
-    match outcome {
-        Ok(Ok(code)) => code,
-        Ok(Err(error)) => Failure::of(&error).report(),
-        Err(_panic) => ExitCode::from(exit::BUG),
-    }
+    start_logging(arguments.global.log);
+    conclude(|| dispatch(arguments.command))
 }
 
 fn parse() -> Result<Arguments, clap::Error> {
@@ -46,14 +40,21 @@ fn parse() -> Result<Arguments, clap::Error> {
     Ok(arguments)
 }
 
-fn start_logging(filter: Option<&str>) -> anyhow::Result<()> {
-    let Some(filter) = filter else { return Ok(()) };
-    let filter = filter
-        .parse::<tracing_subscriber::EnvFilter>()
-        .with_context(|| format!("understand the log filter '{filter}'"))?;
-    let colour = terminal::colour_on_stderr();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
-    Ok(())
+fn start_logging(filter: Option<Targets>) {
+    let Some(filter) = filter else { return };
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(terminal::colour_on_stderr());
+    tracing_subscriber::registry().with(lines).with(filter).init();
+}
+
+/// Runs a command to its exit code, also where it fails or panics.
+fn conclude(command: impl FnOnce() -> anyhow::Result<ExitCode>) -> ExitCode {
+    panic::set_hook(Box::new(failure::report_panic));
+    match panic::catch_unwind(AssertUnwindSafe(command)) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => Failure::of(&error).report(),
+        Err(_panic) => ExitCode::from(exit::BUG),
+    }
 }
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
@@ -72,6 +73,17 @@ fn wait_for(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("start waiting for the kernel")?
+        .context("starting to wait for the kernel")?
         .block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_bug_of_ours() {
+        let code = conclude(|| panic!("planted"));
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(exit::BUG)));
+    }
 }

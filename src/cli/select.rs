@@ -24,23 +24,23 @@ pub(super) enum Ended {
 /// A word that means nothing here, or too much.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum Error {
-    #[error("find a container named '{word}'")]
+    #[error("finding a container named '{word}'")]
     UnknownWord { word: String, nearest: Vec<String> },
-    #[error("find a container for '{0}'")]
+    #[error("finding a container for '{0}'")]
     NoMatch(String),
-    #[error("find '{selector}' running: container {name} is {state}")]
+    #[error("finding '{selector}' running: container {name} is {state}")]
     NotLive { selector: String, name: String, state: State },
-    #[error("find anything to listen on: {0}")]
+    #[error("finding anything to listen on: {0}")]
     NothingToHear(String),
-    #[error("tell which container '{selector}' means: {}", candidates.join(", "))]
+    #[error("telling which container '{selector}' means: {}", candidates.join(", "))]
     Ambiguous { selector: String, candidates: Vec<String> },
-    #[error("find the network namespace of process {0}")]
+    #[error("finding the network namespace of process {0}")]
     UnknownProcess(u32),
-    #[error("find a container of process {0}: it is in the host's own network namespace")]
+    #[error("finding a container of process {0}: it is in the host's own network namespace")]
     HostProcess(u32),
-    #[error("find the interface {name} on the host")]
+    #[error("finding the interface {name} on the host")]
     UnknownLink { name: LinkName, nearest: Vec<String> },
-    #[error("take {name} as a bridge: its kind is {kind}")]
+    #[error("taking {name} as a bridge: its kind is {kind}")]
     NotABridge { name: LinkName, kind: LinkKind },
 }
 
@@ -254,14 +254,17 @@ mod tests {
     #[test]
     fn what_cannot_be_found_says_why_and_what_instead() {
         for (words, complaint) in [
-            ("wbe", "!find a container named 'wbe'; nearest: web"),
-            ("zzzz", "!find a container named 'zzzz'; `pcapsule ls --all` lists every container"),
-            ("image=redis", "!find a container for 'image=redis'; `pcapsule ls --all` lists every container"),
-            ("if=eth1", "!find the interface eth1 on the host; nearest: eth0, veth1a2b"),
-            ("bridge=eth0", "!take eth0 as a bridge: its kind is hardware; if=eth0 selects any interface"),
+            ("wbe", "!finding a container named 'wbe'; nearest: web"),
+            ("zzzz", "!finding a container named 'zzzz'; `pcapsule ls --all` lists every container"),
+            (
+                "image=redis",
+                "!finding a container for 'image=redis'; `pcapsule ls --all` lists every container",
+            ),
+            ("if=eth1", "!finding the interface eth1 on the host; nearest: eth0, veth1a2b"),
+            ("bridge=eth0", "!taking eth0 as a bridge: its kind is hardware; if=eth0 selects any interface"),
             (
                 "pid=7",
-                "!find the network namespace of process 7; has it ended, or does it belong to another user?",
+                "!finding the network namespace of process 7; has it ended, or does it belong to another user?",
             ),
         ] {
             assert_eq!(selected(words, Ended::Excluded), complaint, "{words}");
@@ -271,7 +274,7 @@ mod tests {
     #[test]
     fn an_ended_container_is_named_as_such() {
         let complaint = selected("db", Ended::Excluded);
-        assert!(complaint.starts_with("!find 'db' running: container db is exited"), "{complaint}");
+        assert!(complaint.starts_with("!finding 'db' running: container db is exited"), "{complaint}");
         assert_eq!(selected("db", Ended::Included), "db");
     }
 
@@ -279,7 +282,7 @@ mod tests {
     fn the_start_of_several_ids_lists_them() {
         let complaint = selected("4f", Ended::Excluded);
         assert!(complaint.contains("4f9b4f9b4f9b (db), 4f2a4f2a4f2a (web)"), "{complaint}");
-        assert!(selected("id=4f", Ended::Excluded).starts_with("!tell which container 'id=4f' means"));
+        assert!(selected("id=4f", Ended::Excluded).starts_with("!telling which container 'id=4f' means"));
     }
 
     #[test]
@@ -294,6 +297,6 @@ mod tests {
     #[test]
     fn a_process_of_the_host_is_a_container_only_if_it_began_one() {
         assert_eq!(selected("pid=4711", Ended::Excluded), "agent dind inner lan side web");
-        assert!(selected("pid=1", Ended::Excluded).starts_with("!find a container of process 1"));
+        assert!(selected("pid=1", Ended::Excluded).starts_with("!finding a container of process 1"));
     }
 }

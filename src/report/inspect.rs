@@ -223,8 +223,8 @@ fn name_resolution(names: &NameResolution) -> Vec<String> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::fixture;
     use super::*;
+    use crate::report::fixture;
 
     pub(in crate::report) fn inspected<'a>(topology: &'a Topology, name: &str) -> Inspection<'a> {
         let route = |destination: &str, gateway: Option<&str>| Route {

@@ -57,8 +57,8 @@ impl<'a> ContainerInspected<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{fixture, inspect};
     use super::*;
+    use crate::report::{fixture, inspect};
 
     #[test]
     fn the_document_adds_to_the_container_of_ls() {

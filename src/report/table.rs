@@ -169,8 +169,8 @@ fn image(container: &Container, width: Width) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Headings, fixture};
     use super::*;
+    use crate::report::{Headings, fixture};
 
     fn text(width: Width, state: StateColumn, interfaces: &[&str]) -> String {
         let topology = fixture::topology();

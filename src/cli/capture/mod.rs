@@ -47,7 +47,7 @@ const NEEDED: [Capability; 7] = [
 pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     // Everything that can be wrong with the words is found before anything is opened.
     let setup = Setup::new(&args)?;
-    crate::sys::keep_only(&NEEDED).context("give up the capabilities that capturing does not need")?;
+    crate::sys::keep_only(&NEEDED).context("giving up the capabilities that capturing does not need")?;
     crate::sys::netns::raise_open_file_limit()?;
 
     let mut signals = Signals::new()?;
@@ -61,7 +61,7 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     audience.hears(taps.iter().map(|tap| &tap.spec));
 
     if watch.is_none() {
-        crate::sys::keep_only(&[]).context("give up the remaining capabilities")?;
+        crate::sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
     let names = audience.names();
     let (running, mut ended) = match &setup.savefile {
@@ -74,7 +74,7 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     let mut follower = Follower::new(watch, audience, controls.clone());
     let outcome = loop {
         tokio::select! {
-            outcome = &mut ended => break outcome.context("wait for the capture")?,
+            outcome = &mut ended => break outcome.context("waiting for the capture")?,
             () = signals.stop() => controls.send(Command::Stop),
             () = follower.step() => {}
         }
@@ -115,7 +115,7 @@ fn start<S: Sink + 'static>(
             // Nobody waits for it once the program is on its way out.
             let _ = tell.send(session.run());
         })
-        .context("start the capture thread")?;
+        .context("starting the capture thread")?;
     Ok((Running { controls, progress }, ended))
 }
 
@@ -127,7 +127,7 @@ fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>) -> anyhow::Result<()>
     let Some(descriptor) = args.ready_fd else { return Ok(()) };
     ready_file(descriptor)
         .write_all(b"ready\n")
-        .with_context(|| format!("write to file descriptor {descriptor}"))
+        .with_context(|| format!("writing to file descriptor {descriptor}"))
 }
 
 #[expect(unsafe_code, reason = "whoever started us handed over this descriptor by number")]
@@ -145,7 +145,7 @@ struct Signals {
 
 impl Signals {
     fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("listen for signals");
+        let listen = |kind| signal(kind).context("listening for signals");
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

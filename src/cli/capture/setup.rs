@@ -130,7 +130,7 @@ fn savefile(
 
 /// Who wrote the file, on what, and how.
 fn section() -> anyhow::Result<Section> {
-    let system = crate::sys::system().context("ask the kernel for its version")?;
+    let system = crate::sys::system().context("asking the kernel for its version")?;
     let words: Vec<String> = std::env::args().map(quoted).collect();
     Ok(Section {
         hardware: system.machine,

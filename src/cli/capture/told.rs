@@ -116,7 +116,7 @@ pub(super) fn verdict(args: &CaptureArgs, outcome: Outcome) -> anyhow::Result<Ex
 
 /// A reason that kept the capture from beginning.
 pub(super) fn failure(reason: StopReason) -> anyhow::Error {
-    failure_of(reason).unwrap_or_else(|| anyhow::anyhow!("begin the capture: it ended at once"))
+    failure_of(reason).unwrap_or_else(|| anyhow::anyhow!("beginning the capture: it ended at once"))
 }
 
 fn failure_of(reason: StopReason) -> Option<anyhow::Error> {
@@ -127,6 +127,6 @@ fn failure_of(reason: StopReason) -> Option<anyhow::Error> {
         | StopReason::TapsEnded
         | StopReason::Sink(SinkError::Closed | SinkError::Complete) => None,
         StopReason::Sink(error) => Some(error.into()),
-        StopReason::Wait(error) => Some(anyhow::Error::new(error).context("wait for packets")),
+        StopReason::Wait(error) => Some(anyhow::Error::new(error).context("waiting for packets")),
     }
 }

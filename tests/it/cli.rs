@@ -1,0 +1,123 @@
+//! The program from outside: help, manual, completions, exit codes.
+
+use std::{fs, process::Stdio};
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+
+fn pcapsule(words: &str) -> Command {
+    let mut command = Command::cargo_bin("pcapsule").expect("cargo builds the program for its tests");
+    command.env_remove("PCAPSULE_LOG").env_remove("NO_COLOR").args(words.split_whitespace());
+    command
+}
+
+fn stdout_of(words: &str) -> String {
+    let output = pcapsule(words).assert().success().get_output().stdout.clone();
+    String::from_utf8(output).expect("the program prints UTF-8")
+}
+
+#[test]
+fn help_is_as_it_was_agreed() {
+    for command in ["", "ls", "inspect", "capture", "read", "completions", "man"] {
+        let name = format!("help {command}").trim_end().replace(' ', "-");
+        insta::assert_snapshot!(name, stdout_of(&format!("{command} --help")));
+    }
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    assert!(stdout_of("man").starts_with(".ie"), "roff begins with a macro");
+    let dir = tempfile::tempdir().unwrap();
+    pcapsule("man --dir").arg(dir.path()).assert().success().stdout("");
+    for page in ["pcapsule", "pcapsule-ls", "pcapsule-inspect", "pcapsule-capture", "pcapsule-read"] {
+        let text = fs::read_to_string(dir.path().join(format!("{page}.1"))).unwrap();
+        assert!(text.contains("Examples") || page == "pcapsule", "{page} has examples");
+    }
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout_of(&format!("completions {shell}"));
+        for command in ["ls", "inspect", "capture", "read"] {
+            assert!(script.contains(command), "{shell} completes {command}");
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    for words in [
+        "",
+        "no-such-command",
+        "ls --no-such-option",
+        "ls color=red",
+        "ls --log a=b=c",
+        "ls --quiet --watch",
+        "inspect",
+        "capture",
+        "capture web -C 0",
+        "capture web --duration soon",
+        "capture web -s 262145",
+        "read",
+        "read file -x -X",
+    ] {
+        pcapsule(words).assert().code(2).stdout("");
+    }
+}
+
+#[test]
+fn a_mix_that_would_be_ignored_is_refused_with_the_reason() {
+    pcapsule("capture web -w f -C 1 -G 60 -W 3").assert().code(2).stderr(contains("use --keep N"));
+    pcapsule("capture web -C 1").assert().code(2).stderr(contains("need -w FILE"));
+}
+
+#[test]
+fn a_wrong_selector_lists_the_words_there_are() {
+    pcapsule("ls color=red").assert().code(2).stderr(contains("use name, id, image, label"));
+}
+
+#[test]
+fn an_unknown_container_is_4_with_a_hint() {
+    pcapsule("ls pcs-no-such-container")
+        .assert()
+        .code(4)
+        .stdout("")
+        .stderr(contains("failed finding a container named 'pcs-no-such-container'").and(contains("hint: ")));
+}
+
+#[test]
+fn colour_is_for_terminals_unless_asked_for() {
+    let escape = "\u{1b}[";
+    pcapsule("ls pcs-no-such-container").assert().stderr(contains(escape).not());
+    pcapsule("ls pcs-no-such-container --color always").assert().stderr(contains(escape));
+    pcapsule("ls pcs-no-such-container --color never").assert().stderr(contains(escape).not());
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    for words in ["ls --json", "completions bash", "man"] {
+        let program = assert_cmd::cargo::cargo_bin("pcapsule");
+        let status = std::process::Command::new(program)
+            .args(words.split(' '))
+            .stdout(writer.try_clone().unwrap())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(0), "{words}");
+    }
+}
+
+#[test]
+fn json_documents_say_what_they_are() {
+    let document: serde_json::Value = serde_json::from_str(&stdout_of("ls --json")).unwrap();
+    assert_eq!(document["schema"], "pcapsule.ls");
+    assert_eq!(document["version"], 1);
+    assert!(document["time_ns"].as_u64() > Some(1_600_000_000_000_000_000));
+    for list in ["containers", "bridges", "interfaces", "warnings"] {
+        assert!(document[list].is_array(), "{list}");
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests that need no privileges: the program from outside, and the order of its rooms.
+
+mod cli;
+mod layering;
