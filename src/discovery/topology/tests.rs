@@ -1,0 +1,1 @@
+//! The join, case by case, on facts made by hand.
