@@ -2,6 +2,12 @@
 //!
 //! Needs root. Everything is made under names of its own and removed when the test ends, passed or failed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that fails should say where, and why it skips"
+)]
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -12,7 +18,7 @@ use std::{
 
 use pcapsule::{
     discovery::{Topology, scan},
-    model::{Container, Endpoint, Engine, HostSide, NamespaceId, NetworkMode},
+    model::{Container, Endpoint, Engine, HostSide, LinkName, NamespaceId, NetworkMode},
     sys::netns::Namespace,
 };
 use serde_json::Value;
@@ -174,7 +180,7 @@ fn only_endpoint(container: &Container) -> &Endpoint {
 fn pair(endpoint: &Endpoint) -> (&str, NamespaceId, Option<&str>) {
     match &endpoint.host_side {
         HostSide::Pair { link, namespace, bridge, .. } => {
-            (link.as_str(), *namespace, bridge.as_ref().map(|bridge| bridge.as_str()))
+            (link.as_str(), *namespace, bridge.as_ref().map(LinkName::as_str))
         }
         other => panic!("{}: not a pair but {other:?}", endpoint.link.name),
     }
