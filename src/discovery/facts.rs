@@ -43,7 +43,8 @@ pub struct ProcessFacts {
     pub start_time: u64,
     /// Its network namespace.
     pub namespace: NamespaceId,
-    /// Its cgroup path: the v2 entry, or the longest v1 one (`/docker/<id>`, `/system.slice/docker-<id>.scope`).
+    /// Its cgroup path (`/docker/<id>`, `/system.slice/docker-<id>.scope`): of several hierarchies the one that names a
+    /// container, otherwise the longest.
     pub cgroup: String,
     /// Command name, at most 15 bytes.
     pub command: String,

@@ -24,7 +24,7 @@ impl Origin {
         (0..segments.len()).rev().find_map(|depth| {
             let (around, inside) = (&segments[..depth], &segments[depth + 1..]);
             let (engine, id) = container(around, segments[depth], inside)?;
-            let pod = around.iter().rev().find_map(|segment| pod(segment));
+            let pod = (0..depth).rev().find_map(|depth| pod(&segments[..depth], segments[depth]));
             Some(Self { engine, id, pod })
         })
     }
@@ -43,7 +43,7 @@ fn container(around: &[&str], segment: &str, inside: &[&str]) -> Option<(Engine,
     if let Some(found) = by_prefix(unit) {
         return Some(found);
     }
-    if is_id(unit) {
+    if is_id(unit) && !is_podman_pod(around, unit) {
         return Some((engine_by_parents(around), unit.to_owned()));
     }
     match parent {
@@ -112,7 +112,10 @@ fn unescape(name: &str) -> String {
     plain
 }
 
-fn pod(segment: &str) -> Option<String> {
+fn pod(around: &[&str], segment: &str) -> Option<String> {
+    if is_podman_pod(around, segment) {
+        return Some(segment.to_owned());
+    }
     let unit = segment.strip_suffix(".slice").unwrap_or(segment);
     if let Some((_, id)) = unit.split_once("libpod_pod_") {
         return Some(id.to_owned());
@@ -124,6 +127,11 @@ fn pod(segment: &str) -> Option<String> {
     let uid = uid.replace('_', "-");
     let is_uid = uid.len() >= 32 && uid.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     is_uid.then_some(uid)
+}
+
+/// Without systemd, Podman puts a pod's containers, and their conmon, into a directory with the pod's id.
+fn is_podman_pod(around: &[&str], segment: &str) -> bool {
+    around.last() == Some(&"libpod_parent") && is_id(segment)
 }
 
 /// Full container ids are 64 hexadecimal digits with every OCI engine.
@@ -209,6 +217,7 @@ mod tests {
                 UID,
             ),
             ("/machine.slice/machine-libpod_pod_{B}.slice/libpod-{A}.scope", Engine::Podman, "{B}"),
+            ("/libpod_parent/{B}/libpod-{A}", Engine::Podman, "{B}"),
         ];
         for (path, engine, pod) in cases {
             assert_eq!(origin(path), Some((engine, A.to_owned(), Some(plain(pod)))), "{path}");
@@ -226,6 +235,7 @@ mod tests {
             "/user.slice/user-1000.slice/session-2.scope",
             "/machine.slice/libpod-conmon-{A}.scope",
             "/libpod_parent/conmon",
+            "/libpod_parent/{A}/conmon",
             "/kubepods.slice/kubepods-pod{U_ID}.slice/crio-conmon-{A}.scope",
             "/lxc.monitor.web",
             "/lxc.monitor/web",

@@ -12,7 +12,7 @@ use crate::sys::{
     process::{self, Process, ProcessTable},
 };
 
-use super::{Facts, NamespaceFacts, ProcessFacts};
+use super::{Facts, NamespaceFacts, Origin, ProcessFacts};
 
 /// What stops a scan altogether; what it could not see is a warning in [`Facts`].
 #[derive(Debug, thiserror::Error)]
@@ -131,8 +131,11 @@ impl Census {
 }
 
 impl From<Process> for ProcessFacts {
+    /// In a hybrid hierarchy the version 2 path often names the engine's service only, and a version 1 path a container.
     fn from(process: Process) -> Self {
-        let Process { pid, start_time, namespace, cgroup, command, .. } = process;
+        let Process { pid, start_time, command, namespace, cgroups, .. } = process;
+        let names_container = |path: &&String| Origin::of_cgroup(path).is_some();
+        let cgroup = cgroups.iter().find(names_container).or(cgroups.first()).cloned().unwrap_or_default();
         Self { pid, start_time, namespace, cgroup, command }
     }
 }

@@ -3,12 +3,15 @@
 //! Three small reads a process instead of a full parse: hosts with thousands of processes are scanned on every `ls`.
 
 use std::{
+    cmp::Reverse,
     fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use crate::model::NamespaceId;
+
+const INIT: u32 = 1;
 
 /// What can go wrong with the table as a whole; single processes that vanish or hide are no error.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +34,8 @@ pub struct Process {
     pub namespace: NamespaceId,
     /// Inode number of its mount namespace.
     pub mount_namespace: u64,
-    /// Its most specific cgroup path, below the mount point.
-    pub cgroup: String,
+    /// Its cgroup paths below the mount point, the longest first: one in version 2, several in a hybrid hierarchy.
+    pub cgroups: Vec<String>,
 }
 
 /// The processes that could be looked at.
@@ -40,7 +43,7 @@ pub struct Process {
 pub struct ProcessTable {
     /// In the order of /proc.
     pub processes: Vec<Process>,
-    /// How many more there are whose namespaces we may not see (`CAP_SYS_PTRACE`).
+    /// How many more there are whose namespaces we may not see (`CAP_SYS_PTRACE`); init, which is the host's, left out.
     pub hidden: usize,
 }
 
@@ -55,7 +58,9 @@ impl ProcessTable {
             let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
             match Process::read(pid) {
                 Ok(process) => table.processes.extend(process),
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => table.hidden += 1,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && pid != INIT => {
+                    table.hidden += 1;
+                }
                 Err(_vanished) => {}
             }
         }
@@ -77,7 +82,7 @@ impl Process {
             command,
             namespace: NamespaceId::new(network.dev(), network.ino()),
             mount_namespace: mounts.ino(),
-            cgroup: most_specific_cgroup(&cgroups).to_owned(),
+            cgroups: parse_cgroups(&cgroups),
         }))
     }
 }
@@ -91,13 +96,12 @@ fn parse_stat(stat: &str) -> Option<(String, u64)> {
     Some((command.to_owned(), start_time))
 }
 
-/// The longest path of a `cgroups(7)` listing: in version 2 the only one. In a hybrid hierarchy the version 2 line often
-/// still names the engine's service, while the version 1 lines name the container.
-fn most_specific_cgroup(listing: &str) -> &str {
-    listing
-        .lines()
-        .filter_map(|line| line.splitn(3, ':').nth(2))
-        .fold("/", |longest, path| if path.len() > longest.len() { path } else { longest })
+/// The distinct paths of a `cgroups(7)` listing, whose lines are `hierarchy:controllers:path`.
+fn parse_cgroups(listing: &str) -> Vec<String> {
+    let mut paths: Vec<&str> = listing.lines().filter_map(|line| line.splitn(3, ':').nth(2)).collect();
+    paths.sort_unstable_by_key(|path| (Reverse(path.len()), *path));
+    paths.dedup();
+    paths.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -112,14 +116,10 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_cgroup_wins() {
-        assert_eq!(
-            most_specific_cgroup("0::/system.slice/docker-0a.scope\n"),
-            "/system.slice/docker-0a.scope"
-        );
-        assert_eq!(most_specific_cgroup("12:pids:/docker/0a\n1:name=systemd:/\n0::/\n"), "/docker/0a");
-        assert_eq!(most_specific_cgroup("0::/a:b\n"), "/a:b");
-        assert_eq!(most_specific_cgroup(""), "/");
+    fn cgroups_of_all_hierarchies_are_read() {
+        assert_eq!(parse_cgroups("0::/system.slice/a:b\n"), ["/system.slice/a:b"]);
+        assert_eq!(parse_cgroups("12:pids:/docker/0a\n2:cpu:/docker/0a\n0::/\n"), ["/docker/0a", "/"]);
+        assert_eq!(parse_cgroups(""), [] as [&str; 0]);
     }
 
     #[test]
