@@ -1,0 +1,91 @@
+//! Which application protocol a payload speaks, told from its ports or its first bytes; segments are not put together.
+
+use std::{
+    fmt::{self, Display as _},
+    net::IpAddr,
+};
+
+use super::dhcp::Dhcp;
+use super::dns::{Dns, DnsTransport};
+use super::http::Http;
+use super::ip::IpHeader;
+use super::summary::Style;
+use super::tls::Tls;
+use super::tunnel::Vxlan;
+use super::wire::Wire;
+
+/// Where Docker's own DNS server listens inside a container, on a random port behind port 53.
+const DOCKER_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 11));
+const DNS: u16 = 53;
+const MULTICAST_DNS: u16 = 5353;
+const DHCP_SERVER: u16 = 67;
+const DHCP_CLIENT: u16 = 68;
+const VXLAN: u16 = 4789;
+
+/// What a payload is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Application<'a> {
+    /// A question or an answer.
+    Dns(Dns<'a>),
+    /// The beginning of a handshake, or an alert.
+    Tls(Tls<'a>),
+    /// The beginning of a request or a response.
+    Http(Http<'a>),
+    /// An address is asked for or given.
+    Dhcp(Dhcp),
+    /// Another frame.
+    Vxlan(Vxlan<'a>),
+}
+
+impl<'a> Application<'a> {
+    /// What the data of a segment between `ports` is.
+    pub(crate) fn over_tcp(ports: (u16, u16), header: &IpHeader, wire: Wire<'a>) -> Option<Self> {
+        if wire.bytes().is_empty() {
+            return None;
+        }
+        if is_dns(ports, header)
+            && let Some(dns) = Dns::read(wire, DnsTransport::Stream)
+        {
+            return Some(Self::Dns(dns));
+        }
+        Http::read(wire).map(Self::Http).or_else(|| Tls::read(wire).map(Self::Tls))
+    }
+
+    /// What a datagram between `ports` is, which may hold `nesting` further frames.
+    pub(crate) fn over_udp(
+        ports: (u16, u16),
+        header: &IpHeader,
+        wire: Wire<'a>,
+        nesting: u8,
+    ) -> Option<Self> {
+        let either = |port| ports.0 == port || ports.1 == port;
+        if either(MULTICAST_DNS) {
+            return Dns::read(wire, DnsTransport::Multicast).map(Self::Dns);
+        }
+        if is_dns(ports, header) {
+            return Dns::read(wire, DnsTransport::Datagram).map(Self::Dns);
+        }
+        if either(DHCP_SERVER) || either(DHCP_CLIENT) {
+            return Dhcp::read(wire).map(Self::Dhcp);
+        }
+        if ports.1 == VXLAN {
+            return Vxlan::read(wire, nesting).map(Self::Vxlan);
+        }
+        None
+    }
+
+    /// Writes what tcpdump prints after the port's colon, or of its own where tcpdump prints nothing.
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, style: Style<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(dns) => dns.fmt(f),
+            Self::Tls(tls) => tls.fmt(f),
+            Self::Http(http) => http.fmt(f),
+            Self::Dhcp(dhcp) => dhcp.fmt(f),
+            Self::Vxlan(vxlan) => vxlan.describe(f, style),
+        }
+    }
+}
+
+fn is_dns(ports: (u16, u16), header: &IpHeader) -> bool {
+    ports.0 == DNS || ports.1 == DNS || header.source == DOCKER_DNS || header.destination == DOCKER_DNS
+}

@@ -1,0 +1,135 @@
+//! What an IP packet carries.
+
+use std::fmt::{self, Display as _};
+
+use super::decode::Unread;
+use super::icmp::Icmp;
+use super::icmpv6::Icmpv6;
+use super::igmp::Igmp;
+use super::ip::{Ip, IpHeader, IpProtocol};
+use super::summary::Style;
+use super::tcp::Tcp;
+use super::tunnel::{Esp, Gre, Sctp};
+use super::udp::Udp;
+use super::wire::Wire;
+
+/// What an IP packet carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport<'a> {
+    /// TCP.
+    Tcp(Tcp<'a>),
+    /// UDP.
+    Udp(Udp<'a>),
+    /// SCTP.
+    Sctp(Sctp),
+    /// ICMP of IPv4.
+    Icmp(Icmp),
+    /// ICMP of IPv6, neighbour discovery and multicast listeners included.
+    Icmpv6(Icmpv6),
+    /// Multicast groups of IPv4.
+    Igmp(Igmp),
+    /// A tunnel of any protocol.
+    Gre(Gre<'a>),
+    /// An encrypted payload.
+    Esp(Esp),
+    /// IP in IP.
+    Tunnel(Box<Ip<'a>>),
+    /// A later part of a larger packet, without the transport's header.
+    LaterFragment,
+    /// Any other protocol: bytes after the headers.
+    Other {
+        /// Bytes on the wire.
+        length: usize,
+    },
+    /// A header that could not be read.
+    Unread {
+        /// Which, and why not.
+        unread: Unread,
+        /// Source and destination port, where these were captured all the same.
+        ports: Option<(u16, u16)>,
+    },
+}
+
+impl<'a> Transport<'a> {
+    /// Reads what the headers announce.
+    pub(crate) fn read(header: &IpHeader, wire: Wire<'a>, nesting: u8) -> Self {
+        if header.is_later_fragment() {
+            return Self::LaterFragment;
+        }
+        let read = match header.protocol {
+            IpProtocol::TCP => Tcp::read(header, wire).map(Self::Tcp).ok_or("tcp"),
+            IpProtocol::UDP => Udp::read(header, wire, nesting).map(Self::Udp).ok_or("udp"),
+            IpProtocol::SCTP => Sctp::read(wire).map(Self::Sctp).ok_or("sctp"),
+            IpProtocol::ICMP => Icmp::read(wire).map(Self::Icmp).ok_or("icmp"),
+            IpProtocol::ICMPV6 => Icmpv6::read(wire).map(Self::Icmpv6).ok_or("icmp6"),
+            IpProtocol::IGMP => Igmp::read(wire).map(Self::Igmp).ok_or("igmp"),
+            IpProtocol::GRE => Gre::read(wire, nesting).map(Self::Gre).ok_or("gre"),
+            IpProtocol::ESP => Esp::read(wire).map(Self::Esp).ok_or("esp"),
+            IpProtocol::AUTHENTICATION => Err("ah"),
+            IpProtocol::FRAGMENT | IpProtocol::ROUTING if header.version() == 6 => Err("ip6-ext"),
+            IpProtocol::HOP_BY_HOP | IpProtocol::DESTINATION_OPTIONS if header.version() == 6 => {
+                Err("ip6-ext")
+            }
+            IpProtocol::IPV4 | IpProtocol::IPV6 => Self::read_tunnel(wire, nesting),
+            _ => Ok(Self::Other { length: wire.length() }),
+        };
+        read.unwrap_or_else(|layer| Self::Unread {
+            unread: Unread::new(layer, wire),
+            ports: header.protocol.read_ports(wire),
+        })
+    }
+
+    fn read_tunnel(wire: Wire<'a>, nesting: u8) -> Result<Self, &'static str> {
+        let Some(nesting) = nesting.checked_sub(1) else {
+            return Ok(Self::Other { length: wire.length() });
+        };
+        Ip::read(wire, nesting).map(|ip| Self::Tunnel(Box::new(ip))).ok_or("ip")
+    }
+
+    /// Source and destination port.
+    pub const fn ports(&self) -> Option<(u16, u16)> {
+        match self {
+            Self::Tcp(tcp) => Some((tcp.source, tcp.destination)),
+            Self::Udp(udp) => Some((udp.source, udp.destination)),
+            Self::Sctp(sctp) => Some((sctp.source, sctp.destination)),
+            Self::Unread { ports, .. } => *ports,
+            _ => None,
+        }
+    }
+
+    /// The IP packet inside a tunnel.
+    pub fn inner_ip(&self) -> Option<&Ip<'a>> {
+        match self {
+            Self::Tunnel(ip) => Some(ip),
+            Self::Gre(gre) => gre.frame()?.ip(),
+            Self::Udp(udp) => udp.vxlan()?.frame.ip(),
+            _ => None,
+        }
+    }
+
+    /// Writes the layer and everything above it; addresses and ports stand before it already.
+    pub(crate) fn describe(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        header: &IpHeader,
+        style: Style<'_>,
+    ) -> fmt::Result {
+        match self {
+            Self::Tcp(tcp) => tcp.describe(f, style),
+            Self::Udp(udp) => udp.describe(f, header, style),
+            Self::Sctp(sctp) => sctp.fmt(f),
+            Self::Icmp(icmp) => icmp.describe(f, style),
+            Self::Icmpv6(icmp) => icmp.describe(f, style),
+            Self::Igmp(igmp) => igmp.describe(f, style),
+            Self::Gre(gre) => gre.describe(f, style),
+            Self::Esp(esp) => esp.fmt(f),
+            Self::Tunnel(ip) => ip.describe(f, style.inner()),
+            Self::LaterFragment => header.protocol.fmt(f),
+            Self::Other { .. } if header.protocol == IpProtocol::NO_NEXT_HEADER => {
+                f.write_str("no next header")
+            }
+            Self::Other { length } => write!(f, "{}, length {length}", header.protocol),
+            Self::Unread { unread, .. } => unread.fmt(f),
+        }
+    }
+}
