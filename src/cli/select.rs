@@ -167,7 +167,7 @@ fn without_ended<'a>(
 ) -> Result<Vec<&'a Container>, Error> {
     let first = containers.first().copied();
     if ended == Ended::Excluded {
-        containers.retain(|container| container.state.is_live());
+        containers.retain(|container| container.namespace.is_some());
     }
     match first {
         Some(first) if containers.is_empty() && *selector != Selector::All => Err(Error::NotLive {

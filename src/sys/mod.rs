@@ -4,6 +4,7 @@
 
 mod capability;
 mod filter;
+mod inherited;
 mod libpcap;
 pub mod mounts;
 pub mod netlink;
@@ -20,6 +21,7 @@ mod wake;
 
 pub use capability::{Capability, keep_only, missing};
 pub use filter::{Filter, FilterError, MAX_SNAPLEN, OfflineFilter};
+pub use inherited::inherited_file;
 pub use libpcap::LibpcapSource;
 pub use ring::Ring;
 pub use root::read_inside;

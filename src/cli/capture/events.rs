@@ -5,9 +5,8 @@ use std::{error::Error, time::SystemTime};
 use crate::capture::{Event, Priority};
 use crate::discovery::{EngineEvent, EventKind};
 
-/// The row for an engine's event; none for what says nothing about the network or the life of a container.
-pub(super) fn engine(event: &EngineEvent) -> Option<Event> {
-    let name = event.name.as_deref().unwrap_or(&event.container);
+/// The row for an engine's event of the container of that name; none for what says nothing about the network or the life of a container.
+pub(super) fn engine(event: &EngineEvent, name: &str) -> Option<Event> {
     let network = |network: &Option<String>| network.clone().unwrap_or_else(|| "a network".to_owned());
     let (word, what, priority) = match &event.kind {
         EventKind::Create => ("create", "created".to_owned(), Priority::Info),

@@ -1,28 +1,30 @@
 //! Keeps the taps in step with the host while a capture runs: containers that start join, those that end leave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::capture::{Changes, Command, Controls, Ground, OpenTap, Plan, TapKey, TapSpec, changes, plan};
 use crate::discovery::{Engines, Occurrence, Watch, names};
 
-use super::super::{
+use super::{events, setup::Setup};
+use crate::cli::{
     look::{self, Look},
     select::{self, Ended, Selection},
     terminal,
 };
-use super::{events, setup::Setup};
 
 /// Who is listened to: the selection, and the taps it has led to.
 pub(super) struct Audience<'a> {
     setup: &'a Setup,
     engines: Engines,
     heard: BTreeMap<TapKey, String>,
+    /// Names of containers that were of the selection at some time.
+    heard_before: BTreeSet<String>,
     look: Option<Look>,
 }
 
 impl<'a> Audience<'a> {
     pub(super) fn new(setup: &'a Setup, engines: Engines) -> Self {
-        Self { setup, engines, heard: BTreeMap::new(), look: None }
+        Self { setup, engines, heard: BTreeMap::new(), heard_before: BTreeSet::new(), look: None }
     }
 
     /// The taps to begin with. Here a word that means nothing is a mistake.
@@ -31,7 +33,8 @@ impl<'a> Audience<'a> {
         look.topology.warnings.iter().for_each(|warning| terminal::warn(warning));
         let ended = if self.setup.follow { Ended::Included } else { Ended::Excluded };
         // What describes containers may describe one that is still to come; what names one must name it rightly.
-        let may_come = |error: &select::Error| self.setup.follow && matches!(error, select::Error::NoMatch(_));
+        let may_come =
+            |error: &select::Error| self.setup.follow && matches!(error, select::Error::NoMatch(_));
         let selection = self.selection(&look, ended, may_come)?;
         let mut plan = plan_for(&selection, self.setup, &look.ground);
         if plan.taps.is_empty() && !self.setup.follow {
@@ -42,6 +45,7 @@ impl<'a> Audience<'a> {
                 "nothing to listen on yet: waiting for a container of the selection to start".to_owned(),
             );
         }
+        self.heard_before.extend(selection.containers.iter().map(|container| container.name.clone()));
         self.look = Some(look);
         Ok(plan)
     }
@@ -63,15 +67,18 @@ impl<'a> Audience<'a> {
         self.look.as_ref().map(|look| names(&look.topology)).unwrap_or_default()
     }
 
-    /// Whether an event of that container is of interest: it is, or was, of the selection.
-    fn concerns(&self, container: &str, name: Option<&str>) -> bool {
-        let Some(look) = &self.look else { return true };
-        let selected = |word: &str| {
-            let mut found =
-                look.topology.containers.iter().filter(|known| known.id == word || known.name == word);
-            found.any(|known| self.setup.selectors.iter().any(|selector| selector.matches(known)))
-        };
-        selected(container) || name.is_some_and(selected)
+    /// What a container is called, if it is of the selection and an event of it so of interest.
+    fn called(&self, id: &str, name: Option<&str>) -> Option<String> {
+        let containers = self.look.as_ref().map_or(&[][..], |look| &look.topology.containers);
+        let known = containers.iter().find(|known| known.id == id);
+        match known {
+            Some(known) => {
+                let is_selected = self.setup.selectors.iter().any(|selector| selector.matches(known));
+                is_selected.then(|| known.name.clone())
+            }
+            // Removed by now: only its name is left to go by.
+            None => name.filter(|name| self.heard_before.contains(*name)).map(str::to_owned),
+        }
     }
 
     /// Another look; answers with what has changed.
@@ -80,6 +87,7 @@ impl<'a> Audience<'a> {
         // A word that means nothing now is a container that is between two lives.
         let selection = self.selection(&look, Ended::Excluded, |_| true)?;
         let wanted = plan_for(&selection, self.setup, &look.ground).taps;
+        self.heard_before.extend(selection.containers.iter().map(|container| container.name.clone()));
         self.look = Some(look);
         Ok(changes(&self.heard, wanted))
     }
@@ -127,19 +135,20 @@ impl<'a> Follower<'a> {
             self.watch = None;
             return;
         };
-        for occurrence in burst {
-            self.tell(occurrence);
-        }
+        // Looking first: an event may be the first to speak of a container, and by its id alone.
         if let Err(error) = self.keep_in_step().await {
             terminal::warn(&format!("containers that start now may be missed: {error:#}"));
+        }
+        for occurrence in burst {
+            self.tell(occurrence);
         }
     }
 
     fn tell(&self, occurrence: Occurrence) {
         match occurrence {
             Occurrence::Engine(event) => {
-                if self.audience.concerns(&event.container, event.name.as_deref())
-                    && let Some(event) = events::engine(&event)
+                if let Some(name) = self.audience.called(&event.container, event.name.as_deref())
+                    && let Some(event) = events::engine(&event, &name)
                 {
                     self.controls.send(Command::Note(event));
                 }

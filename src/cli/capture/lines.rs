@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Instant};
 use crate::capture::{Event, Settled, Sink, SinkError, TapSpec, TapTotals};
 use crate::model::Frame;
 
-use super::super::args::PrintArgs;
+use crate::cli::args::PrintArgs;
 
 /// Prints.
 pub(super) struct LineSink;

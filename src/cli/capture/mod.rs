@@ -9,12 +9,7 @@ mod lines;
 mod setup;
 mod told;
 
-use std::{
-    io::Write,
-    os::fd::{FromRawFd, OwnedFd},
-    process::ExitCode,
-    thread,
-};
+use std::{fs::File, io::Write, net::IpAddr, process::ExitCode, sync::Arc, thread};
 
 use anyhow::Context as _;
 use tokio::{
@@ -22,9 +17,9 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::capture::{Command, Controls, OpenTap, Outcome, SavefileSink, Session, Sink, TapSpec};
+use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink, TapSpec};
 use crate::discovery::Watch;
-use crate::sys::Capability;
+use crate::sys::{self, Capability};
 
 use self::{
     follow::{Audience, Follower},
@@ -45,10 +40,12 @@ const NEEDED: [Capability; 7] = [
 ];
 
 pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
+    // Taken before anything else could be open under that number.
+    let ready = args.ready_fd.map(sys::inherited_file).transpose().context("taking --ready-fd")?;
     // Everything that can be wrong with the words is found before anything is opened.
     let setup = Setup::new(&args)?;
-    crate::sys::keep_only(&NEEDED).context("giving up the capabilities that capturing does not need")?;
-    crate::sys::netns::raise_open_file_limit()?;
+    sys::keep_only(&NEEDED).context("giving up the capabilities that capturing does not need")?;
+    sys::netns::raise_open_file_limit()?;
 
     let mut signals = Signals::new()?;
     // Watching begins before looking, so that nothing falls between.
@@ -61,14 +58,14 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     audience.hears(taps.iter().map(|tap| &tap.spec));
 
     if watch.is_none() {
-        crate::sys::keep_only(&[]).context("giving up the remaining capabilities")?;
+        sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
     let names = audience.names();
     let (running, mut ended) = match &setup.savefile {
         Some(options) => start(SavefileSink::create(options.clone())?, taps, &setup, names)?,
         None => start(LineSink::new(&args.print), taps, &setup, names)?,
     };
-    tell_ready(&args, &audience)?;
+    tell_ready(&args, &audience, ready)?;
     let live = told::Live::start(&args, running.progress);
     let controls = running.controls;
     let mut follower = Follower::new(watch, audience, controls.clone());
@@ -92,7 +89,7 @@ fn open(specs: Vec<TapSpec>, setup: &Setup) -> anyhow::Result<Vec<OpenTap>> {
 /// A capture on its way.
 struct Running {
     controls: Controls,
-    progress: std::sync::Arc<crate::capture::Progress>,
+    progress: Arc<Progress>,
 }
 
 /// Starts the thread that reads frames. It parses what strangers sent and writes files, and can do nothing else.
@@ -100,7 +97,7 @@ fn start<S: Sink + 'static>(
     sink: S,
     taps: Vec<OpenTap>,
     setup: &Setup,
-    names: Vec<(std::net::IpAddr, String)>,
+    names: Vec<(IpAddr, String)>,
 ) -> anyhow::Result<(Running, oneshot::Receiver<Outcome>)> {
     let (session, controls) = Session::new(sink, setup.limits, taps).map_err(told::failure)?;
     controls.send(Command::Names(names));
@@ -111,7 +108,7 @@ fn start<S: Sink + 'static>(
         .name("capture".to_owned())
         .spawn(move || {
             // Refused only where there is nothing to give up.
-            let _ = crate::sys::keep_only(kept);
+            let _ = sys::keep_only(kept);
             // Nobody waits for it once the program is on its way out.
             let _ = tell.send(session.run());
         })
@@ -120,20 +117,12 @@ fn start<S: Sink + 'static>(
 }
 
 /// Says that from now on nothing is missed: a line on stderr, and one on the descriptor that was asked for.
-fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>) -> anyhow::Result<()> {
+fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>, ready: Option<File>) -> anyhow::Result<()> {
     if !args.print.quiet {
         told::listening(audience);
     }
-    let Some(descriptor) = args.ready_fd else { return Ok(()) };
-    ready_file(descriptor)
-        .write_all(b"ready\n")
-        .with_context(|| format!("writing to file descriptor {descriptor}"))
-}
-
-#[expect(unsafe_code, reason = "whoever started us handed over this descriptor by number")]
-fn ready_file(descriptor: i32) -> std::fs::File {
-    // SAFETY: the caller passed the descriptor for this one use; writing fails if it is not open.
-    unsafe { OwnedFd::from_raw_fd(descriptor) }.into()
+    let Some(mut ready) = ready else { return Ok(()) };
+    ready.write_all(b"ready\n").context("writing to the descriptor of --ready-fd")
 }
 
 /// The signals that end a capture in good order.

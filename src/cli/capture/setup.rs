@@ -12,8 +12,8 @@ use crate::model::Selector;
 use crate::savefile::{Format, Section};
 use crate::sys::{Capability, Filter, MAX_SNAPLEN};
 
-use super::super::capture_args::{self, CaptureArgs, CaptureEngine, Output, Place, SaveArgs};
-use super::super::units::Bytes;
+use crate::cli::capture_args::{self, CaptureArgs, CaptureEngine, Output, Place, SaveArgs};
+use crate::cli::units::Bytes;
 
 /// Enough for the headers up to TCP's, with VLAN tags, IPv6 extensions and a tunnel on the way.
 const HEADERS_SNAPLEN: u32 = 160;

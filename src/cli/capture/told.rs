@@ -11,8 +11,8 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 
 use crate::capture::{Outcome, Progress, SinkError, StopReason};
 
-use super::super::{capture_args::CaptureArgs, exit, terminal};
 use super::follow::Audience;
+use crate::cli::{capture_args::CaptureArgs, exit, terminal};
 
 const REFRESH: Duration = Duration::from_millis(250);
 /// A longer list of taps is cut.

@@ -58,7 +58,7 @@ impl<'a> Population<'a> {
     }
 
     fn named_by_engine(&self, container: &EngineContainer) -> Container {
-        let process = if container.state.is_live() { self.process_of(container) } else { None };
+        let process = self.process_of(container).filter(|process| self.has_settled(container, process));
         let by_sandbox = || if container.state.is_live() { self.sandbox_of(container) } else { None };
         let namespace = process.map(|process| process.namespace).or_else(by_sandbox);
         let pod = || self.groups.get(&container.id)?.origin.pod.clone();
@@ -74,6 +74,12 @@ impl<'a> Population<'a> {
             pod: container.pod.clone().or_else(pod),
             ..self.resident(process, namespace)
         }
+    }
+
+    /// A container that is being started has a process before its engine calls it running, for a moment still in the
+    /// host's namespace.
+    fn has_settled(&self, container: &EngineContainer, process: &ProcessFacts) -> bool {
+        container.state.is_live() || Some(process.namespace) != self.facts.host
     }
 
     fn named_by_cgroup(&self, group: &Group<'_>) -> Container {
