@@ -211,19 +211,6 @@ impl CaptureArgs {
                 save.output.is_some() && self.print.shapes_lines(),
                 "-e, -t, -x, -X and --json shape printed lines, and -w prints none",
             ),
-            (to_stdout && save.rotates(), "-C and -G begin new files, and -w - has only one stdout"),
-            (
-                save.file_count.is_some() && save.rotate_size.is_some() && save.rotate_after.is_some(),
-                "-W with both -C and -G: tcpdump ignores it there; use --keep N to bound the number of files",
-            ),
-            (
-                save.file_count.is_some() && !save.rotates(),
-                "-W counts the files that -C or -G begin, and neither is given",
-            ),
-            (
-                (save.keep.is_some() || save.max_total.is_some()) && !save.rotates(),
-                "--keep and --max-total delete the older files that -C or -G leave, and neither is given",
-            ),
             (
                 save.native_linktypes && save.format() == Format::Pcap,
                 "--native-linktypes needs pcapng: a pcap file has one link type",

@@ -2,6 +2,9 @@
 
 use std::{error::Error, io, panic::PanicHookInfo, process::ExitCode};
 
+use crate::capture::{DestinationError, InvalidRotation, SinkError};
+use crate::sys::FilterError;
+
 use super::{exit, select, terminal};
 
 /// The rights that looking and capturing need, with what each is for (capabilities(7)).
@@ -49,7 +52,33 @@ fn judge(cause: &(dyn Error + 'static)) -> Option<Verdict> {
     if let Some(error) = cause.downcast_ref::<select::Error>() {
         return Some(Verdict { code: exit::NO_TARGET, hint: Some(error.hint()) });
     }
-    cause.downcast_ref::<io::Error>().and_then(judge_io)
+    judge_capture(cause).or_else(|| cause.downcast_ref::<io::Error>().and_then(judge_io))
+}
+
+fn judge_capture(cause: &(dyn Error + 'static)) -> Option<Verdict> {
+    if cause.is::<FilterError>() || cause.is::<InvalidRotation>() {
+        return Some(Verdict { code: exit::USAGE, hint: None });
+    }
+    let destination = |error: &DestinationError| {
+        let hint = match error {
+            DestinationError::Terminal => "send it somewhere: `-w - | wireshark -k -i -`, or -w FILE",
+            DestinationError::NotCapture(_) => "--force overwrites it all the same",
+            DestinationError::Unreadable { .. } => return None,
+        };
+        Some(Verdict { code: exit::USAGE, hint: Some(hint.to_owned()) })
+    };
+    if let Some(error) = cause.downcast_ref::<DestinationError>() {
+        return destination(error);
+    }
+    match cause.downcast_ref::<SinkError>()? {
+        SinkError::Refused(error) => destination(error),
+        SinkError::Reserve { .. } => {
+            let hint = "everything captured until then is in the file; --reserve sets what is left alone";
+            Some(Verdict { code: exit::UNSUPPORTED, hint: Some(hint.to_owned()) })
+        }
+        SinkError::DiskFull { .. } => Some(Verdict { code: exit::UNSUPPORTED, hint: None }),
+        SinkError::Closed | SinkError::Complete | SinkError::Io { .. } => None,
+    }
 }
 
 fn judge_io(error: &io::Error) -> Option<Verdict> {
