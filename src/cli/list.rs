@@ -36,7 +36,7 @@ async fn watch(args: &ListArgs) -> anyhow::Result<()> {
     // A word that means nothing is a mistake at first; later it is a container that has just gone.
     selection(args, &look)?;
     warn(args, &look);
-    let mut screen = Screen::new(args.json, state_column(args));
+    let mut screen = if args.json { Screen::Documents } else { Screen::for_text(state_column(args)) };
     loop {
         let seen = listing(&look, selection(args, &look).unwrap_or_default());
         screen

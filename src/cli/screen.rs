@@ -18,11 +18,9 @@ pub(super) enum Screen {
 }
 
 impl Screen {
-    /// For whatever stdout is.
-    pub(super) fn new(json: bool, state: StateColumn) -> Self {
-        if json {
-            Self::Documents
-        } else if terminal::stdout_is_terminal() {
+    /// For a reader of text: whatever stdout is.
+    pub(super) fn for_text(state: StateColumn) -> Self {
+        if terminal::stdout_is_terminal() {
             Self::Redrawn(state)
         } else {
             Self::Differences(Changes::default())

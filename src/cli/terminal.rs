@@ -32,9 +32,9 @@ pub(super) enum Truncation {
 pub(super) fn page(truncation: Truncation) -> Page {
     let size = terminal_size::terminal_size_of(io::stdout());
     let width = match (size, truncation) {
-        (Some((width, _)), Truncation::ToFit) if width.0 > 0 => Width::Columns(width.0),
-        (Some(_), _) => Width::Overlong,
-        (None, _) => Width::Unlimited,
+        (Some((width, _)), Truncation::ToFit) => Width::Columns(width.0),
+        _ if stdout_is_terminal() => Width::Overlong,
+        _ => Width::Unlimited,
     };
     let headings = match AutoStream::choice(&io::stdout()) {
         ColorChoice::Never => Headings::Plain,

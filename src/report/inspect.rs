@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io};
 use serde::Serialize;
 
 use crate::discovery::Topology;
-use crate::model::{Container, Counters, Endpoint, LinkName, NetworkMode};
+use crate::model::{Container, Counters, LinkName, NetworkMode};
 
 use super::grid::{Grid, Headings, Layout, Width};
 use super::{ends, way};
@@ -170,44 +170,24 @@ fn counters(inspection: &Inspection<'_>, layout: Layout, out: &mut impl io::Writ
     if inspection.container.endpoints.is_empty() {
         return Ok(());
     }
-    let mut grid = Grid::new(&[
-        "INTERFACE",
-        "RX PKTS",
-        "RX BYTES",
-        "RX ERR",
-        "RX DROP",
-        "TX PKTS",
-        "TX BYTES",
-        "TX ERR",
-        "TX DROP",
-    ]);
+    let mut grid = Grid::new(&["INTERFACE", "RX/TX", "PACKETS", "BYTES", "ERRORS", "DROPPED"]);
     for endpoint in &inspection.container.endpoints {
-        grid.push(counter_row(endpoint.link.name.to_string(), &endpoint.link.counters));
-        if let Some(host_end) = host_end(inspection, endpoint) {
-            grid.push(host_end);
+        push_counters(&mut grid, &endpoint.link.name.to_string(), &endpoint.link.counters);
+        if let Some(link) = ends::host_end(inspection.topology, endpoint) {
+            push_counters(&mut grid, &format!("↔ {}", link.name), &link.counters);
         }
     }
     writeln!(out)?;
     grid.write(layout, &[], out)
 }
 
-fn host_end(inspection: &Inspection<'_>, endpoint: &Endpoint) -> Option<Vec<String>> {
-    let link = ends::host_end(inspection.topology, endpoint)?;
-    Some(counter_row(format!("↔ {}", link.name), &link.counters))
-}
-
-fn counter_row(name: String, counters: &Counters) -> Vec<String> {
-    let numbers = [
-        counters.rx_packets,
-        counters.rx_bytes,
-        counters.rx_errors,
-        counters.rx_dropped,
-        counters.tx_packets,
-        counters.tx_bytes,
-        counters.tx_errors,
-        counters.tx_dropped,
-    ];
-    std::iter::once(name).chain(numbers.map(|number| number.to_string())).collect()
+fn push_counters(grid: &mut Grid, name: &str, counted: &Counters) {
+    let received = [counted.rx_packets, counted.rx_bytes, counted.rx_errors, counted.rx_dropped];
+    let sent = [counted.tx_packets, counted.tx_bytes, counted.tx_errors, counted.tx_dropped];
+    for (direction, numbers) in [("rx", received), ("tx", sent)] {
+        let names = [name.to_owned(), direction.to_owned()];
+        grid.push(names.into_iter().chain(numbers.map(|number| number.to_string())).collect());
+    }
 }
 
 fn name_resolution(names: &NameResolution) -> Vec<String> {
@@ -218,7 +198,11 @@ fn name_resolution(names: &NameResolution) -> Vec<String> {
         line("search", &names.search),
         line("options", &names.options),
     ];
-    settings.into_iter().flatten().chain(names.hosts.iter().map(|entry| format!("hosts: {entry}"))).collect()
+    settings
+        .into_iter()
+        .flatten()
+        .chain(names.hosts.iter().map(|entry| format!("hosts: {}", entry.replace('\t', " "))))
+        .collect()
 }
 
 #[cfg(test)]

@@ -35,13 +35,14 @@ const HEADINGS: [&str; 10] =
     ["CONTAINER", "IMAGE", "STATE", "MODE", "NETWORK", "ADDRESS", "MAC", "HOST VETH", "BRIDGE", "PORTS"];
 
 /// What gives way first on a narrow terminal: what one looks up least, and what `inspect` tells as well.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step::Shorten("IMAGE", 24),
     Step::Shorten("PORTS", 36),
     Step::Drop("MAC"),
     Step::Shorten("IMAGE", 12),
     Step::Drop("IMAGE"),
     Step::Drop("NETWORK"),
+    Step::Shorten("PORTS", 22),
     Step::Drop("MODE"),
     Step::Drop("PORTS"),
     Step::Drop("BRIDGE"),
