@@ -61,6 +61,19 @@ impl Podman {
         self.directory.path().join("podman.sock")
     }
 
+    /// Waits for the processes that tidy up behind each container: one that is late makes the directory anew.
+    fn outlast_monitors(&self) {
+        let directory = self.directory.path().display().to_string();
+        let mentions = |process: std::fs::DirEntry| {
+            std::fs::read(process.path().join("cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&directory))
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::fs::read_dir("/proc").unwrap().flatten().any(mentions) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     async fn engines(&self) -> Engines {
         let deadline = Instant::now() + Duration::from_secs(10);
         while !self.socket().exists() {
@@ -79,6 +92,7 @@ impl Drop for Podman {
         }
         drop(self.run(&["pod", "rm", "--all", "--force", "--time", "0"]));
         drop(self.run(&["rm", "--all", "--force", "--time", "0"]));
+        self.outlast_monitors();
     }
 }
 
