@@ -1,14 +1,11 @@
 //! Who is connected to what: engines and the engine-less scan gather facts, `topology` joins them.
 //!
-//! `engine` asks Docker and Podman, `facts` is what was seen, `topology` the pure join of it; nothing here prints or captures.
+//! `engine` asks Docker and Podman, `facts` is what was seen, `topology` the pure join of it; nothing here prints or
+//! captures.
 
-mod engine;
+pub mod engine;
 mod facts;
 mod topology;
 
-pub use engine::{
-    Address, Answers, EngineEvent, Engines, Error as EngineError, EventKind, Events, Inspection, Notice,
-    PATIENCE, UnusableAddress,
-};
 pub use facts::{EngineContainer, EngineNetwork, Facts, NamespaceFacts, ProcessFacts, RequestedMode};
 pub use topology::Topology;

@@ -8,9 +8,8 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use pcapsule::discovery::{
-    Address, EngineContainer, EngineEvent, Engines, EventKind, Events, Inspection, Notice, RequestedMode,
-};
+use pcapsule::discovery::engine::{Address, EngineEvent, Engines, EventKind, Events, Inspection, Notice};
+use pcapsule::discovery::{EngineContainer, RequestedMode};
 use pcapsule::model::{Engine, NetworkMode, State};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -160,7 +159,7 @@ fn agree(listed: &EngineContainer, details: &Inspection, oracle: &Value) {
     assert_eq!(inspected.pid.map_or(0, u64::from), oracle["State"]["Pid"].as_u64().unwrap());
     assert_eq!(inspected.sandbox.as_deref().unwrap_or_default(), word("/NetworkSettings/SandboxKey"));
     assert_eq!(details.hostname.as_deref().unwrap_or_default(), word("/Config/Hostname"));
-    assert_eq!(details.warning, None);
+    assert_eq!(details.warnings, Vec::<String>::new());
 }
 
 /// Published ports as `docker port` prints them.

@@ -7,7 +7,8 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use pcapsule::discovery::{Address, EngineContainer, Engines, EventKind, Events, Notice, RequestedMode};
+use pcapsule::discovery::engine::{Address, Engines, EventKind, Events, Notice};
+use pcapsule::discovery::{EngineContainer, RequestedMode};
 use pcapsule::model::{Engine, NetworkMode};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
