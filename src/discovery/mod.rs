@@ -1,8 +1,9 @@
 //! Who is connected to what: engines and the engine-less scan gather facts, `topology` joins them.
 //!
-//! `engine` asks Docker and Podman, `facts` is what was seen, `topology` the pure join of it; nothing here prints or captures.
+//! `engine` asks Docker and Podman, `facts` is what was seen, `topology` the pure join of it; nothing here prints or
+//! captures.
 
-mod engine;
+pub mod engine;
 mod facts;
 mod names;
 mod runtime;
@@ -10,10 +11,6 @@ mod scan;
 mod topology;
 mod watch;
 
-pub use engine::{
-    Address, Answers, EngineEvent, Engines, Error as EngineError, EventKind, Events, Inspection, Notice,
-    PATIENCE, UnusableAddress,
-};
 pub use facts::{EngineContainer, EngineNetwork, Facts, NamespaceFacts, ProcessFacts, RequestedMode};
 pub use names::names;
 pub use runtime::Origin;

@@ -8,9 +8,8 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use pcapsule::discovery::{
-    Address, EngineContainer, EngineEvent, Engines, EventKind, Events, Inspection, Notice, RequestedMode,
-};
+use pcapsule::discovery::engine::{Address, EngineEvent, Engines, EventKind, Events, Inspection, Notice};
+use pcapsule::discovery::{EngineContainer, RequestedMode};
 use pcapsule::model::{Engine, NetworkMode, State};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -160,7 +159,7 @@ fn agree(listed: &EngineContainer, details: &Inspection, oracle: &Value) {
     assert_eq!(inspected.pid.map_or(0, u64::from), oracle["State"]["Pid"].as_u64().unwrap());
     assert_eq!(inspected.sandbox.as_deref().unwrap_or_default(), word("/NetworkSettings/SandboxKey"));
     assert_eq!(details.hostname.as_deref().unwrap_or_default(), word("/Config/Hostname"));
-    assert_eq!(details.warning, None);
+    assert_eq!(details.warnings, Vec::<String>::new());
 }
 
 /// Published ports as `docker port` prints them.
@@ -186,17 +185,14 @@ async fn events_tell_a_containers_life() {
     let listening = timeout(Duration::from_secs(5), events.next()).await.unwrap().unwrap();
     assert!(matches!(listening, Notice::Listening { engine: Engine::Docker, .. }), "{listening:?}");
 
-    let id = stage.start("one", &["--network", "none", "--health-cmd", "true", "--health-interval", "50ms"]);
+    let id = stage.start("one", &["--network", "none"]);
     docker(["network", "disconnect", "none", &id]);
     docker(["network", "connect", &network, &id]);
     docker(["pause", &id]);
     docker(["unpause", &id]);
     docker(["rename", &id, &stage.name("two")]);
-    let mut told = Vec::new();
-    let healthy = |event: &EngineEvent| event.kind == EventKind::Health { status: Some("healthy".into()) };
-    until(&mut events, &id, &mut told, healthy).await;
     docker(["rm", "--force", &id]);
-    until(&mut events, &id, &mut told, |event| event.kind == EventKind::Destroy).await;
+    let told = until(&mut events, &id, &EventKind::Destroy).await;
 
     let expected = [
         EventKind::Create,
@@ -214,16 +210,18 @@ async fn events_tell_a_containers_life() {
         assert!(rest.any(|event| event.kind == kind), "{kind:?} in its turn: {told:#?}");
     }
     assert!(told.iter().all(|event| event.time_ns > 1_600_000_000_000_000_000), "{told:#?}");
+
+    // A container of its own: Docker waits half a minute for a check that a pause interrupts.
+    let id =
+        stage.start("checked", &["--network", "none", "--health-cmd", "true", "--health-interval", "1s"]);
+    until(&mut events, &id, &EventKind::Health { status: Some("healthy".into()) }).await;
+    assert_eq!(engines().inspect(&id).await.unwrap().health.as_deref(), Some("healthy"));
 }
 
-/// Gathers the container's events until one is as wished.
-async fn until(
-    events: &mut Events,
-    id: &str,
-    told: &mut Vec<EngineEvent>,
-    wished: impl Fn(&EngineEvent) -> bool,
-) {
-    while !told.last().is_some_and(&wished) {
+/// The container's events up to the last one wanted.
+async fn until(events: &mut Events, id: &str, last: &EventKind) -> Vec<EngineEvent> {
+    let mut told: Vec<EngineEvent> = Vec::new();
+    while told.last().is_none_or(|event| event.kind != *last) {
         let notice = timeout(Duration::from_secs(20), events.next()).await;
         match notice.unwrap_or_else(|_| panic!("no more events after {told:#?}")) {
             Some(Notice::Event(event)) if event.container == id => told.push(event),
@@ -231,4 +229,5 @@ async fn until(
             other => panic!("an event: {other:?}"),
         }
     }
+    told
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pcapsule::discovery::{Address, Engines};
+use pcapsule::discovery::engine::{Address, Engines};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use pcapsule::discovery::{EventKind, Events, Notice};
+use pcapsule::discovery::engine::{EventKind, Events, Notice};
 use serde_json::json;
 use tokio::time::timeout;
 

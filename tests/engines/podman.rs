@@ -7,7 +7,8 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use pcapsule::discovery::{Address, EngineContainer, Engines, EventKind, Events, Notice, RequestedMode};
+use pcapsule::discovery::engine::{Address, Engines, EventKind, Events, Notice};
+use pcapsule::discovery::{EngineContainer, RequestedMode};
 use pcapsule::model::{Engine, NetworkMode};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
@@ -61,6 +62,19 @@ impl Podman {
         self.directory.path().join("podman.sock")
     }
 
+    /// Waits for the processes that tidy up behind each container: one that is late makes the directory anew.
+    fn outlast_monitors(&self) {
+        let directory = self.directory.path().display().to_string();
+        let mentions = |process: std::fs::DirEntry| {
+            std::fs::read(process.path().join("cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&directory))
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::fs::read_dir("/proc").unwrap().flatten().any(mentions) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     async fn engines(&self) -> Engines {
         let deadline = Instant::now() + Duration::from_secs(10);
         while !self.socket().exists() {
@@ -79,6 +93,7 @@ impl Drop for Podman {
         }
         drop(self.run(&["pod", "rm", "--all", "--force", "--time", "0"]));
         drop(self.run(&["rm", "--all", "--force", "--time", "0"]));
+        self.outlast_monitors();
     }
 }
 

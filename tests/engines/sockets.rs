@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pcapsule::discovery::{Address, Answers, EngineError, Engines, PATIENCE};
+use pcapsule::discovery::engine::{Address, Answers, Engines, Error, PATIENCE};
 use serde_json::json;
 
 use crate::fake::{Fake, Reply};
@@ -162,7 +162,7 @@ async fn inspecting_asks_all_and_tells_the_unknown_from_the_unanswered() {
     let begun = Instant::now();
     assert_eq!(both.inspect("ab").await.unwrap().container.pid, Some(42));
     assert!(begun.elapsed() < PATIENCE, "the first answer counts");
-    assert!(matches!(both.inspect("gone").await, Err(EngineError::Silence { .. })));
-    assert!(matches!(knows.engines().inspect("gone").await, Err(EngineError::UnknownContainer(_))));
-    assert!(matches!(knows.engines().inspect("../networks").await, Err(EngineError::UnknownContainer(_))));
+    assert!(matches!(both.inspect("gone").await, Err(Error::Silence { .. })));
+    assert!(matches!(knows.engines().inspect("gone").await, Err(Error::UnknownContainer(_))));
+    assert!(matches!(knows.engines().inspect("../networks").await, Err(Error::UnknownContainer(_))));
 }

@@ -10,7 +10,8 @@ const PLAIN_PORT: u16 = 2375;
 pub enum Address {
     /// A Unix socket.
     Unix(PathBuf),
-    /// Plain HTTP over TCP: an engine that may well run on another machine.
+    /// Plain HTTP over TCP: an engine that may well run on another machine. Made by parsing only.
+    #[non_exhaustive]
     Tcp {
         /// Name or address, IPv6 without brackets.
         host: String,
@@ -85,8 +86,8 @@ fn tcp(rest: &str) -> Option<Address> {
         None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
     };
     let port = port.map_or(Ok(PLAIN_PORT), str::parse).ok()?;
-    let wrong = host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control());
-    (!wrong).then(|| Address::Tcp { host: host.to_owned(), port })
+    let well_formed = !host.is_empty() && host.chars().all(|c| c.is_ascii_graphic());
+    well_formed.then(|| Address::Tcp { host: host.to_owned(), port })
 }
 
 #[cfg(test)]
@@ -109,6 +110,7 @@ mod tests {
             ("unix://relative", malformed("unix://relative")),
             ("tcp://:2375", malformed("tcp://:2375")),
             ("tcp://host:port", malformed("tcp://host:port")),
+            ("tcp://bücher", malformed("tcp://bücher")),
             ("docker", malformed("docker")),
         ];
         for (text, expected) in cases {

@@ -101,7 +101,7 @@ impl Client {
         driver.spawn(async move { drop(connection.await) });
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.uri_mut() = path.parse().expect("paths are built from constants and checked names");
-        let authority = self.address.authority().parse().expect("addresses hold no control characters");
+        let authority = self.address.authority().parse().expect("a parsed address is ASCII");
         request.headers_mut().insert(HOST, authority);
         let response = sender.send_request(request).await.map_err(talk)?;
         Ok(Answer { status: response.status(), body: response.into_body(), _driver: driver })

@@ -22,12 +22,17 @@ pub(super) fn containers(
         let mut fields = Fields::of(entry);
         let container = container(&mut fields, engine, networks);
         match &container {
-            None => warnings.push(format!("{engine} lists a container without an id, left out: {entry:.80}")),
+            None => warnings
+                .push(format!("{engine} lists a container without an id, left out: {}", beginning(entry))),
             Some(container) => warnings.extend(oddities(container, fields)),
         }
         container
     };
     entries.iter().filter_map(read).collect()
+}
+
+fn beginning(entry: &Value) -> String {
+    entry.to_string().chars().take(80).collect()
 }
 
 /// The warning about a container some of whose fields could not be read.

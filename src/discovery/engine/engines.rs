@@ -1,6 +1,6 @@
 //! All engines of the host, asked at once. Each has the same time to answer, and none can spoil the others' answers.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, path::Path, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 
@@ -33,8 +33,8 @@ impl Engines {
     /// Those the environment names (`DOCKER_HOST`, `CONTAINER_HOST`, Docker's context) and those at the usual places,
     /// rootful and rootless. A usual place where nothing is costs nothing; a named one gives a warning with the answers.
     pub fn from_environment() -> Self {
-        let location::Located { addresses, warnings } =
-            location::locate(&|name| std::env::var(name).ok(), std::path::Path::new("/"));
+        let variable = |name: &str| std::env::var(name).ok();
+        let location::Located { addresses, warnings } = location::locate(&variable, Path::new("/"));
         Self { addresses, warnings }
     }
 
@@ -90,8 +90,6 @@ impl Engines {
 
 /// Whether it can be a container's id or name, and so a part of a path.
 fn is_reference(id: &str) -> bool {
-    !id.is_empty()
+    id.starts_with(|c: char| c.is_ascii_alphanumeric())
         && id.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
-        && id != "."
-        && id != ".."
 }

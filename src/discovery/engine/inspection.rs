@@ -30,8 +30,8 @@ pub struct Inspection {
     pub restart_count: Option<u64>,
     /// The health check's word (`starting`, `healthy`, `unhealthy`); none without a health check.
     pub health: Option<String>,
-    /// What could not be read, in a sentence.
-    pub warning: Option<String>,
+    /// What could not be learnt and why, in sentences for the user.
+    pub warnings: Vec<String>,
 }
 
 impl Inspection {
@@ -47,9 +47,9 @@ impl Inspection {
             extra_hosts: fields.texts("/HostConfig/ExtraHosts"),
             restart_count: fields.take("/RestartCount", Value::as_u64),
             health: fields.text("/State/Health/Status").filter(|&word| word != "none").map(str::to_owned),
-            warning: None,
+            warnings: Vec::new(),
         };
-        inspection.warning = docker::oddities(&inspection.container, fields);
+        inspection.warnings.extend(docker::oddities(&inspection.container, fields));
         Some(inspection)
     }
 }
@@ -127,7 +127,10 @@ mod tests {
             (&inspection.dns[..], &inspection.extra_hosts[..]),
             (&["1.1.1.1".into()][..], &["db:10.0.0.9".into()][..])
         );
-        assert_eq!((inspection.restart_count, inspection.health, inspection.warning), (Some(0), None, None));
+        assert_eq!(
+            (inspection.restart_count, inspection.health, inspection.warnings),
+            (Some(0), None, vec![])
+        );
     }
 
     #[test]
@@ -139,10 +142,7 @@ mod tests {
         let inspection = read(&answer).unwrap();
         let ports: Vec<_> = inspection.container.published.iter().map(ToString::to_string).collect();
         assert_eq!(ports, ["0.0.0.0:8080→80/tcp", "0.0.0.0:9090→90/tcp", "[::]:8080→80/tcp"]);
-        assert_eq!(
-            inspection.warning.unwrap(),
-            "docker describes the container ab oddly, left out: HostPort"
-        );
+        assert_eq!(inspection.warnings, ["docker describes the container ab oddly, left out: HostPort"]);
     }
 
     #[test]

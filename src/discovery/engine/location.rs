@@ -28,26 +28,24 @@ pub(super) struct Located {
 /// An address that somebody named, and where.
 struct Named {
     by: String,
-    address: Result<Address, UnusableAddress>,
+    address: Result<Address, String>,
 }
 
 /// Looks around. `variable` is the environment, `root` the directory that stands for `/` in the usual places.
 pub(super) fn locate(variable: &dyn Fn(&str) -> Option<String>, root: &Path) -> Located {
+    let host = Host { variable, root };
     let mut located = Located::default();
     let mut known = HashSet::new();
-    for named in named(variable, root, &mut located.warnings) {
-        match named.address.map_err(|problem| problem.to_string()).and_then(|a| Ok((identity(&a)?, a))) {
+    for Named { by, address } in host.named(&mut located.warnings) {
+        match address.and_then(|address| Ok((identity(&address)?, address))) {
             Ok((identity, address)) if known.insert(identity.clone()) => located.addresses.push(address),
             Ok(_) => {}
             Err(problem) => {
-                located
-                    .warnings
-                    .push(format!("{} names an engine that cannot be asked: {problem}", named.by));
+                located.warnings.push(format!("{by} names an engine that cannot be asked: {problem}"));
             }
         }
     }
-    for socket in usual(variable, root) {
-        let address = Address::Unix(socket);
+    for address in host.usual().map(Address::Unix) {
         // Not there, or behind another user's directory: not ours to ask.
         let Ok(identity) = identity(&address) else { continue };
         if known.insert(identity) {
@@ -74,72 +72,90 @@ fn identity(address: &Address) -> Result<Identity, String> {
     }
 }
 
-/// `DOCKER_HOST`, or else Docker's context, as the docker command has it; and `CONTAINER_HOST`.
-fn named(variable: &dyn Fn(&str) -> Option<String>, root: &Path, warnings: &mut Vec<String>) -> Vec<Named> {
-    let value = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let from = |name: &str| value(name).map(|text| Named { by: name.to_owned(), address: text.parse() });
-    let mut named = Vec::new();
-    if value("DOCKER_HOST").is_some() {
-        named.extend(from("DOCKER_HOST"));
-    } else {
-        for directory in docker_directories(&value, root) {
-            match context(&directory, value("DOCKER_CONTEXT")) {
-                Ok(found) => named.extend(found),
-                Err(problem) => warnings.push(problem),
-            }
-        }
+/// Where we look.
+struct Host<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    root: &'a Path,
+}
+
+impl Host<'_> {
+    fn value(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|value| !value.is_empty())
     }
-    named.extend(from("CONTAINER_HOST"));
-    named
-}
 
-/// Where Docker's client keeps its settings: the user's, and under sudo those of the user behind it.
-fn docker_directories(value: &dyn Fn(&str) -> Option<String>, root: &Path) -> Vec<PathBuf> {
-    let own = value("DOCKER_CONFIG").map(PathBuf::from);
-    let own = own.or_else(|| Some(Path::new(&value("HOME")?).join(".docker")));
-    let behind_sudo = value("SUDO_UID").and_then(|uid| home(&uid, root)).map(|home| home.join(".docker"));
-    let mut directories: Vec<_> = own.into_iter().chain(behind_sudo).collect();
-    directories.dedup();
-    directories
-}
-
-/// A user's home directory by passwd(5). Users that only a directory service knows are not found.
-fn home(uid: &str, root: &Path) -> Option<PathBuf> {
-    let passwd = fs::read_to_string(root.join("etc/passwd")).ok()?;
-    let home = passwd.lines().find_map(|line| {
-        let fields: Vec<_> = line.split(':').collect();
-        (*fields.get(2)? == uid).then_some(*fields.get(5)?)
-    })?;
-    Some(root.join(home.trim_start_matches('/')))
-}
-
-/// The address of the context in use; none for the default one, which means the usual places.
-fn context(directory: &Path, chosen: Option<String>) -> Result<Option<Named>, String> {
-    let name = match chosen {
-        Some(name) => name,
-        None => match current_context(directory)? {
-            Some(name) => name,
-            None => return Ok(None),
-        },
-    };
-    if name == "default" {
-        return Ok(None);
+    /// `DOCKER_HOST`, or else Docker's context, as the docker command has it; and `CONTAINER_HOST`.
+    fn named(&self, warnings: &mut Vec<String>) -> Vec<Named> {
+        let variable = |name: &str| Some(Named { by: name.to_owned(), address: address(&self.value(name)?) });
+        let docker = variable("DOCKER_HOST").map_or_else(|| self.contexts(warnings), |named| vec![named]);
+        docker.into_iter().chain(variable("CONTAINER_HOST")).collect()
     }
-    let by = format!("Docker's context '{name}'");
-    let host = context_host(&directory.join("contexts/meta"), &name)
-        .ok_or_else(|| format!("{by} is not to be found in {}", directory.display()))?;
-    Ok(Some(Named { by, address: host.parse() }))
+
+    /// The contexts in use; the default one means the usual places.
+    fn contexts(&self, warnings: &mut Vec<String>) -> Vec<Named> {
+        let directories = self.docker_directories();
+        let mut current = |directory: &PathBuf| {
+            current_context(&directory.join("config.json")).unwrap_or_else(|problem| {
+                warnings.push(problem);
+                None
+            })
+        };
+        let mut names = match self.value("DOCKER_CONTEXT") {
+            Some(name) => vec![name],
+            None => directories.iter().filter_map(&mut current).collect::<Vec<_>>(),
+        };
+        names.dedup();
+        let named = |name: String| {
+            let host = directories
+                .iter()
+                .find_map(|directory| context_host(&directory.join("contexts/meta"), &name));
+            let address =
+                host.map_or_else(|| Err("there is no such context".to_owned()), |host| address(&host));
+            Named { by: format!("Docker's context '{name}'"), address }
+        };
+        names.into_iter().filter(|name| name != "default").map(named).collect()
+    }
+
+    /// Where Docker's client keeps its settings: the user's, and under sudo those of the user behind it.
+    fn docker_directories(&self) -> Vec<PathBuf> {
+        let below_home = |home: PathBuf| home.join(".docker");
+        let own = self.value("DOCKER_CONFIG").map(PathBuf::from);
+        let own = own.or_else(|| self.value("HOME").map(PathBuf::from).map(below_home));
+        let behind_sudo = self.value("SUDO_UID").and_then(|uid| self.home_of(&uid)).map(below_home);
+        own.into_iter().chain(behind_sudo).collect()
+    }
+
+    /// A user's home directory by passwd(5). Users that only a directory service knows are not found.
+    fn home_of(&self, uid: &str) -> Option<PathBuf> {
+        let passwd = fs::read_to_string(self.root.join("etc/passwd")).ok()?;
+        let home = passwd.lines().find_map(|line| {
+            let fields: Vec<_> = line.split(':').collect();
+            (*fields.get(2)? == uid).then_some(*fields.get(5)?)
+        })?;
+        Some(self.root.join(home.trim_start_matches('/')))
+    }
+
+    /// The sockets of rootful engines, of our own rootless ones, and of everybody's whose directory we may enter.
+    fn usual(&self) -> impl Iterator<Item = PathBuf> {
+        let own = self.value("XDG_RUNTIME_DIR").filter(|directory| directory.starts_with('/'));
+        let everyones = fs::read_dir(self.root.join("run/user")).into_iter().flatten().flatten();
+        let mut everyones: Vec<_> = everyones.map(|entry| entry.path()).collect();
+        everyones.sort_unstable();
+        let runtime_directories = own.map(PathBuf::from).into_iter().chain(everyones);
+        let rootless =
+            runtime_directories.flat_map(|directory| ROOTLESS.map(|socket| directory.join(socket)));
+        ROOTFUL.map(|socket| self.root.join(socket)).into_iter().chain(rootless)
+    }
 }
 
-fn current_context(directory: &Path) -> Result<Option<String>, String> {
-    let path = directory.join("config.json");
-    let unreadable = |cause: &dyn std::error::Error| format!("{} cannot be read: {cause}", path.display());
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(cause) => return Err(unreadable(&cause)),
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|problem: UnusableAddress| problem.to_string())
+}
+
+fn current_context(config: &Path) -> Result<Option<String>, String> {
+    let unreadable = |cause: &dyn std::error::Error| format!("{} cannot be read: {cause}", config.display());
+    let text = match fs::read(config) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|cause| unreadable(&cause))?,
     };
     let config: Value = serde_json::from_slice(&text).map_err(|cause| unreadable(&cause))?;
     Ok(config["currentContext"].as_str().filter(|name| !name.is_empty()).map(str::to_owned))
@@ -154,19 +170,6 @@ fn context_host(directory: &Path, name: &str) -> Option<String> {
     })
 }
 
-fn usual(variable: &dyn Fn(&str) -> Option<String>, root: &Path) -> Vec<PathBuf> {
-    let own = variable("XDG_RUNTIME_DIR").filter(|directory| directory.starts_with('/')).map(PathBuf::from);
-    let mut everyones: Vec<_> = fs::read_dir(root.join("run/user"))
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
-    everyones.sort_unstable();
-    let rootful = ROOTFUL.iter().map(|socket| root.join(socket));
-    let runtime_directories = own.into_iter().chain(everyones);
-    rootful
-        .chain(runtime_directories.flat_map(|directory| ROOTLESS.map(|socket| directory.join(socket))))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -176,12 +179,12 @@ mod tests {
     use super::*;
 
     /// A directory that stands for `/`, with plain files in place of sockets.
-    struct Host {
+    struct FakeHost {
         root: tempfile::TempDir,
         variables: HashMap<&'static str, String>,
     }
 
-    impl Host {
+    impl FakeHost {
         fn new() -> Self {
             Self { root: tempfile::tempdir().unwrap(), variables: HashMap::new() }
         }
@@ -220,12 +223,12 @@ mod tests {
 
     #[test]
     fn an_empty_host_is_silent() {
-        assert_eq!(Host::new().locate(), (vec![], vec![]));
+        assert_eq!(FakeHost::new().locate(), (vec![], vec![]));
     }
 
     #[test]
     fn the_usual_places_rootful_and_rootless() {
-        let host = Host::new()
+        let host = FakeHost::new()
             .file("run/podman/podman.sock", "")
             .file("run/docker.sock", "")
             .file("run/user/1001/podman/podman.sock", "")
@@ -243,7 +246,7 @@ mod tests {
 
     #[test]
     fn links_to_one_socket_count_once() {
-        let host = Host::new().file("run/docker.sock", "");
+        let host = FakeHost::new().file("run/docker.sock", "");
         fs::create_dir(host.path("var")).unwrap();
         std::os::unix::fs::symlink("../run", host.path("var/run")).unwrap();
         let named = format!("unix://{}", host.path("run/docker.sock").display());
@@ -253,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_asked_is_a_warning() {
-        let host = Host::new()
+        let host = FakeHost::new()
             .variable("DOCKER_HOST", "ssh://core@builder")
             .variable("CONTAINER_HOST", "unix:///nowhere/podman.sock");
         let warnings = [
@@ -265,21 +268,24 @@ mod tests {
 
     #[test]
     fn the_context_counts_unless_docker_host_is_given() {
-        let host = Host::new().context("home/ann/.docker", "tcp://10.0.0.1:2375");
+        let host = FakeHost::new().context("home/ann/.docker", "tcp://10.0.0.1:2375");
         let home = host.path("home/ann").display().to_string();
         let host = host.variable("HOME", &home);
         assert_eq!(host.locate().0, ["tcp://10.0.0.1:2375"]);
         let host = host.variable("DOCKER_CONTEXT", "default");
         assert_eq!(host.locate(), (vec![], vec![]));
         let host = host.variable("DOCKER_CONTEXT", "gone");
-        assert_eq!(host.locate().1, ["Docker's context 'gone' is not to be found in /home/ann/.docker"]);
+        assert_eq!(
+            host.locate().1,
+            ["Docker's context 'gone' names an engine that cannot be asked: there is no such context"]
+        );
         let host = host.variable("DOCKER_HOST", "tcp://10.0.0.2");
         assert_eq!(host.locate().0, ["tcp://10.0.0.2:2375"]);
     }
 
     #[test]
     fn under_sudo_the_context_of_the_user_behind_it_counts() {
-        let host = Host::new()
+        let host = FakeHost::new()
             .file("etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1000:1000:Ann:/home/ann:/bin/sh\n")
             .context("home/ann/.docker", "npipe:////./pipe/docker")
             .variable("SUDO_UID", "1000")
@@ -291,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_broken_config_is_a_warning() {
-        let host = Host::new().file("cfg/config.json", "{");
+        let host = FakeHost::new().file("cfg/config.json", "{");
         let config = host.path("cfg").display().to_string();
         let (_, warnings) = host.variable("DOCKER_CONFIG", &config).locate();
         assert!(warnings[0].starts_with("/cfg/config.json cannot be read: EOF"), "{warnings:?}");

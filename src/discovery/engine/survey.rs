@@ -97,6 +97,7 @@ pub(super) async fn inspect(address: &Address, id: &str) -> Result<Inspection, E
     let (answer, networks) = futures_util::join!(client.json(&path), kind.networks(&client, &mut warnings));
     let mut inspection = Inspection::read(&answer?, kind.engine(), &networks)
         .ok_or_else(|| Error::UnknownContainer(id.to_owned()))?;
+    inspection.warnings.extend(warnings);
     keep_what_holds_here(&mut inspection.container, address);
     Ok(inspection)
 }
