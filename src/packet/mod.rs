@@ -47,7 +47,7 @@ pub use icmpv6::{Icmpv6, Icmpv6Kind};
 pub use igmp::Igmp;
 pub use ip::{Extension, Fragment, Ip, IpHeader, IpProtocol};
 pub use llc::{BridgeId, Llc};
-pub use names::{Lookup, Names};
+pub use names::{Escaped, Lookup, Names};
 pub use quote::Quote;
 pub use record::{PacketRecord, Stamp};
 pub use sequence::{SequenceBase, SequenceTracker};

@@ -55,7 +55,7 @@ impl fmt::Display for Named<'_> {
 ///
 /// Not UTF-8, because letters that turn the direction of a line are as good as control characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
+pub struct Escaped<'a>(pub &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -116,7 +116,7 @@ impl<'s> Layers<'s> {
             Transport::Icmp(icmp) => layers.icmp = Some(icmp.into()),
             Transport::Icmpv6(icmp) => layers.icmpv6 = Some(icmp.into()),
             Transport::Gre(gre) => {
-                layers.inner = gre.frame().map(|frame| Box::new(Self::of_packet(frame, names)))
+                layers.inner = gre.frame().map(|frame| Box::new(Self::of_packet(frame, names)));
             }
             Transport::Tunnel(inner) => layers.inner = Some(Box::new(Self::of_ip(inner, names))),
             Transport::Igmp(_)

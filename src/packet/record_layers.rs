@@ -338,12 +338,14 @@ impl From<&Tls<'_>> for TlsRecord {
         };
         match tls {
             Tls::ClientHello(hello) => Self {
-                version: Some(hello.version.to_string()),
+                version: hello.version.map(|version| version.to_string()),
                 server_name: hello.server_name.map(text),
                 protocols: hello.protocols().map(text).collect(),
                 ..empty
             },
-            Tls::ServerHello { version } => Self { version: Some(version.to_string()), ..empty },
+            Tls::ServerHello { version } => {
+                Self { version: version.map(|version| version.to_string()), ..empty }
+            }
             Tls::Alert { description, .. } => Self { alert: Some(*description), ..empty },
             Tls::Handshake(_) => empty,
         }

@@ -20,8 +20,8 @@ pub enum Tls<'a> {
     ClientHello(ClientHello<'a>),
     /// The server's answer.
     ServerHello {
-        /// The version it chose.
-        version: TlsVersion,
+        /// The version it chose; `None` where that is not in this segment.
+        version: Option<TlsVersion>,
     },
     /// Another handshake message, by its number.
     Handshake(u8),
@@ -37,10 +37,12 @@ pub enum Tls<'a> {
 /// The client's first message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientHello<'a> {
-    /// The newest version it offers.
-    pub version: TlsVersion,
-    /// The server's name as sent, where it was captured.
+    /// The newest version it offers; `None` where that is not in this segment.
+    pub version: Option<TlsVersion>,
+    /// The server's name as sent, where it is in this segment.
     pub server_name: Option<&'a [u8]>,
+    /// Whether all its extensions are in this segment.
+    pub complete: bool,
     protocols: &'a [u8],
 }
 
@@ -96,37 +98,39 @@ impl<'a> Tls<'a> {
     }
 
     fn read_server_hello(mut body: Wire<'a>) -> Option<Self> {
-        let mut version = TlsVersion(body.u16()?);
-        let extensions = Extensions::read(body, |body| {
+        let legacy = TlsVersion(body.u16()?);
+        let mut extensions = Extensions::read(body, |body| {
             body.slice(3)?; // cipher suite and compression
             Some(())
         });
-        for (kind, mut data) in extensions {
-            if kind == SUPPORTED_VERSIONS {
-                version = data.u16().map_or(version, TlsVersion);
-            }
-        }
-        Some(Self::ServerHello { version })
+        let chosen = extensions.find(|(kind, _)| *kind == SUPPORTED_VERSIONS);
+        let version = chosen.and_then(|(_, mut data)| data.u16()).map(TlsVersion);
+        Some(Self::ServerHello { version: version.or(extensions.complete.then_some(legacy)) })
     }
 }
 
 impl<'a> ClientHello<'a> {
     fn read(mut body: Wire<'a>) -> Option<Self> {
-        let mut hello = Self { version: TlsVersion(body.u16()?), server_name: None, protocols: &[] };
-        let extensions = Extensions::read(body, |body| {
+        let legacy = TlsVersion(body.u16()?);
+        let mut extensions = Extensions::read(body, |body| {
             let suites = body.u16()?;
             body.slice(suites.into())?;
             let compressions = body.u8()?;
             body.slice(compressions.into())?;
             Some(())
         });
-        for (kind, data) in extensions {
+        let mut hello =
+            Self { version: None, server_name: None, complete: extensions.complete, protocols: &[] };
+        for (kind, data) in &mut extensions {
             match kind {
                 SERVER_NAME => hello.server_name = server_name(data),
                 PROTOCOLS => hello.protocols = data.bytes().get(2..).unwrap_or_default(),
-                SUPPORTED_VERSIONS => hello.version = newest_version(data).unwrap_or(hello.version),
+                SUPPORTED_VERSIONS => hello.version = newest_version(data),
                 _ => {}
             }
+        }
+        if hello.complete {
+            hello.version = hello.version.or(Some(legacy));
         }
         Some(hello)
     }
@@ -141,8 +145,11 @@ impl<'a> ClientHello<'a> {
     }
 }
 
-/// Extensions with their numbers, up to where the capture was cut.
-struct Extensions<'a>(Wire<'a>);
+/// Extensions with their numbers, as far as they are here.
+struct Extensions<'a> {
+    list: Wire<'a>,
+    complete: bool,
+}
 
 impl<'a> Extensions<'a> {
     /// Those of a hello; `between` passes over what stands between session id and extensions.
@@ -152,10 +159,12 @@ impl<'a> Extensions<'a> {
             let session = body.u8()?;
             body.slice(session.into())?;
             between(&mut body)?;
-            let length = body.u16()?;
-            Some(body.limited(length.into()))
+            // Old hellos end here (RFC 5246, 7.4.1.2).
+            let length = if body.length() == 0 { 0 } else { usize::from(body.u16()?) };
+            let list = body.limited(length);
+            Some(Self { list, complete: list.bytes().len() == length })
         };
-        Self(find().unwrap_or(Wire::new(&[], 0)))
+        find().unwrap_or(Self { list: Wire::new(&[], 0), complete: false })
     }
 }
 
@@ -163,9 +172,9 @@ impl<'a> Iterator for Extensions<'a> {
     type Item = (u16, Wire<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let kind = self.0.u16()?;
-        let length = self.0.u16()?;
-        let data = self.0.slice(length.into())?;
+        let kind = self.list.u16()?;
+        let length = self.list.u16()?;
+        let data = self.list.slice(length.into())?;
         Some((kind, Wire::new(data, data.len())))
     }
 }
@@ -196,12 +205,13 @@ impl fmt::Display for TlsVersion {
     }
 }
 
-/// `TLS ClientHello 1.3, SNI web.app, ALPN h2,http/1.1`.
+/// `TLS ClientHello 1.3, SNI web.app, ALPN h2,http/1.1`; `[|tls]` where it goes on in the next segment.
 impl fmt::Display for Tls<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClientHello(hello) => hello.fmt(f),
-            Self::ServerHello { version } => write!(f, "TLS ServerHello {version}"),
+            Self::ServerHello { version: Some(version) } => write!(f, "TLS ServerHello {version}"),
+            Self::ServerHello { version: None } => f.write_str("TLS ServerHello [|tls]"),
             Self::Handshake(_) => write!(f, "TLS {}", self.message_name()),
             Self::Alert { level, description } => {
                 let level = if *level == 2 { "fatal" } else { "warning" };
@@ -216,7 +226,10 @@ impl fmt::Display for Tls<'_> {
 
 impl fmt::Display for ClientHello<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TLS ClientHello {}", self.version)?;
+        f.write_str("TLS ClientHello")?;
+        if let Some(version) = self.version {
+            write!(f, " {version}")?;
+        }
         if let Some(name) = self.server_name {
             write!(f, ", SNI {}", Escaped(name))?;
         }
@@ -225,7 +238,7 @@ impl fmt::Display for ClientHello<'_> {
             write!(f, "{separator}{}", Escaped(protocol))?;
             separator = ",";
         }
-        Ok(())
+        f.write_str(if self.complete { "" } else { " [|tls]" })
     }
 }
 

@@ -1,24 +1,29 @@
 //! Results as tables, text and JSON, into any writer; one file per format.
 //!
 //! `table` and `links` are what `ls` prints, `way` and `inspect` what `inspect` prints, `json` and `inspect_json` the
-//! documents of both, `changes` the lines of a watch. Nothing here looks at the host or knows stdout.
+//! documents of both, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
+//! here looks at the host or knows stdout.
 
 mod changes;
 mod ends;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod grid;
+mod hex_dump;
 mod inspect;
 mod inspect_json;
 mod json;
 mod links;
+mod packet_line;
 mod ports;
 mod table;
 mod way;
 
 pub use changes::Changes;
 pub use grid::{Headings, Layout, Width};
+pub use hex_dump::{DumpFrom, HexDump};
 pub use inspect::{Inspection, NameResolution, Route, inspection};
 pub use inspect_json::inspection_json;
 pub use json::listing_json;
+pub use packet_line::{LineStyle, PacketLines, SequenceNumbers, TimeStyle};
 pub use table::{Listing, StateColumn, listing, names};
