@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::Targets;
 
 use crate::model::Selector;
+use crate::report::{DumpFrom, HexDump, SequenceNumbers, TimeStyle};
 
 use super::capture_args::CaptureArgs;
 
@@ -152,9 +153,9 @@ pub(super) struct PrintArgs {
     /// Print the link-level header too
     #[arg(short = 'e', long)]
     pub(super) link_header: bool,
-    /// Print less: shorter lines, no live counters
-    #[arg(short, long)]
-    pub(super) quiet: bool,
+    /// Print TCP sequence numbers as sent, not from the start of each conversation
+    #[arg(short = 'S', long)]
+    absolute_sequence: bool,
     /// Time: -t none, -tt since the epoch, -ttt since the packet before, -tttt with the date, -ttttt since the first
     #[arg(short = 't', action = clap::ArgAction::Count)]
     time: u8,
@@ -169,70 +170,38 @@ pub(super) struct PrintArgs {
     pub(super) json: bool,
 }
 
-/// What stands at the start of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TimeStyle {
-    /// The time of day.
-    Clock,
-    /// Nothing (`-t`).
-    None,
-    /// Seconds since the epoch (`-tt`).
-    Epoch,
-    /// Since the packet before (`-ttt`).
-    SincePrevious,
-    /// Date and time of day (`-tttt`).
-    Date,
-    /// Since the first packet (`-ttttt`).
-    SinceFirst,
-}
-
-/// What is printed below a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dump {
-    /// Nothing.
-    None,
-    /// Hex (`-x`, `-xx`).
-    Hex(DumpFrom),
-    /// Hex and ASCII (`-X`, `-XX`).
-    HexAscii(DumpFrom),
-}
-
-/// Where a dump begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DumpFrom {
-    /// After the link-level header.
-    Network,
-    /// With the link-level header.
-    Link,
-}
-
 impl PrintArgs {
     /// By how often `-t` was typed.
     pub(super) fn time(&self) -> TimeStyle {
         match self.time {
-            0 => TimeStyle::Clock,
+            0 => TimeStyle::TimeOfDay,
             1 => TimeStyle::None,
             2 => TimeStyle::Epoch,
-            3 => TimeStyle::SincePrevious,
+            3 => TimeStyle::Delta,
             4 => TimeStyle::Date,
             _ => TimeStyle::SinceFirst,
         }
     }
 
+    /// As sent, or counted from the start of each conversation.
+    pub(super) fn sequence_numbers(&self) -> SequenceNumbers {
+        if self.absolute_sequence { SequenceNumbers::Absolute } else { SequenceNumbers::Relative }
+    }
+
     /// By how often `-x` or `-X` was typed.
-    pub(super) fn dump(&self) -> Dump {
+    pub(super) fn dump(&self) -> HexDump {
         match (self.hex, self.ascii) {
-            (0, 0) => Dump::None,
-            (1, _) => Dump::Hex(DumpFrom::Network),
-            (0, 1) => Dump::HexAscii(DumpFrom::Network),
-            (0, _) => Dump::HexAscii(DumpFrom::Link),
-            (_, _) => Dump::Hex(DumpFrom::Link),
+            (0, 0) => HexDump::None,
+            (1, _) => HexDump::Hex(DumpFrom::Network),
+            (0, 1) => HexDump::HexAndText(DumpFrom::Network),
+            (0, _) => HexDump::HexAndText(DumpFrom::Link),
+            (_, _) => HexDump::Hex(DumpFrom::Link),
         }
     }
 
     /// Whether anything was asked for that only a printed line can show.
     pub(super) fn shapes_lines(&self) -> bool {
-        self.json || self.link_header || self.time() != TimeStyle::Clock || self.dump() != Dump::None
+        self.json || self.link_header || self.time() != TimeStyle::TimeOfDay || self.dump() != HexDump::None
     }
 }
 
@@ -274,9 +243,9 @@ mod tests {
             Command::Read(args) => (args.print.time(), args.print.dump()),
             other => panic!("{other:?}"),
         };
-        assert_eq!(print("pcapsule read f"), (TimeStyle::Clock, Dump::None));
-        assert_eq!(print("pcapsule read f -tttt -x"), (TimeStyle::Date, Dump::Hex(DumpFrom::Network)));
-        assert_eq!(print("pcapsule read f -tt -XX"), (TimeStyle::Epoch, Dump::HexAscii(DumpFrom::Link)));
-        assert_eq!(print("pcapsule read f -t -xx"), (TimeStyle::None, Dump::Hex(DumpFrom::Link)));
+        assert_eq!(print("pcapsule read f"), (TimeStyle::TimeOfDay, HexDump::None));
+        assert_eq!(print("pcapsule read f -tttt -x"), (TimeStyle::Date, HexDump::Hex(DumpFrom::Network)));
+        assert_eq!(print("pcapsule read f -tt -XX"), (TimeStyle::Epoch, HexDump::HexAndText(DumpFrom::Link)));
+        assert_eq!(print("pcapsule read f -t -xx"), (TimeStyle::None, HexDump::Hex(DumpFrom::Link)));
     }
 }

@@ -3,14 +3,14 @@
 
 use std::{
     num::{NonZeroU32, NonZeroU64},
-    path::PathBuf,
-    str::FromStr,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use clap::{Args, ValueEnum};
 
 use crate::model::Selector;
+use crate::savefile::Format;
 
 use super::args::PrintArgs;
 use super::units::{self, Bytes};
@@ -66,6 +66,9 @@ pub(super) struct CaptureArgs {
     /// Write a line to this file descriptor once every tap listens
     #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(0..))]
     pub(super) ready_fd: Option<i32>,
+    /// Say less on stderr: no line when listening, no live counters
+    #[arg(short, long)]
+    pub(super) quiet: bool,
     /// More on stderr: counters of each tap
     #[arg(short, long)]
     pub(super) verbose: bool,
@@ -82,7 +85,7 @@ pub(super) struct CaptureArgs {
 pub(super) struct SaveArgs {
     /// Write to FILE; - is stdout
     #[arg(short = 'w', long = "write", value_name = "FILE")]
-    pub(super) output: Option<Output>,
+    pub(super) output: Option<PathBuf>,
     /// Write classic pcap, as a name ending in .pcap does
     #[arg(long, conflicts_with = "pcapng")]
     pcap: bool,
@@ -140,37 +143,11 @@ pub(super) enum CaptureEngine {
     Libpcap,
 }
 
-/// What `-w` names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Output {
-    /// `-`.
-    Stdout,
-    /// A file, perhaps a pattern for many.
-    File(PathBuf),
-}
-
-impl FromStr for Output {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(if text == "-" { Self::Stdout } else { Self::File(PathBuf::from(text)) })
-    }
-}
-
-/// The kind of capture file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    Pcapng,
-    Pcap,
-}
-
 impl SaveArgs {
     /// As asked for, else by the name.
     pub(super) fn format(&self) -> Format {
-        let named_pcap = match &self.output {
-            Some(Output::File(path)) => path.extension().is_some_and(|end| end.eq_ignore_ascii_case("pcap")),
-            Some(Output::Stdout) | None => false,
-        };
+        let end = self.output.as_deref().and_then(Path::extension);
+        let named_pcap = end.is_some_and(|end| end.eq_ignore_ascii_case("pcap"));
         if self.pcap || (named_pcap && !self.pcapng) { Format::Pcap } else { Format::Pcapng }
     }
 
@@ -201,7 +178,6 @@ impl CaptureArgs {
     /// Why this mix of options is not taken, although tcpdump takes most of it and ignores a part.
     pub(super) fn refusal(&self) -> Option<&'static str> {
         let save = &self.save;
-        let to_stdout = save.output == Some(Output::Stdout);
         let refusals = [
             (
                 save.output.is_none() && save.asks_for_a_file(),
@@ -239,7 +215,7 @@ mod tests {
         let args = parse("pcapsule capture web -w - project=shop -c 5 -s 0 -- tcp port 80");
         assert_eq!(args.selectors.len(), 2);
         assert_eq!(args.filter().as_deref(), Some("tcp port 80"));
-        assert_eq!(args.save.output, Some(Output::Stdout));
+        assert_eq!(args.save.output, Some("-".into()));
         assert_eq!(args.snaplen, Some(262_144));
         assert_eq!(args.at, [Place::Container]);
         assert_eq!(parse("pcapsule capture web --at veth,lo").at, [Place::Veth, Place::Lo]);
@@ -261,18 +237,7 @@ mod tests {
 
     #[test]
     fn mixes_that_would_be_ignored_are_refused() {
-        for words in [
-            "-C 1",
-            "--pcap",
-            "-w f -x",
-            "-w f --json",
-            "-w - -C 1",
-            "-w f -C 1 -G 60 -W 3",
-            "-w f -W 3",
-            "-w f --keep 3",
-            "-w f --max-total 3g",
-            "-w f.pcap --native-linktypes",
-        ] {
+        for words in ["-C 1", "--pcap", "-w f -x", "-w f --json", "-w f.pcap --native-linktypes"] {
             assert!(parse(&format!("pcapsule capture web {words}")).refusal().is_some(), "{words}");
         }
         for words in

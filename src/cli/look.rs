@@ -9,7 +9,8 @@ use std::{
 use anyhow::Context as _;
 
 use crate::capture::Ground;
-use crate::discovery::{Engines, PATIENCE, Topology, scan};
+use crate::discovery::engine::{Engines, PATIENCE};
+use crate::discovery::{Topology, scan};
 use crate::model::NamespaceId;
 
 /// The host as it was at one moment.

@@ -14,6 +14,7 @@ mod inspect;
 mod list;
 mod look;
 mod man;
+mod printer;
 mod read;
 mod run;
 mod screen;

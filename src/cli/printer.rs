@@ -58,7 +58,7 @@ impl Printer {
             Form::Json { out, scratch } => {
                 let packet = packet::decode(frame.contiguous(scratch), frame.original_len);
                 let stamp = Stamp { time_ns: frame.time_ns, interface, direction: frame.direction };
-                serde_json::to_writer(&mut *out, &PacketRecord::new(stamp, &packet, names))?;
+                serde_json::to_writer(&mut *out, &PacketRecord::new(&packet, stamp, names))?;
                 out.write_all(b"\n")
             }
         }

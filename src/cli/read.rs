@@ -21,7 +21,8 @@ pub(super) fn run(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let filter = filter.as_ref().map(Filter::offline).transpose()?;
     let name = args.file.display();
     let mut reader = Reader::new(open(&args.file)?).with_context(|| format!("reading {name}"))?;
-    let mut output = Output { printer: Printer::new(&args.print), filter, left: args.count.map_or(u64::MAX, Into::into) };
+    let mut output =
+        Output { printer: Printer::new(&args.print), filter, left: args.count.map_or(u64::MAX, Into::into) };
     let result = copy(&mut reader, &mut output);
     // What could be read is shown before it is said why the rest could not.
     output.printer.flush().context("printing the packets")?;
@@ -31,7 +32,10 @@ pub(super) fn run(args: &ReadArgs) -> anyhow::Result<ExitCode> {
 
 fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
     if path == Path::new("-") {
-        anyhow::ensure!(!io::stdin().is_terminal(), "reading standard input: it is a terminal, not a capture");
+        anyhow::ensure!(
+            !io::stdin().is_terminal(),
+            "reading standard input: it is a terminal, not a capture"
+        );
         return Ok(Box::new(io::stdin()));
     }
     Ok(Box::new(File::open(path).with_context(|| format!("opening {}", path.display()))?))
@@ -76,7 +80,9 @@ impl Output {
         };
         if packet.link_type != LinkType::ETHERNET {
             let number = packet.link_type.number();
-            return Ok(self.printer.remark(&format!("{name}: a packet of link type {number}, which is not decoded"))?);
+            return Ok(self
+                .printer
+                .remark(&format!("{name}: a packet of link type {number}, which is not decoded"))?);
         }
         if self.filter.as_ref().is_some_and(|filter| !filter.passes(packet.data)) {
             return Ok(());

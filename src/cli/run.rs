@@ -64,7 +64,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ls(args) => wait_for(list::run(args)),
         Command::Inspect(args) => wait_for(inspect::run(args)),
         Command::Capture(args) => wait_for(capture::run(*args)),
-        Command::Read(args) => wait_for(read::run(args)),
+        Command::Read(args) => read::run(&args),
     }
 }
 

@@ -46,6 +46,8 @@ pub enum TimeStyle {
     Delta,
     /// `2026-11-23 14:03:07.123456` (`-tttt`).
     Date,
+    /// Since the first line (`-ttttt`).
+    SinceFirst,
 }
 
 /// How TCP's sequence numbers are shown.
@@ -102,6 +104,11 @@ impl<W: io::Write> PacketLines<W> {
         self.out.write_all(self.line.as_bytes())
     }
 
+    /// Writes a line that is about no packet.
+    pub fn remark(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "-- {}", Escaped(text.as_bytes()))
+    }
+
     /// Hands on what `out` may still hold back.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
@@ -132,9 +139,10 @@ impl<W: io::Write> PacketLines<W> {
     }
 }
 
-/// Tells times; it remembers the last line's time, and the text of its second, which most lines share.
+/// Tells times; it remembers the first and the last line's time, and the text of its second, which most lines share.
 #[derive(Debug, Default)]
 struct Clock {
+    first_ns: Option<u64>,
     last_ns: Option<u64>,
     second: Option<u64>,
     text: String,
@@ -143,11 +151,13 @@ struct Clock {
 impl Clock {
     fn write(&mut self, line: &mut String, style: &LineStyle, time_ns: u64) -> fmt::Result {
         let (second, micros) = (time_ns / NS_PER_SECOND, time_ns % NS_PER_SECOND / NS_PER_MICROSECOND);
+        let first = *self.first_ns.get_or_insert(time_ns);
         let before = self.last_ns.replace(time_ns).unwrap_or(time_ns);
         match style.time {
             TimeStyle::None => Ok(()),
             TimeStyle::Epoch => write!(line, "{second}.{micros:06} "),
             TimeStyle::Delta => write_delta(line, before, time_ns),
+            TimeStyle::SinceFirst => write_delta(line, first, time_ns),
             TimeStyle::TimeOfDay => {
                 let text = self.second_text(second, &style.zone, "%H:%M:%S");
                 write!(line, "{text}.{micros:06} ")

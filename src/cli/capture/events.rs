@@ -3,7 +3,7 @@
 use std::{error::Error, time::SystemTime};
 
 use crate::capture::{Event, Priority};
-use crate::discovery::{EngineEvent, EventKind};
+use crate::discovery::engine::{EngineEvent, EventKind};
 
 /// The row for an engine's event of the container of that name; none for what says nothing about the network or the life of a container.
 pub(super) fn engine(event: &EngineEvent, name: &str) -> Option<Event> {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::capture::{Changes, Command, Controls, Ground, OpenTap, Plan, TapKey, TapSpec, changes, plan};
-use crate::discovery::{Engines, Occurrence, Watch, names};
+use crate::discovery::engine::Engines;
+use crate::discovery::{Occurrence, Watch, names};
 
 use super::{events, setup::Setup};
 use crate::cli::{

@@ -118,7 +118,7 @@ fn start<S: Sink + 'static>(
 
 /// Says that from now on nothing is missed: a line on stderr, and one on the descriptor that was asked for.
 fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>, ready: Option<File>) -> anyhow::Result<()> {
-    if !args.print.quiet {
+    if !args.quiet {
         told::listening(audience);
     }
     let Some(mut ready) = ready else { return Ok(()) };

@@ -9,10 +9,10 @@ use crate::capture::{
     SavefileOptions, TapOptions,
 };
 use crate::model::Selector;
-use crate::savefile::{Format, Section};
+use crate::savefile::Section;
 use crate::sys::{Capability, Filter, MAX_SNAPLEN};
 
-use crate::cli::capture_args::{self, CaptureArgs, CaptureEngine, Output, Place, SaveArgs};
+use crate::cli::capture_args::{CaptureArgs, CaptureEngine, Place, SaveArgs};
 use crate::cli::units::Bytes;
 
 /// Enough for the headers up to TCP's, with VLAN tags, IPv6 extensions and a tunnel on the way.
@@ -43,7 +43,7 @@ impl Setup {
         let snaplen = if args.headers { HEADERS_SNAPLEN } else { args.snaplen.unwrap_or(MAX_SNAPLEN) };
         let has = |place| args.at.contains(&place);
         let savefile = match &args.save.output {
-            Some(output) => Some(savefile(output, &args.save, filter.as_ref(), snaplen)?),
+            Some(path) => Some(savefile(path, &args.save, filter.as_ref(), snaplen)?),
             None => None,
         };
         Ok(Self {
@@ -90,15 +90,11 @@ impl Setup {
 }
 
 fn savefile(
-    output: &Output,
+    path: &Path,
     args: &SaveArgs,
     filter: Option<&Filter>,
     snaplen: u32,
 ) -> anyhow::Result<SavefileOptions> {
-    let path = match output {
-        Output::Stdout => Path::new("-"),
-        Output::File(path) => path,
-    };
     let rotation = Rotation::new(
         path,
         RotationOptions {
@@ -114,10 +110,7 @@ fn savefile(
     destination.check(overwrite)?;
     Ok(SavefileOptions {
         destination,
-        format: match args.format() {
-            capture_args::Format::Pcapng => Format::Pcapng,
-            capture_args::Format::Pcap => Format::Pcap,
-        },
+        format: args.format(),
         snaplen,
         section: section()?,
         filter: filter.map(|filter| filter.expression().to_owned()).unwrap_or_default(),

@@ -37,7 +37,7 @@ pub(super) struct Live(Option<tokio::task::JoinHandle<()>>, ProgressBar);
 impl Live {
     /// Shown on a terminal only, and not where packets are printed on it.
     pub(super) fn start(args: &CaptureArgs, progress: Arc<Progress>) -> Self {
-        let wanted = !args.print.quiet && args.save.output.is_some() && std::io::stderr().is_terminal();
+        let wanted = !args.quiet && args.save.output.is_some() && std::io::stderr().is_terminal();
         let bar = if wanted { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
