@@ -3,7 +3,7 @@
 
 install busybox=busybox-static
 image=$name:busybox
-web=$name-web client=$name-client taps=if=lo
+web=$name-web client=$name-client
 
 take_down() {
     docker rm --force "$web" "$client"
@@ -19,7 +19,7 @@ for applet in $(busybox --list); do
 done
 echo "hello from $web" >"$work/root/www/index.html"
 tar --create --directory "$work/root" . | docker import - "$image" >/dev/null
-docker network create "$name" >/dev/null
+docker network create --opt "com.docker.network.bridge.name=$bridge" "$name" >/dev/null
 docker run --detach --name "$web" --network "$name" --network-alias web --publish 127.0.0.1::80 "$image" \
     httpd -f -p 80 -h /www >/dev/null
 docker run --detach --name "$client" --network "$name" "$image" sleep 3600 >/dev/null

@@ -19,7 +19,7 @@ fn fifty_containers_are_captured_while_one_starts_and_one_restarts() {
     let crowd = start(&engine, &label);
     let capture = Capture::of(&[&format!("label={label}")], &["-U", "-f", "udp port 7000"]);
     let late = engine.container("late").option("--label", &label).start();
-    crowd[0].docker(&["restart", "--time", "0"]);
+    crowd[0].docker(&["restart", "--time", "0"], &[]);
     for asked in [&late, &crowd[0]] {
         eventually("it is captured", || {
             ask(&crowd[1], asked);

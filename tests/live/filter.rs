@@ -2,7 +2,7 @@
 
 use crate::{
     lab::{Cable, Capture, Conversation, at, pcapsule, rows},
-    tags::{Tag, send},
+    tags::{DOT1Q, Tag, send},
 };
 
 #[test]
@@ -44,7 +44,7 @@ fn a_filter_for_a_vlan_sees_the_tag_that_the_kernel_took_out() {
     let Some(cable) = Cable::lay() else { return };
     let capture = Capture::of(&[&cable.left_selector()], &["-f", "vlan 42 and arp"]);
     for id in [42, 43] {
-        send(&cable, &[Tag { ether_type: 0x8100, id }]);
+        send(&cable, &[Tag { ether_type: DOT1Q, id }]);
     }
     let ended = capture.stop();
     assert_eq!(rows(&ended.file(), "", &["vlan.id"]), [["42"]]);

@@ -28,7 +28,7 @@ fn a_container_that_restarts_goes_on_in_the_same_file() {
     let [asker, web] = ["asker", "web"].map(|role| engine.container(role).start());
     let capture = Capture::of(&[web.name()], OPTIONS);
     ask(&asker, &web);
-    web.docker(&["restart", "--time", "0"]);
+    web.docker(&["restart", "--time", "0"], &[]);
     eventually("the restarted container is captured again", || {
         ask(&asker, &web);
         (rows_of_torn(&capture.file(), &at(&web.eth0()), &["frame.number"]).len() > 2).then_some(())
@@ -44,7 +44,7 @@ fn a_container_that_ends_leaves_its_statistics() {
     let [asker, web] = ["asker", "web"].map(|role| engine.container(role).start());
     let capture = Capture::of(&[asker.name(), web.name()], OPTIONS);
     ask(&asker, &web);
-    web.docker(&["rm", "--force"]);
+    web.docker(&["rm", "--force"], &[]);
     eventually("the ended container's statistics are written", || {
         let counters = statistics(&capture.file());
         (counters.len() == 1 && counters[0].1.delivered == 2).then_some(())
@@ -83,7 +83,7 @@ fn events_of_the_engine_are_rows_of_their_own() {
     let capture = Capture::of(&[&format!("label={label}")], OPTIONS);
     let late = engine.container("late").option("--label", &label).start();
     ask_until_captured(&capture, &first, &late, &late.eth0());
-    late.docker(&["rm", "--force"]);
+    late.docker(&["rm", "--force"], &[]);
     let messages = || rows_of_torn(&capture.file(), "systemd_journal", &["systemd_journal.message"]).concat();
     for word in ["start", "die"] {
         eventually("the event is in the file", || {

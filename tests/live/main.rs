@@ -18,6 +18,7 @@ mod listing;
 mod loss;
 mod places;
 mod privileges;
+mod recording;
 mod rotation;
 mod selection;
 mod stdout;

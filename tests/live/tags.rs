@@ -8,8 +8,10 @@ pub(crate) struct Tag {
     pub(crate) id: u16,
 }
 
-const DOT1Q: u16 = 0x8100;
-const DOT1AD: u16 = 0x88a8;
+/// An 802.1Q tag.
+pub(crate) const DOT1Q: u16 = 0x8100;
+/// An 802.1ad tag, the outer one of two.
+pub(crate) const DOT1AD: u16 = 0x88a8;
 
 #[test]
 fn tags_are_restored_as_tcpdump_restores_them() {

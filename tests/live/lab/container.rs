@@ -31,6 +31,12 @@ impl Recipe {
         self
     }
 
+    /// Gives it that very name, for a recording that shows it.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     /// Connects it to that network in place of the default bridge.
     pub(crate) fn network(self, name: &str) -> Self {
         self.option("--network", name)
@@ -118,10 +124,10 @@ impl Container {
         Command::new("docker").args(line).args(command).output().expect("docker starts")
     }
 
-    /// `docker VERB [OPTION…] NAME`.
+    /// `docker VERB [OPTION…] NAME [WORD…]`.
     #[track_caller]
-    pub(crate) fn docker(&self, line: &[&str]) {
-        run("docker", &[line, &[&self.name]].concat());
+    pub(crate) fn docker(&self, verb: &[&str], words: &[&str]) {
+        run("docker", &[verb, &[&self.name], words].concat());
     }
 }
 

@@ -45,11 +45,16 @@ impl Engine {
     }
 
     /// A network with a bridge of its own, of the same name.
-    #[expect(clippy::unused_self, reason = "networks need an engine that answers")]
     pub(crate) fn network(&self) -> Network {
+        self.network_with(&[])
+    }
+
+    /// The same with further options of `docker network create`.
+    #[expect(clippy::unused_self, reason = "networks need an engine that answers")]
+    pub(crate) fn network_with(&self, options: &[&str]) -> Network {
         let name = unique();
         let bridge = format!("com.docker.network.bridge.name={name}");
-        run("docker", &["network", "create", "--opt", &bridge, &name]);
+        run("docker", &[&["network", "create", "--opt", &bridge], options, &[&name]].concat());
         Network { name }
     }
 
