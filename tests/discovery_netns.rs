@@ -19,7 +19,11 @@ use std::{
 use pcapsule::{
     discovery::{Topology, scan},
     model::{Container, Endpoint, Engine, HostSide, LinkName, NamespaceId, NetworkMode},
-    sys::netns::Namespace,
+    sys::{
+        netlink::{Change, Changes, ForwardingOrigin, Netlink, RouteKind},
+        netns::Namespace,
+        sysctl,
+    },
 };
 use serde_json::Value;
 
@@ -259,9 +263,6 @@ async fn a_nested_container_is_not_taken_for_a_neighbour() {
 async fn ends_with_equal_indexes_pair_up() {
     let Some(lab) = Lab::new("c") else { return };
     let netns = lab.netns("1");
-    let decoy = lab.veth("d", "decoy", &netns);
-    ip(&["-n", &netns, "link", "del", "decoy"]);
-    drop(decoy);
     let host = lab.veth("h", "eth1", &netns);
     let twin = lab.name("t");
     let index = (host_index(&host) + 1000).to_string();
@@ -447,4 +448,76 @@ async fn a_hundred_namespaces_are_all_found() {
         let container = named(&topology, &lab.name(&suffix.to_string()));
         assert_eq!(pair(only_endpoint(container)).0, lab.name(&format!("h{suffix}")));
     }
+}
+
+#[tokio::test]
+async fn tables_and_settings_are_those_of_the_namespace() {
+    let Some(lab) = Lab::new("n") else { return };
+    let netns = lab.netns("1");
+    lab.veth("h", "eth0", &netns);
+    let inside = |arguments: &str| {
+        ip(&[&["-n", &netns], &arguments.split(' ').collect::<Vec<_>>()[..]].concat());
+    };
+    inside("addr add 192.0.2.2/24 dev eth0");
+    inside("link set eth0 up");
+    inside("route add default via 192.0.2.1");
+    inside("route add blackhole 198.51.100.0/24");
+    inside("neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev eth0");
+    ip(&["netns", "exec", &netns, "sh", "-c", "echo 93 > /proc/sys/net/ipv4/ip_default_ttl"]);
+
+    let namespace = Namespace::open(&Path::new("/run/netns").join(&netns)).unwrap();
+    let mut netlink = Netlink::open_in(&namespace).unwrap();
+    let routes = netlink.routes().await.unwrap();
+    let main = routes.iter().filter(|route| route.table == 254 && route.destination.address.is_ipv4());
+    let main: Vec<_> = main
+        .map(|route| {
+            let gateway = route.next_hops.first().and_then(|hop| hop.gateway);
+            (route.destination.to_string(), route.kind, gateway.map(|gateway| gateway.to_string()))
+        })
+        .collect();
+    let route = |to: &str, kind, via: Option<&str>| (to.to_owned(), kind, via.map(str::to_owned));
+    assert_eq!(
+        main,
+        [
+            route("0.0.0.0/0", RouteKind::Unicast, Some("192.0.2.1")),
+            route("192.0.2.0/24", RouteKind::Unicast, None),
+            route("198.51.100.0/24", RouteKind::Blackhole, None),
+        ]
+    );
+    let neighbours = netlink.neighbours().await.unwrap();
+    let gateway = neighbours.iter().find(|neighbour| neighbour.address.to_string() == "192.0.2.1").unwrap();
+    assert_eq!(gateway.mac.unwrap().to_string(), "02:00:00:00:00:01");
+    assert_eq!(sysctl::read(&namespace, "net.ipv4.ip_default_ttl").unwrap(), "93");
+    let host = Namespace::current().unwrap();
+    assert_ne!(
+        sysctl::read(&host, "net.ipv4.ip_default_ttl").unwrap(),
+        "93",
+        "the test's thread has not moved"
+    );
+}
+
+#[tokio::test]
+async fn a_bridge_knows_its_ports_addresses() {
+    let Some(lab) = Lab::new("o") else { return };
+    let (netns, bridge) = (lab.netns("1"), lab.bridge("br"));
+    let veth = lab.veth("h", "eth0", &netns);
+    ip(&["link", "set", &veth, "master", &bridge]);
+    let entries = Netlink::open().unwrap().forwarding().await.unwrap();
+    let (port, master) = (host_index(&veth), host_index(&bridge));
+    let ours = entries.iter().find(|entry| {
+        entry.port.number() == port && entry.bridge.is_some_and(|bridge| bridge.number() == master)
+    });
+    assert_eq!(ours.unwrap().origin, ForwardingOrigin::Permanent);
+}
+
+#[tokio::test]
+async fn changes_inside_a_known_namespace_are_heard() {
+    let Some(lab) = Lab::new("p") else { return };
+    let netns = lab.netns("1");
+    lab.veth("h", "eth0", &netns);
+    look().await;
+    let mut changes = Changes::listen().unwrap();
+    ip(&["-n", &netns, "addr", "add", "192.0.2.2/24", "dev", "eth0"]);
+    let heard = async { while changes.next().await != Some(Change::Address) {} };
+    tokio::time::timeout(Duration::from_secs(5), heard).await.unwrap();
 }

@@ -52,6 +52,7 @@ struct Census {
     processes: Vec<Process>,
     namespaces: HashMap<NamespaceId, Namespace>,
     paths: HashMap<NamespaceId, Vec<String>>,
+    unopened: Vec<netns::Error>,
     warnings: Vec<String>,
 }
 
@@ -72,6 +73,10 @@ impl Census {
         census.processes = table.processes;
         census.open_by_process();
         census.open_by_mount();
+        if let Some(first) = census.unopened.first() {
+            let count = census.unopened.len();
+            census.warnings.push(format!("{count} namespaces could not be opened: {}", sentence(first)));
+        }
         Ok(census)
     }
 
@@ -82,18 +87,24 @@ impl Census {
             if self.namespaces.contains_key(&process.namespace) {
                 continue;
             }
-            if let Ok(namespace) = Namespace::of_process(process.pid) {
-                self.namespaces.insert(namespace.id(), namespace);
+            match Namespace::of_process(process.pid) {
+                Ok(namespace) => drop(self.namespaces.insert(namespace.id(), namespace)),
+                Err(error) if error.is_gone() => {}
+                Err(error) => self.unopened.push(error),
             }
         }
     }
 
     fn open_by_mount(&mut self) {
         for NamespaceMount { namespace: id, path } in self.mounts() {
-            let opened = Namespace::open(&path).ok().filter(|namespace| namespace.id() == id);
-            let Some(namespace) = opened else { continue };
-            self.namespaces.entry(id).or_insert(namespace);
-            self.paths.entry(id).or_default().push(path.to_string_lossy().into_owned());
+            match Namespace::open(&path) {
+                Ok(namespace) if namespace.id() == id => {
+                    self.namespaces.entry(id).or_insert(namespace);
+                    self.paths.entry(id).or_default().push(path.to_string_lossy().into_owned());
+                }
+                Err(error @ netns::Error::Open { .. }) if !error.is_gone() => self.unopened.push(error),
+                Ok(_hidden) | Err(_) => {}
+            }
         }
     }
 
@@ -243,8 +254,9 @@ impl View {
     }
 }
 
+/// Without the -1 of a namespace that is being torn down.
 fn numbers_in(links: &[Link]) -> impl Iterator<Item = i32> {
-    links.iter().filter_map(|link| link.lower?.netnsid)
+    links.iter().filter_map(|link| link.lower?.netnsid).filter(|number| *number >= 0)
 }
 
 fn unread(id: NamespaceId) -> NamespaceFacts {

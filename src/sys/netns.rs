@@ -37,6 +37,14 @@ pub enum Error {
     FileLimit(#[source] io::Error),
 }
 
+impl Error {
+    /// Whether what was to be opened has ended or been unmounted meanwhile.
+    pub fn is_gone(&self) -> bool {
+        let Self::Open { source, .. } = self else { return false };
+        matches!(source.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
+    }
+}
+
 /// A network namespace that lives, and keeps its [`NamespaceId`], for as long as this value or a clone of it.
 #[derive(Debug, Clone)]
 pub struct Namespace {
