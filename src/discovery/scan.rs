@@ -103,7 +103,7 @@ impl Census {
                     self.paths.entry(id).or_default().push(path.to_string_lossy().into_owned());
                 }
                 Err(error @ netns::Error::Open { .. }) if !error.is_gone() => self.unopened.push(error),
-                Ok(_hidden) | Err(_) => {}
+                _hidden_by_another_mount => {}
             }
         }
     }
