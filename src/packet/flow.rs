@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::decode::Packet;
-use super::ip::{Ip, IpProtocol};
+use super::ip::Ip;
+use super::ip_protocol::IpProtocol;
 use super::transport::Transport;
 
 /// A conversation between two ends.

@@ -5,27 +5,35 @@ use std::fmt;
 use super::names::Escaped;
 use super::wire::Wire;
 
+const VERSION: &[u8] = b"HTTP/1.";
 const METHODS: [&[u8]; 9] =
     [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
 
 /// The beginning of a message; all text as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Http<'a> {
-    /// The beginning of a request.
+pub struct Http<'a> {
+    /// First line, without its end.
+    pub line: &'a [u8],
+    /// Whether all of the first line is here.
+    pub complete: bool,
+    /// What it says.
+    pub kind: HttpKind<'a>,
+}
+
+/// What a first line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpKind<'a> {
+    /// A request.
     Request {
-        /// First line, without its end.
-        line: &'a [u8],
         /// Method.
         method: &'a [u8],
-        /// What is requested, where it was captured: a path for the most part.
+        /// What is requested, a path for the most part.
         target: &'a [u8],
-        /// The Host header, where it was captured.
+        /// The Host header, where it is here.
         host: Option<&'a [u8]>,
     },
-    /// The beginning of a response.
+    /// A response.
     Response {
-        /// First line, without its end.
-        line: &'a [u8],
         /// Three digits.
         status: u16,
     },
@@ -36,20 +44,19 @@ impl<'a> Http<'a> {
     pub(crate) fn read(wire: Wire<'a>) -> Option<Self> {
         let mut lines = wire.bytes().split(|&byte| byte == b'\n').map(without_return);
         let line = lines.next()?;
+        let complete = wire.bytes().len() > line.len();
         let mut words = line.splitn(3, |&byte| byte == b' ');
-        let first = words.next()?;
-        let second = words.next()?;
-        if first.starts_with(b"HTTP/1.") {
-            let status = std::str::from_utf8(second).ok()?.parse().ok()?;
-            return Some(Self::Response { line, status });
-        }
-        let version_fits = words.next().is_none_or(|version| version.starts_with(b"HTTP/1."));
-        (METHODS.contains(&first) && version_fits).then(|| Self::Request {
-            line,
-            method: first,
-            target: second,
-            host: lines.take_while(|header| !header.is_empty()).find_map(host),
-        })
+        let (first, second) = (words.next()?, words.next()?);
+        let kind = if first.starts_with(VERSION) {
+            HttpKind::Response { status: std::str::from_utf8(second).ok()?.parse().ok()? }
+        } else if METHODS.contains(&first) && words.next().is_none_or(|version| version.starts_with(VERSION))
+        {
+            let host = lines.take_while(|header| !header.is_empty()).find_map(host);
+            HttpKind::Request { method: first, target: second, host }
+        } else {
+            return None;
+        };
+        Some(Self { line, complete, kind })
     }
 }
 
@@ -63,14 +70,14 @@ fn host(header: &[u8]) -> Option<&[u8]> {
     name.eq_ignore_ascii_case(b"host:").then(|| value.trim_ascii())
 }
 
-/// `HTTP: GET /x HTTP/1.1 (host web.app)`.
+/// `HTTP: GET /x HTTP/1.1 (host web.app)`; `[|http]` where the line goes on elsewhere.
 impl fmt::Display for Http<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Request { line, host: Some(host), .. } => {
-                write!(f, "HTTP: {} (host {})", Escaped(line), Escaped(host))
-            }
-            Self::Request { line, .. } | Self::Response { line, .. } => write!(f, "HTTP: {}", Escaped(line)),
+        write!(f, "HTTP: {}", Escaped(self.line))?;
+        match self.kind {
+            HttpKind::Request { host: Some(host), .. } => write!(f, " (host {})", Escaped(host)),
+            _ if self.complete => Ok(()),
+            _ => f.write_str(" [|http]"),
         }
     }
 }
@@ -87,7 +94,7 @@ mod tests {
     fn first_lines_are_shown_with_the_host() {
         for (bytes, expected) in [
             (&b"GET /x HTTP/1.1\r\nA: b\r\nhOST: web\r\n\r\n"[..], Some("HTTP: GET /x HTTP/1.1 (host web)")),
-            (b"POST /cut", Some("HTTP: POST /cut")),
+            (b"POST /cut", Some("HTTP: POST /cut [|http]")),
             (b"HTTP/1.1 200 OK\r\n", Some("HTTP: HTTP/1.1 200 OK")),
             (b"GET /\x1b[2J HTTP/1.0\n", Some(r"HTTP: GET /\x1b[2J HTTP/1.0")),
             (b"GET / HTTP/1.1\r\n\r\nHost: body\r\n", Some("HTTP: GET / HTTP/1.1")),

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::Ipv4Addr};
 
-use super::ip::IpProtocol;
+use super::ip_protocol::IpProtocol;
 use super::names::{Named, Names};
 use super::quote::Quote;
 use super::summary::Style;

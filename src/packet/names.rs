@@ -14,7 +14,7 @@ impl<'n> Names<'n> {
     pub const NUMERIC: Self = Self(None);
 
     /// Names from `lookup`.
-    pub const fn from(lookup: &'n Lookup<'n>) -> Self {
+    pub const fn new(lookup: &'n Lookup<'n>) -> Self {
         Self(Some(lookup))
     }
 
@@ -87,7 +87,7 @@ mod tests {
     fn an_address_has_its_name_where_one_is_known() {
         let address: IpAddr = [172, 17, 0, 2].into();
         let lookup = |wanted| (wanted == address).then_some("web");
-        let names = Names::from(&lookup);
+        let names = Names::new(&lookup);
         assert_eq!(names.show(address).to_string(), "web");
         assert_eq!(names.show([172, 17, 0, 3]).to_string(), "172.17.0.3");
         assert_eq!(Names::NUMERIC.show(address).to_string(), "172.17.0.2");

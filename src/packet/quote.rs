@@ -2,7 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
-use super::ip::{IpHeader, IpProtocol};
+use super::ip::IpHeader;
+use super::ip_protocol::IpProtocol;
 use super::names::Names;
 use super::wire::Wire;
 

@@ -12,7 +12,7 @@ use super::arp::Arp;
 use super::dhcp::Dhcp;
 use super::dns::Dns;
 use super::ethernet::Ethernet;
-use super::http::Http;
+use super::http::{Http, HttpKind};
 use super::icmp::{Icmp, IcmpKind};
 use super::icmpv6::{Icmpv6, Icmpv6Kind};
 use super::ip::IpHeader;
@@ -367,14 +367,14 @@ pub(crate) struct HttpRecord {
 
 impl From<&Http<'_>> for HttpRecord {
     fn from(http: &Http<'_>) -> Self {
-        match http {
-            Http::Request { method, target, host, .. } => Self {
+        match http.kind {
+            HttpKind::Request { method, target, host } => Self {
                 method: Some(text(method)),
                 target: Some(text(target)),
                 host: host.map(text),
                 status: None,
             },
-            Http::Response { status, .. } => Self { status: Some(*status), ..Self::default() },
+            HttpKind::Response { status } => Self { status: Some(status), ..Self::default() },
         }
     }
 }

@@ -79,3 +79,23 @@ impl SequenceBase {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::{FlowEnd, IpProtocol};
+
+    #[test]
+    fn old_conversations_are_forgotten_and_used_ones_are_not() {
+        let end = |number: u32| FlowEnd { address: number.to_be_bytes().into(), port: 1 };
+        let key = |number| FlowKey::new(IpProtocol::TCP, end(0), end(number)).0;
+        let base = SequenceBase { sequence: 7, acknowledgment: 9 };
+        let mut tracker = SequenceTracker::default();
+        for number in 0..u32::try_from(CAPACITY * 5).unwrap() {
+            tracker.remember(key(number), base);
+            assert_eq!(tracker.recall(key(1)).is_some(), number >= 1, "{number}");
+        }
+        assert_eq!(tracker.recall(key(2)), None);
+        assert!(tracker.recent.len() + tracker.older.len() <= 2 * CAPACITY);
+    }
+}

@@ -6,7 +6,8 @@ use super::decode::Unread;
 use super::icmp::Icmp;
 use super::icmpv6::Icmpv6;
 use super::igmp::Igmp;
-use super::ip::{Ip, IpHeader, IpProtocol};
+use super::ip::{Ip, IpHeader};
+use super::ip_protocol::IpProtocol;
 use super::summary::Style;
 use super::tcp::Tcp;
 use super::tunnel::{Esp, Gre, Sctp};
@@ -66,10 +67,7 @@ impl<'a> Transport<'a> {
             IpProtocol::GRE => Gre::read(wire, nesting).map(Self::Gre).ok_or("gre"),
             IpProtocol::ESP => Esp::read(wire).map(Self::Esp).ok_or("esp"),
             IpProtocol::AUTHENTICATION => Err("ah"),
-            IpProtocol::FRAGMENT | IpProtocol::ROUTING if header.version() == 6 => Err("ip6-ext"),
-            IpProtocol::HOP_BY_HOP | IpProtocol::DESTINATION_OPTIONS if header.version() == 6 => {
-                Err("ip6-ext")
-            }
+            protocol if protocol.is_extension() && header.version() == 6 => Err("ip6-ext"),
             IpProtocol::IPV4 | IpProtocol::IPV6 => Self::read_tunnel(wire, nesting),
             _ => Ok(Self::Other { length: wire.length() }),
         };

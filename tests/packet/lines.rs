@@ -26,7 +26,7 @@ fn names_stand_for_addresses_and_nothing_else_changes() {
     let cases = corpus::cases();
     let line = |name| {
         let case = cases.iter().find(|case| case.name == name).unwrap();
-        Summary::new(&decode(&case.bytes, case.original_len)).names(Names::from(&web)).to_string()
+        Summary::new(&decode(&case.bytes, case.original_len)).names(Names::new(&web)).to_string()
     };
     assert_eq!(line("a DNS query"), "IP 10.0.0.1.5000 > web.53: 12345+ A? web.app. (25)");
     assert_eq!(line("ARP request"), "ARP, Request who-has web tell 10.0.0.1, length 28");
@@ -42,7 +42,7 @@ fn a_json_object_holds_every_layer() {
     let case = corpus::cases().into_iter().find(|case| case.name == "an HTTP request").unwrap();
     let packet = decode(&case.bytes, case.original_len);
     let web = |address: IpAddr| (address == IpAddr::from([10, 0, 0, 2])).then_some("web");
-    let object = serde_json::to_value(PacketRecord::new(&packet, STAMP, Names::from(&web))).unwrap();
+    let object = serde_json::to_value(PacketRecord::new(&packet, STAMP, Names::new(&web))).unwrap();
     let expected = serde_json::json!({
         "time_ns": 7, "interface": "web/eth0", "direction": "out", "length": 84, "captured": 84, "cut": false,
         "eth": {"src": "02:42:ac:11:00:02", "dst": "02:42:ac:11:00:03", "type": 2048, "vlans": []},
