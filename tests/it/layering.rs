@@ -25,8 +25,8 @@ const LEVELS: [(&str, u8); 12] = [
 /// Crates that only these rooms name. serde, serde_json, thiserror, tokio, tracing and futures_util are everybody's.
 const OWNERS: [(&[&str], &[&str]); 8] = [
     (&["model"], &["wildmatch"]),
-    (&["sys"], &["rtnetlink", "nix", "libc", "procfs", "pcap", "caps"]),
-    (&["packet"], &["etherparse", "simple_dns", "tls_parser", "httparse"]),
+    (&["sys"], &["rtnetlink", "nix", "libc", "pcap", "caps"]),
+    (&["packet"], &["etherparse"]),
     (&["savefile"], &["pcap_file"]),
     (&["discovery"], &["hyper", "hyper_util", "http_body_util"]),
     (&["report"], &["comfy_table"]),
