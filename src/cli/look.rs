@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::fs::MetadataExt as _,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
@@ -33,11 +33,19 @@ pub(super) fn engines() -> Engines {
 
 /// Looks at the kernel and these engines.
 pub(super) async fn look(engines: &Engines) -> anyhow::Result<Look> {
+    let begin = Instant::now();
     let (scan, answers) = tokio::join!(scan(), engines.containers(PATIENCE));
     let mut scan = scan.context("looking at the host")?;
     scan.facts.engine_containers = answers.containers;
     scan.facts.warnings.extend(answers.warnings);
     let topology = Topology::join(&scan.facts);
+    tracing::debug!(
+        took = ?begin.elapsed(),
+        namespaces = scan.facts.namespaces.len(),
+        processes = scan.facts.processes.len(),
+        containers = topology.containers.len(),
+        "looked at the host"
+    );
     let ground = Ground {
         namespaces: scan.namespaces,
         links: scan.facts.namespaces.into_iter().map(|namespace| (namespace.id, namespace.links)).collect(),

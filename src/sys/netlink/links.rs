@@ -1,6 +1,6 @@
 //! Link and address dumps, joined into [`Link`]s. What does not fit the model is left out, what is unknown is kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rtnetlink::packet_route::{
     RouteNetlinkMessage,
@@ -22,11 +22,17 @@ impl Netlink {
         question.attributes.extend(target.map(LinkAttribute::IfNetnsId));
         let links = self.dump(Query::Links, RouteNetlinkMessage::GetLink(question)).await?;
         let mut addresses = self.addresses(target).await?;
-        let links = links.into_iter().filter_map(|message| match message {
-            RouteNetlinkMessage::NewLink(link) => decode(&link),
-            _ => None,
-        });
+        // By index, because an answer that was read while the list changed may tell a link twice.
+        let links: BTreeMap<LinkIndex, Link> = links
+            .into_iter()
+            .filter_map(|message| match message {
+                RouteNetlinkMessage::NewLink(link) => decode(&link),
+                _ => None,
+            })
+            .map(|link| (link.index, link))
+            .collect();
         Ok(links
+            .into_values()
             .map(|link| Link { addresses: addresses.remove(&link.index).unwrap_or_default(), ..link })
             .collect())
     }

@@ -55,10 +55,6 @@ pub enum Error {
     Enter { namespace: NamespaceId, source: netns::Error },
     #[error("asking the kernel for {query}")]
     Refused { query: Query, source: io::Error },
-    #[error(
-        "asking the kernel for {query}: the list changed each of {DUMP_ATTEMPTS} times while it was read"
-    )]
-    Restless { query: Query },
     #[error("asking the kernel for {query}: no answer within {} s", ANSWER_LIMIT.as_secs())]
     Silent { query: Query },
     #[error("asking the kernel for {query}: the socket was closed")]
@@ -139,7 +135,8 @@ impl Netlink {
         Ok(numbers.find(|number| *number >= 0))
     }
 
-    /// Reads a whole table; once more if it changed meanwhile (`NLM_F_DUMP_INTR`).
+    /// Reads a whole table; again if it changed meanwhile (`NLM_F_DUMP_INTR`). On a host where it always does, the last
+    /// answer is taken: it may lack what came and show what went while it was read, which the next change tells.
     pub(super) async fn dump(
         &mut self,
         query: Query,
@@ -147,13 +144,14 @@ impl Netlink {
     ) -> Result<Vec<RouteNetlinkMessage>, Error> {
         let mut request = NetlinkMessage::from(question);
         request.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-        for _ in 0..DUMP_ATTEMPTS {
-            let answer = self.ask(query, request.clone()).await?;
+        let mut answer = self.ask(query, request.clone()).await?;
+        for _ in 1..DUMP_ATTEMPTS {
             if answer.consistent {
-                return Ok(answer.messages);
+                break;
             }
+            answer = self.ask(query, request.clone()).await?;
         }
-        Err(Error::Restless { query })
+        Ok(answer.messages)
     }
 
     async fn ask(
