@@ -48,6 +48,7 @@ fn file(format: Format) -> NamedTempFile {
         ],
         filter: "udp port 80".into(),
         speed: Some(10_000_000_000),
+        link_type: pcapsule::savefile::LinkType::ETHERNET,
     });
     encoder.names([("172.17.0.2".parse().unwrap(), "web.app"), ("fd00::2".parse().unwrap(), "web.app")]);
     encoder.packet(web, &frame(b"", Direction::Out, TIME_NS), &PacketOptions::default());

@@ -9,8 +9,11 @@ use std::{
 
 use jiff::Zoned;
 
-use crate::model::Frame;
-use crate::savefile::{Encoder, Format, Interface, InterfaceId, PacketOptions, Section, Statistics};
+use crate::model::{Frame, MediaType};
+use crate::savefile::{
+    Encoder, Format, Interface, InterfaceId, LinkType, PacketOptions, Section, Statistics,
+};
+use crate::sys::LinkLayer;
 
 use super::{
     Event, TapSpec,
@@ -37,6 +40,8 @@ pub struct SavefileOptions {
     pub section: Section,
     /// Every interface names it.
     pub filter: String,
+    /// What frames begin with.
+    pub link_layer: LinkLayer,
     /// Which files there will be.
     pub rotation: Rotation,
     /// What may be overwritten.
@@ -145,13 +150,19 @@ impl SavefileSink {
 
 impl Sink for SavefileSink {
     fn tap(&mut self, spec: &TapSpec) -> Result<(), SinkError> {
+        let (link_type, note) = match (spec.link.media, self.options.link_layer) {
+            (MediaType::RawIp, LinkLayer::Native) => (LinkType::RAW_IP, ""),
+            (MediaType::RawIp, LinkLayer::Ethernet) => (LinkType::ETHERNET, ", Ethernet headers made up"),
+            _ => (LinkType::ETHERNET, ""),
+        };
         let interface = Interface {
             name: spec.name.clone(),
-            description: spec.description.clone(),
+            description: format!("{}{note}", spec.description),
             mac: spec.link.mac,
             addresses: spec.link.addresses.clone(),
             filter: self.options.filter.clone(),
             speed: None,
+            link_type,
         };
         let id = Some(self.encoder.interface(&interface));
         self.taps.push(Declared { interface, id, told: TapTotals::default() });

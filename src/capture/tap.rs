@@ -2,7 +2,7 @@
 
 use crate::model::{Link, LinkIndex, NamespaceId};
 use crate::sys::netns::{self, Namespace};
-use crate::sys::{Filter, FrameSource, LibpcapSource, Ring, SourceError, SourceOptions};
+use crate::sys::{Filter, FrameSource, LibpcapSource, LinkLayer, Ring, SourceError, SourceOptions};
 
 /// A spot on a container's way to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +61,8 @@ pub struct TapOptions {
     pub buffer_bytes: usize,
     /// Which frames pass; every tap has the same filter.
     pub filter: Option<Filter>,
+    /// What frames begin with.
+    pub link_layer: LinkLayer,
 }
 
 /// Who takes the frames out of the kernel.
@@ -126,6 +128,7 @@ fn open_source(spec: &TapSpec, options: &TapOptions) -> Result<Box<dyn FrameSour
         filter: options.filter.as_ref(),
         // A bridge shows frames between its ports only when promiscuous; a container's own end needs no such change.
         promiscuous: matches!(spec.place, Place::Bridge | Place::Interface),
+        link_layer: options.link_layer,
     };
     Ok(match options.engine {
         EngineChoice::Ring => Box::new(Ring::open(&source)?),

@@ -3,13 +3,14 @@
 use std::{
     fs::File,
     io::{self, IsTerminal as _, Read},
+    ops::Range,
     path::Path,
     process::ExitCode,
 };
 
 use anyhow::Context as _;
 
-use crate::model::Frame;
+use crate::model::{Frame, made_up_ethernet};
 use crate::savefile::{LinkType, Packet, Reader, Record};
 use crate::sys::{Filter, OfflineFilter};
 
@@ -21,8 +22,12 @@ pub(super) fn run(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let filter = filter.as_ref().map(Filter::offline).transpose()?;
     let name = args.file.display();
     let mut reader = Reader::new(open(&args.file)?).with_context(|| format!("reading {name}"))?;
-    let mut output =
-        Output { printer: Printer::new(&args.print), filter, left: args.count.map_or(u64::MAX, Into::into) };
+    let mut output = Output {
+        printer: Printer::new(&args.print),
+        filter,
+        left: args.count.map_or(u64::MAX, Into::into),
+        scratch: Vec::new(),
+    };
     let result = copy(&mut reader, &mut output);
     // What could be read is shown before it is said why the rest could not.
     output.printer.flush().context("printing the packets")?;
@@ -45,6 +50,7 @@ struct Output {
     printer: Printer,
     filter: Option<OfflineFilter>,
     left: u64,
+    scratch: Vec<u8>,
 }
 
 fn copy(reader: &mut Reader<impl Read>, output: &mut Output) -> anyhow::Result<()> {
@@ -78,21 +84,58 @@ impl Output {
             "" => "-",
             name => name,
         };
-        if packet.link_type != LinkType::ETHERNET {
-            let number = packet.link_type.number();
+        let Some(link) = LinkHeader::of(packet.interface.link_type, packet.data) else {
+            let number = packet.interface.link_type.number();
             return Ok(self
                 .printer
                 .remark(&format!("{name}: a packet of link type {number}, which is not decoded"))?);
-        }
-        if self.filter.as_ref().is_some_and(|filter| !filter.passes(packet.data)) {
+        };
+        let frame = link.frame(packet);
+        if self.filter.as_ref().is_some_and(|filter| !filter.passes(frame.contiguous(&mut self.scratch))) {
             return Ok(());
         }
         if packet.drops > 0 {
             self.printer.remark(&format!("{name}: {} packets lost here", packet.drops))?;
         }
-        let frame = Frame::whole(packet.data, packet.original_len, packet.time_ns, packet.direction);
         self.printer.packet(&frame, name)?;
         self.left -= 1;
         Ok(())
+    }
+}
+
+/// What stands before the network layer, and what takes its place so that everything is Ethernet.
+enum LinkHeader {
+    Ethernet,
+    Other { len: usize, made_up: [u8; 14] },
+}
+
+impl LinkHeader {
+    /// IP without a link layer, and Linux' "cooked" headers of both versions, as `tcpdump -i any` writes them.
+    fn of(link_type: LinkType, data: &[u8]) -> Option<Self> {
+        let cooked = |len: usize, ether_type: Range<usize>| {
+            let mut made_up = [0; 14];
+            made_up[12..].copy_from_slice(data.get(ether_type)?);
+            (data.len() >= len).then_some(Self::Other { len, made_up })
+        };
+        match link_type.number() {
+            1 => Some(Self::Ethernet),
+            12 | 101 | 228 | 229 => Some(Self::Other { len: 0, made_up: made_up_ethernet(data) }),
+            113 => cooked(16, 14..16),
+            276 => cooked(20, 0..2),
+            _ => None,
+        }
+    }
+
+    fn frame<'a>(&'a self, packet: &Packet<'a>) -> Frame<'a> {
+        let whole = Frame::whole(packet.data, packet.original_len, packet.time_ns, packet.direction);
+        match self {
+            Self::Ethernet => whole,
+            Self::Other { len, made_up } => {
+                let tail = packet.data.get(*len..).unwrap_or_default();
+                let skipped = u32::try_from(*len).unwrap_or(u32::MAX);
+                let original_len = packet.original_len.saturating_sub(skipped).saturating_add(14);
+                Frame { head: &[], insert: made_up, tail, original_len, ..whole }
+            }
+        }
     }
 }

@@ -80,6 +80,15 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// The made-up Ethernet header of a packet without a link layer: zero addresses, and the ether type that fits the IP
+/// version. So that one file needs one link type.
+pub fn made_up_ethernet(packet: &[u8]) -> [u8; 14] {
+    let mut header = [0; 14];
+    let ether_type: u16 = if packet.first().is_some_and(|byte| byte >> 4 == 6) { 0x86dd } else { 0x0800 };
+    header[12..].copy_from_slice(&ether_type.to_be_bytes());
+    header
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +102,12 @@ mod tests {
         frame.tail = b"def";
         assert_eq!(frame.contiguous(&mut scratch), b"abc-def");
         assert_eq!(frame.len(), 7);
+    }
+
+    #[test]
+    fn a_made_up_header_tells_the_ip_version() {
+        for (first, ether_type) in [(0x45, [8, 0]), (0x60, [0x86, 0xdd])] {
+            assert_eq!(made_up_ethernet(&[first])[12..], ether_type);
+        }
     }
 }

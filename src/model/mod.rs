@@ -11,7 +11,7 @@ mod selector;
 
 pub use container::{Container, Engine, Membership, NetworkMode, Protocol, PublishedPort, State};
 pub use endpoint::{Endpoint, HostSide};
-pub use frame::{Direction, Frame};
+pub use frame::{Direction, Frame, made_up_ethernet};
 pub use link::{
     Counters, InterfaceAddress, InvalidLinkIndex, InvalidLinkName, InvalidMac, Link, LinkIndex, LinkKind,
     LinkName, LowerLink, Mac, MediaType,

@@ -18,20 +18,13 @@ pub(super) struct PcapReader {
     order: ByteOrder,
     unit_ns: u32,
     interface: Interface,
-    /// None before it is read.
-    header: Option<Header>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Header {
-    link_type: LinkType,
-    /// The most bytes a packet can have; a length above it is damage.
-    limit: u32,
+    /// The most bytes a packet can have; a length above it is damage. None before the file header is read.
+    limit: Option<u32>,
 }
 
 impl PcapReader {
     pub(super) fn new(order: ByteOrder, unit_ns: u32) -> Self {
-        Self { order, unit_ns, interface: Interface::default(), header: None }
+        Self { order, unit_ns, interface: Interface::default(), limit: None }
     }
 
     /// The file header gives the interface, each packet record a packet.
@@ -39,41 +32,36 @@ impl PcapReader {
         &'a mut self,
         source: &'a mut Source<R>,
     ) -> Result<Option<Record<'a>>, Error> {
-        match self.header {
+        match self.limit {
             None => {
-                let header = *self.header.insert(self.header(source)?);
-                Ok(Some(Record::Interface {
-                    id: ID,
-                    link_type: header.link_type,
-                    interface: &self.interface,
-                }))
+                self.read_header(source)?;
+                Ok(Some(Record::Interface { id: ID, interface: &self.interface }))
             }
             Some(_) if source.is_at_end(Part::PacketRecord)? => Ok(None),
-            Some(header) => self.packet(header, source).map(|packet| Some(Record::Packet(packet))),
+            Some(limit) => self.packet(limit, source).map(|packet| Some(Record::Packet(packet))),
         }
     }
 
-    fn packet<'a, R: Read>(&'a self, header: Header, source: &'a mut Source<R>) -> Result<Packet<'a>, Error> {
+    fn packet<'a, R: Read>(&'a self, limit: u32, source: &'a mut Source<R>) -> Result<Packet<'a>, Error> {
         let part = Part::PacketRecord;
         let words: [_; 4] = source.peek_words(part)?;
         let [seconds, fraction, captured, original_len] = words.map(|word| self.order.u32(word));
-        if captured > header.limit {
-            return Err(source.error(part, Fault::TooLong { length: captured, limit: header.limit }));
+        if captured > limit {
+            return Err(source.error(part, Fault::TooLong { length: captured, limit }));
         }
         let data = &source.take(part, PACKET_HEADER + captured as usize)?[PACKET_HEADER..];
         let time_ns = u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * u64::from(self.unit_ns);
-        let packet = Packet::bare(ID, &self.interface, header.link_type, data);
+        let packet = Packet::bare(ID, &self.interface, data);
         Ok(Packet { time_ns, original_len, ..packet })
     }
 
-    fn header<R: Read>(&self, source: &mut Source<R>) -> Result<Header, Error> {
+    fn read_header<R: Read>(&mut self, source: &mut Source<R>) -> Result<(), Error> {
         let words: [_; 6] = source.peek_words(Part::FileHeader)?;
         source.take(Part::FileHeader, FILE_HEADER)?;
         let [_magic, _version, _zone, _accuracy, snaplen, network] = words.map(|word| self.order.u32(word));
-        Ok(Header {
-            // The upper half tells of frame check sequences.
-            link_type: LinkType::new((network & 0xffff) as u16),
-            limit: snaplen.clamp(MAX_SNAPLEN, MAX_LENGTH),
-        })
+        // The upper half tells of frame check sequences.
+        self.interface.link_type = LinkType::new((network & 0xffff) as u16);
+        self.limit = Some(snaplen.clamp(MAX_SNAPLEN, MAX_LENGTH));
+        Ok(())
     }
 }

@@ -83,7 +83,7 @@ impl PcapngEncoder {
     pub(super) fn interface(&mut self, interface: &Interface) -> InterfaceId {
         let id = InterfaceId::new(self.declared());
         self.append(InterfaceDescriptionBlock {
-            linktype: DataLink::ETHERNET,
+            linktype: DataLink::from(u32::from(interface.link_type.number())),
             snaplen: self.snaplen,
             options: interface_options(interface),
         });

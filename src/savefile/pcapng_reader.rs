@@ -42,7 +42,6 @@ pub(super) struct PcapngReader {
 struct Declared {
     id: InterfaceId,
     interface: Interface,
-    link_type: LinkType,
     /// 0 means no limit.
     snaplen: u32,
     clock: Clock,
@@ -133,7 +132,7 @@ impl PcapngReader {
     fn declare(&mut self, fields: Fields<'_>) -> Result<Record<'_>, Fault> {
         let id = InterfaceId::new(u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX));
         let declared = self.interfaces.push_mut(Declared::parse(id, fields)?);
-        Ok(Record::Interface { id, link_type: declared.link_type, interface: &declared.interface })
+        Ok(Record::Interface { id, interface: &declared.interface })
     }
 
     fn declared(&self, id: u32) -> Result<&Declared, Fault> {
@@ -197,7 +196,7 @@ impl PcapngReader {
 impl Declared {
     fn parse(id: InterfaceId, mut fields: Fields<'_>) -> Result<Self, Fault> {
         let (link_type, _reserved, snaplen) = (LinkType::new(fields.u16()?), fields.u16()?, fields.u32()?);
-        let (mut interface, mut clock) = (Interface::default(), Clock::default());
+        let (mut interface, mut clock) = (Interface { link_type, ..Interface::default() }, Clock::default());
         for (code, mut value) in fields.options() {
             match code {
                 2 => interface.name = value.text().into_owned(),
@@ -216,11 +215,11 @@ impl Declared {
                 _ => {}
             }
         }
-        Ok(Self { id, interface, link_type, snaplen, clock })
+        Ok(Self { id, interface, snaplen, clock })
     }
 
     fn packet<'a>(&'a self, data: &'a [u8]) -> Packet<'a> {
-        Packet::bare(self.id, &self.interface, self.link_type, data)
+        Packet::bare(self.id, &self.interface, data)
     }
 }
 

@@ -48,15 +48,27 @@ pub struct Interface {
     pub filter: String,
     /// Bits per second (`if_speed`).
     pub speed: Option<u64>,
+    /// What its packets begin with.
+    pub link_type: LinkType,
 }
 
 /// What a packet's first bytes are: a `LINKTYPE_` number of <https://www.tcpdump.org/linktypes.html>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LinkType(u16);
 
+/// Ethernet.
+impl Default for LinkType {
+    fn default() -> Self {
+        Self::ETHERNET
+    }
+}
+
 impl LinkType {
-    /// An Ethernet header, the only type that [`Encoder`](super::Encoder) writes.
+    /// An Ethernet header.
     pub const ETHERNET: Self = Self(1);
+
+    /// An IP header, of either version.
+    pub const RAW_IP: Self = Self(101);
 
     /// Every number is a link type, known or not.
     pub const fn new(number: u16) -> Self {
@@ -133,8 +145,6 @@ pub struct Packet<'a> {
     pub interface_id: InterfaceId,
     /// Where it was seen, in words; nothing but defaults in classic pcap.
     pub interface: &'a Interface,
-    /// What its first bytes are.
-    pub link_type: LinkType,
     /// Nanoseconds since the epoch; 0 in a simple packet block, which has no time.
     pub time_ns: u64,
     /// Length on the wire.
@@ -155,16 +165,10 @@ pub struct Packet<'a> {
 
 impl<'a> Packet<'a> {
     /// One of which nothing but this is known.
-    pub(super) const fn bare(
-        interface_id: InterfaceId,
-        interface: &'a Interface,
-        link_type: LinkType,
-        data: &'a [u8],
-    ) -> Self {
+    pub(super) const fn bare(interface_id: InterfaceId, interface: &'a Interface, data: &'a [u8]) -> Self {
         Self {
             interface_id,
             interface,
-            link_type,
             time_ns: 0,
             original_len: 0,
             data,
@@ -186,8 +190,6 @@ pub enum Record<'a> {
     Interface {
         /// Its number.
         id: InterfaceId,
-        /// What its packets begin with.
-        link_type: LinkType,
         /// Its description.
         interface: &'a Interface,
     },

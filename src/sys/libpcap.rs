@@ -7,19 +7,18 @@ use std::{
 
 use pcap::{Active, Capture, Precision};
 
-use crate::model::{Direction, Frame, LinkKind, MediaType};
+use crate::model::{Direction, Frame, LinkKind, made_up_ethernet};
 
 use super::{
     Filter,
     ring::BLOCK_TIMEOUT_MS,
     source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions},
-    synthetic,
 };
 
 /// An activated libpcap capture.
 pub struct LibpcapSource {
     capture: Capture<Active>,
-    media: MediaType,
+    needs_header: bool,
     /// libpcap cannot look ahead, so one frame is kept back.
     next: Option<Kept>,
     gone: bool,
@@ -51,7 +50,7 @@ impl LibpcapSource {
         if let Some(filter) = options.filter.map(Filter::expression) {
             capture.filter(filter, true).map_err(refused)?;
         }
-        Ok(Self { capture, media: link.media, next: None, gone: false, reported_lost: 0 })
+        Ok(Self { capture, needs_header: options.needs_header(), next: None, gone: false, reported_lost: 0 })
     }
 
     fn fetch(&mut self) {
@@ -62,8 +61,8 @@ impl LibpcapSource {
             Ok(packet) => {
                 let mut bytes = Vec::with_capacity(packet.data.len() + 14);
                 let mut original_len = packet.header.len;
-                if self.media == MediaType::RawIp {
-                    bytes.extend_from_slice(&synthetic::ethernet_header(packet.data));
+                if self.needs_header {
+                    bytes.extend_from_slice(&made_up_ethernet(packet.data));
                     original_len += 14;
                 }
                 bytes.extend_from_slice(packet.data);

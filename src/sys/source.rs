@@ -2,7 +2,7 @@
 
 use std::{io, ops::ControlFlow, os::fd::BorrowedFd};
 
-use crate::model::{Frame, Link, LinkName};
+use crate::model::{Frame, Link, LinkName, MediaType};
 
 use super::filter::{Filter, FilterError};
 
@@ -60,6 +60,25 @@ pub struct SourceOptions<'a> {
     pub filter: Option<&'a Filter>,
     /// Whether frames for others are asked for, too.
     pub promiscuous: bool,
+    /// What frames begin with.
+    pub link_layer: LinkLayer,
+}
+
+/// What frames begin with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LinkLayer {
+    /// An Ethernet header; on interfaces that have none it is made up.
+    #[default]
+    Ethernet,
+    /// Whatever the interface has.
+    Native,
+}
+
+impl SourceOptions<'_> {
+    /// Whether each frame is to get a made-up header.
+    pub(super) fn needs_header(&self) -> bool {
+        self.link.media == MediaType::RawIp && self.link_layer == LinkLayer::Ethernet
+    }
 }
 
 /// Why there is no source.

@@ -10,7 +10,7 @@ use crate::capture::{
 };
 use crate::model::Selector;
 use crate::savefile::Section;
-use crate::sys::{Capability, Filter, MAX_SNAPLEN};
+use crate::sys::{Capability, Filter, LinkLayer, MAX_SNAPLEN};
 
 use crate::cli::capture_args::{CaptureArgs, CaptureEngine, Place, SaveArgs};
 use crate::cli::units::Bytes;
@@ -34,6 +34,7 @@ pub(super) struct Setup {
     filter: Option<Filter>,
     snaplen: u32,
     engine: EngineChoice,
+    link_layer: LinkLayer,
     ring_bytes: Option<usize>,
 }
 
@@ -67,6 +68,7 @@ impl Setup {
                 CaptureEngine::Ring => EngineChoice::Ring,
                 CaptureEngine::Libpcap => EngineChoice::Libpcap,
             },
+            link_layer: link_layer(&args.save),
             ring_bytes: args.buffer.map(|kibibytes| kibibytes.get() as usize * 1024),
         })
     }
@@ -79,6 +81,7 @@ impl Setup {
             snaplen: self.snaplen,
             buffer_bytes: self.ring_bytes.unwrap_or(share),
             filter: self.filter.clone(),
+            link_layer: self.link_layer,
         }
     }
 
@@ -114,11 +117,16 @@ fn savefile(
         snaplen,
         section: section()?,
         filter: filter.map(|filter| filter.expression().to_owned()).unwrap_or_default(),
+        link_layer: link_layer(args),
         rotation,
         overwrite,
         reserve: args.reserve.map_or_else(|| default_reserve(path), Bytes::count),
         buffering: if args.packet_buffered { Buffering::Packets } else { Buffering::Blocks },
     })
+}
+
+fn link_layer(args: &SaveArgs) -> LinkLayer {
+    if args.native_linktypes { LinkLayer::Native } else { LinkLayer::Ethernet }
 }
 
 /// Who wrote the file, on what, and how.

@@ -57,7 +57,7 @@ fn both_byte_orders_and_other_clocks() {
         first_packet(&file, |packet| {
             assert_eq!((packet.data, packet.original_len), (&b"ab"[..], 9));
             assert_eq!(packet.time_ns, 11_500_000_000);
-            assert_eq!((packet.direction, packet.link_type), (Direction::Out, LinkType::new(101)));
+            assert_eq!((packet.direction, packet.interface.link_type), (Direction::Out, LinkType::new(101)));
         });
     }
 }
@@ -129,7 +129,7 @@ fn classic_pcap_in_four_variants() {
         file.extend_from_slice(b"ab");
         first_packet(&file, |packet| {
             assert_eq!((packet.data, packet.original_len, packet.time_ns), (&b"ab"[..], 60, time_ns));
-            assert_eq!(packet.link_type, LinkType::new(0x71));
+            assert_eq!(packet.interface.link_type, LinkType::new(0x71));
         });
     }
 }

@@ -17,8 +17,8 @@ fn pcapng_keeps_everything() {
 
     next(&|record| assert_eq!(record, Record::Section(sample::section())));
     next(&|record| {
-        let Record::Interface { id, link_type, interface } = record else { panic!("{record:?}") };
-        assert_eq!((id.number(), link_type, interface), (0, LinkType::ETHERNET, &sample::interface()));
+        let Record::Interface { id, interface } = record else { panic!("{record:?}") };
+        assert_eq!((id.number(), interface), (0, &sample::interface()));
     });
     let names = sample::names().into_iter().map(|(address, name)| (address, name.to_owned())).collect();
     next(&|record| assert_eq!(record, Record::Names(Vec::clone(&names))));
@@ -58,7 +58,7 @@ fn pcap_keeps_the_packets() {
     assert_eq!(reader.format(), Format::Pcap);
     assert!(matches!(
         reader.next_record().unwrap(),
-        Some(Record::Interface { link_type: LinkType::ETHERNET, .. })
+        Some(Record::Interface { interface: Interface { link_type: LinkType::ETHERNET, .. }, .. })
     ));
     for (data, original_len) in [(&[7; 61][..], 71), (&[8; 64], 110), (&[], 0)] {
         let Some(Record::Packet(packet)) = reader.next_record().unwrap() else { panic!("a packet") };
@@ -139,7 +139,6 @@ proptest! {
         prop_assert_eq!(record, Some(Record::Packet(Packet {
             interface_id: id,
             interface: &Interface::default(),
-            link_type: LinkType::ETHERNET,
             time_ns,
             original_len: frame.original_len,
             data: kept,

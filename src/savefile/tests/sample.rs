@@ -26,6 +26,7 @@ pub(super) fn interface() -> Interface {
         addresses: vec![address("172.17.0.2", 16), address("0.0.0.0", 0), address("fd00::2", 64)],
         filter: "tcp port 80".into(),
         speed: Some(10_000_000_000),
+        link_type: crate::savefile::LinkType::ETHERNET,
     }
 }
 

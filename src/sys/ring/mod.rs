@@ -5,7 +5,7 @@ mod socket;
 
 use std::{io, ops::ControlFlow, os::fd::BorrowedFd};
 
-use crate::model::{Direction, Frame, LinkKind, MediaType};
+use crate::model::{Direction, Frame, LinkIndex, LinkKind, made_up_ethernet};
 
 use self::{
     map::{BlockMap, Slot},
@@ -14,7 +14,6 @@ use self::{
 use super::{
     filter::{NOTHING, socket_program},
     source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions},
-    synthetic,
 };
 
 /// The kernel hands over a block that is not full after one to two of these (milliseconds).
@@ -30,13 +29,13 @@ pub struct Ring {
     map: BlockMap,
     view: View,
     totals: SourceCounters,
-    link: crate::model::LinkIndex,
+    link: LinkIndex,
 }
 
 /// How a frame in the ring becomes one of ours.
 #[derive(Debug, Clone, Copy)]
 struct View {
-    media: MediaType,
+    needs_header: bool,
     loopback: bool,
     snaplen: u32,
 }
@@ -45,8 +44,11 @@ impl Ring {
     /// Opens and arms a ring in the calling thread's namespace: when this returns, no later frame is missed.
     pub fn open(options: &SourceOptions<'_>) -> Result<Self, SourceError> {
         let link = options.link;
-        let view =
-            View { media: link.media, loopback: link.kind == LinkKind::Loopback, snaplen: options.snaplen };
+        let view = View {
+            needs_header: options.needs_header(),
+            loopback: link.kind == LinkKind::Loopback,
+            snaplen: options.snaplen,
+        };
         let mut program = socket_program(options.filter, link, options.snaplen)?;
         let failed = |operation| move |source: io::Error| SourceError::new(operation, link, source);
 
@@ -126,8 +128,8 @@ impl View {
             slot.time_ns,
             direction(slot.packet_type, self.loopback),
         );
-        if self.media == MediaType::RawIp {
-            let header = synthetic::ethernet_header(slot.bytes);
+        if self.needs_header {
+            let header = made_up_ethernet(slot.bytes);
             (frame.head, frame.insert, frame.tail) = (&[], &header, slot.bytes);
             frame.original_len += 14;
             return each(&frame, lost);
