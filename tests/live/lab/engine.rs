@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Host, Recipe, Requirement, command::checked, run, unique};
+use super::{Container, Host, Recipe, Requirement, command::checked, run, unique};
 
 static IMAGE: Mutex<Weak<Image>> = Mutex::new(Weak::new());
 
@@ -56,6 +56,13 @@ impl Engine {
         let bridge = format!("com.docker.network.bridge.name={name}");
         run("docker", &[&["network", "create", "--opt", &bridge], options, &[&name]].concat());
         Network { name }
+    }
+
+    /// Two containers on a network with nobody else: a bridge that does not know an address yet asks every port.
+    pub(crate) fn couple(&self, roles: [&str; 2]) -> (Network, [Container; 2]) {
+        let network = self.network();
+        let containers = roles.map(|role| self.container(role).network(network.name()).start());
+        (network, containers)
     }
 
     /// The image's tag.
