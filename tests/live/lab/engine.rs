@@ -46,13 +46,13 @@ impl Engine {
 
     /// A network with a bridge of its own, of the same name.
     pub(crate) fn network(&self) -> Network {
-        self.network_with(&[])
+        self.network_named(&unique(), &[])
     }
 
-    /// The same with further options of `docker network create`.
+    /// The same under that name, with further options of `docker network create`.
     #[expect(clippy::unused_self, reason = "networks need an engine that answers")]
-    pub(crate) fn network_with(&self, options: &[&str]) -> Network {
-        let name = unique();
+    pub(crate) fn network_named(&self, name: &str, options: &[&str]) -> Network {
+        let name = name.to_owned();
         let bridge = format!("com.docker.network.bridge.name={name}");
         run("docker", &[&["network", "create", "--opt", &bridge], options, &[&name]].concat());
         Network { name }
