@@ -13,7 +13,7 @@ fn each_capture_reads_as_the_text_beside_it() {
         }
         let expected = fs::read_to_string(capture.with_extension("txt")).unwrap();
         let read = Command::new(env!("CARGO_BIN_EXE_pcapsule"))
-            .args(["read", "--color", "never"])
+            .args(["read", "-e", "--color", "never"])
             .arg(capture.file_name().unwrap())
             .current_dir(&folder)
             .env("TZ", "UTC")

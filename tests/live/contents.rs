@@ -39,7 +39,7 @@ fn an_interface_says_where_it_is() {
 #[test]
 fn the_statistics_are_those_of_the_tap() {
     let Some(engine) = Engine::shared() else { return };
-    let [client, server] = ["client", "server"].map(|role| engine.container(role).start());
+    let (_network, [client, server]) = engine.couple(["client", "server"]);
     let capture = Capture::of(&[server.name()], &["-f", "udp port 7000"]);
     let talk = Conversation::new(client.namespace(), server.namespace(), server.address());
     talk.flood(7000, 10, 10);
@@ -67,7 +67,7 @@ fn loopback_shares_the_one_link_type_of_the_file() {
 #[test]
 fn a_name_in_pcap_makes_a_classic_file() {
     let Some(engine) = Engine::shared() else { return };
-    let [client, server] = ["client", "server"].map(|role| engine.container(role).start());
+    let (_network, [client, server]) = engine.couple(["client", "server"]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("classic.pcap");
     let capture = Capture::to(&file, &[client.name(), server.name()], &["-f", "udp port 7000"]);

@@ -12,10 +12,11 @@ const OPTIONS: &[&str] = &["-U", "-f", "udp port 7000"];
 #[test]
 fn a_container_that_starts_later_joins_and_costs_the_others_nothing() {
     let Some(engine) = Engine::shared() else { return };
-    let label = unique();
-    let first = engine.container("first").option("--label", &label).start();
+    let (network, label) = (engine.network(), unique());
+    let member = |role| engine.container(role).network(network.name()).option("--label", &label).start();
+    let first = member("first");
     let capture = Capture::of(&[&format!("label={label}")], OPTIONS);
-    let late = engine.container("late").option("--label", &label).start();
+    let late = member("late");
     let asked = ask_until_captured(&capture, &first, &late, &late.eth0());
     let ended = capture.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -25,7 +26,7 @@ fn a_container_that_starts_later_joins_and_costs_the_others_nothing() {
 #[test]
 fn a_container_that_restarts_goes_on_in_the_same_file() {
     let Some(engine) = Engine::shared() else { return };
-    let [asker, web] = ["asker", "web"].map(|role| engine.container(role).start());
+    let (_network, [asker, web]) = engine.couple(["asker", "web"]);
     let capture = Capture::of(&[web.name()], OPTIONS);
     ask(&asker, &web);
     web.docker(&["restart", "--time", "0"], &[]);
@@ -41,7 +42,7 @@ fn a_container_that_restarts_goes_on_in_the_same_file() {
 #[test]
 fn a_container_that_ends_leaves_its_statistics() {
     let Some(engine) = Engine::shared() else { return };
-    let [asker, web] = ["asker", "web"].map(|role| engine.container(role).start());
+    let (_network, [asker, web]) = engine.couple(["asker", "web"]);
     let capture = Capture::of(&[asker.name(), web.name()], OPTIONS);
     ask(&asker, &web);
     web.docker(&["rm", "--force"], &[]);
@@ -85,7 +86,7 @@ fn events_of_the_engine_are_rows_of_their_own() {
     ask_until_captured(&capture, &first, &late, &late.eth0());
     late.docker(&["rm", "--force"], &[]);
     let messages = || rows_of_torn(&capture.file(), "systemd_journal", &["systemd_journal.message"]).concat();
-    for word in ["start", "die"] {
+    for word in ["started", "ended"] {
         eventually("the event is in the file", || {
             messages().iter().any(|line| line.contains(late.name()) && line.contains(word)).then_some(())
         });

@@ -55,7 +55,7 @@ fn mixes_that_tcpdump_silently_ignores_are_refused() {
     }
     for (mix, word) in [
         (&["-w", "x.pcapng", "-C", "1", "-G", "60", "-W", "3"][..], "--keep"),
-        (&["-w", "-", "-C", "1"], "-w -"),
+        (&["-w", "-", "-C", "1"], "-w"),
         (&["-C", "1"], "-w"),
     ] {
         let output = pcapsule(&[&["capture", "all"], mix].concat());

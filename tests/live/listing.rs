@@ -33,7 +33,9 @@ fn check_against_ip(container: &Container, interface: &Value) {
     assert_eq!(interface["index"], inside["ifindex"]);
     assert_eq!(interface["mac"], inside["address"]);
     assert_eq!(interface["mtu"], inside["mtu"]);
-    assert_eq!(interface["addresses"][0]["address"], inside["addr_info"][0]["local"]);
+    let address = &inside["addr_info"][0];
+    let expected = format!("{}/{}", address["local"].as_str().expect("an address"), address["prefixlen"]);
+    assert_eq!(interface["addresses"][0], expected);
     assert_eq!(interface["far_end"]["link"], veth["ifname"]);
     assert_eq!(interface["far_end"]["index"], veth["ifindex"]);
     assert_eq!(interface["far_end"]["bridge"], veth["master"]);
@@ -71,7 +73,7 @@ fn a_namespace_without_an_engine_is_listed_too() {
     let found = find(&listed, cable.left_name());
     assert_eq!(found["engine"], "netns");
     assert_eq!(found["interfaces"][0]["name"], "eth0");
-    assert_eq!(found["interfaces"][0]["addresses"][0]["address"], Cable::LEFT.to_string());
+    assert_eq!(found["interfaces"][0]["addresses"][0], format!("{}/24", Cable::LEFT));
 }
 
 #[test]

@@ -13,7 +13,7 @@ const DATAGRAMS: usize = 200;
 fn files_by_size_stand_alone_and_hold_each_packet_once() {
     let Some(cable) = Cable::lay() else { return };
     let ended = flooded(&cable, &["-C", "50k"]);
-    let files = files(&ended);
+    let files = files(ended.folder());
     assert!(files.len() >= 4, "{files:?}");
     let mut packets = 0;
     for file in &files {
@@ -31,7 +31,7 @@ fn a_ring_goes_round_in_its_files() {
     let Some(cable) = Cable::lay() else { return };
     for ring in [&["-C", "50k", "-W", "2"][..], &["-C", "50k", "--keep", "2"]] {
         let ended = flooded(&cable, ring);
-        let kept = files(&ended);
+        let kept = files(ended.folder());
         assert_eq!(kept.len(), 2, "{ring:?}: {kept:?}");
         let last = kept.iter().map(|file| newest_number(file)).max().unwrap();
         assert_eq!(last, DATAGRAMS - 1, "{ring:?}: the newest packets are kept");
@@ -42,17 +42,18 @@ fn a_ring_goes_round_in_its_files() {
 fn the_total_stays_below_its_bound() {
     let Some(cable) = Cable::lay() else { return };
     let ended = flooded(&cable, &["-C", "20k", "--max-total", "100k"]);
-    let total: u64 = files(&ended).iter().map(|file| fs::metadata(file).unwrap().len()).sum();
+    let total: u64 = files(ended.folder()).iter().map(|file| fs::metadata(file).unwrap().len()).sum();
     assert!((20 * 1024..=100 * 1024).contains(&total), "{total}");
 }
 
 #[test]
 fn files_by_time_end_on_time_on_an_idle_link_too() {
     let Some(cable) = Cable::lay() else { return };
-    let capture = Capture::of(&[&cable.left_selector()], &["-G", "1", "-W", "2"]);
-    let ended = capture.wait();
+    let folder = tempfile::tempdir().unwrap();
+    let pattern = folder.path().join("%s.pcapng");
+    let ended = Capture::to(&pattern, &[&cable.left_selector()], &["-G", "1", "-W", "2"]).wait();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let files = files(&ended);
+    let files = files(folder.path());
     assert_eq!(files.len(), 2, "{files:?}");
     for file in files {
         assert!(capinfos(&file).contains("pcapng"), "{}", file.display());
@@ -69,8 +70,8 @@ fn flooded(cable: &Cable, options: &[&str]) -> Ended {
     ended
 }
 
-fn files(ended: &Ended) -> Vec<PathBuf> {
-    let entries = fs::read_dir(ended.folder()).expect("the folder is there");
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     files
@@ -78,9 +79,9 @@ fn files(ended: &Ended) -> Vec<PathBuf> {
 
 /// The highest number that a datagram in the file carries.
 fn newest_number(file: &Path) -> usize {
-    let payloads = rows(file, "udp", &["data.text", "udp.payload"]);
+    let payloads = rows(file, "udp", &["udp.payload"]);
     let numbers = payloads.iter().map(|row| {
-        let digits: String = row[1].as_bytes().chunks(2).map(|pair| char::from(pair[1])).collect();
+        let digits: String = row[0].as_bytes().chunks(2).map(|pair| char::from(pair[1])).collect();
         digits.parse::<usize>().expect("a number")
     });
     numbers.max().expect("a packet")

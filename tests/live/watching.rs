@@ -70,7 +70,7 @@ impl Watch {
             let (time, document) = self.documents.recv_timeout(PATIENCE).expect("the container shows");
             let containers = document["containers"].as_array().expect("a list");
             let found = containers.iter().find(|container| container["name"] == name);
-            if found.is_some_and(|container| container["interfaces"][0]["addresses"][0].is_object()) {
+            if found.is_some_and(|container| container["interfaces"][0]["addresses"][0].is_string()) {
                 return time;
             }
         }

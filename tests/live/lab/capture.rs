@@ -121,6 +121,11 @@ impl Capture {
         self.child.id()
     }
 
+    /// Whether it has not come to its end.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid fits"));
@@ -147,7 +152,7 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
+        if self.is_running() {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }

@@ -9,7 +9,7 @@ use std::{
 /// How long anything may take that should be quick.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs a program and returns what it printed, trimmed.
+/// Runs a program and returns what it printed, without the last line feed.
 ///
 /// # Panics
 /// When it cannot start or does not succeed.
@@ -27,7 +27,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
 pub(crate) fn checked(line: &str, output: &Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "`{line}` ended with {}: {errors}", output.status);
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned()
 }
 
 /// Polls until there is a value.

@@ -52,7 +52,7 @@ impl Recipe {
     #[track_caller]
     pub(crate) fn start(self) -> Container {
         let Self { image, name, options, command } = self;
-        let mut line = vec!["run", "--detach", "--name", &name, "--hostname", &name];
+        let mut line = vec!["run", "--detach", "--name", &name];
         line.extend(options.iter().map(String::as_str));
         line.push(&image);
         line.extend(command.iter().map(String::as_str));

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Host, Recipe, Requirement, command::checked, run, unique};
+use super::{Container, Host, Recipe, Requirement, command::checked, run, unique};
 
 static IMAGE: Mutex<Weak<Image>> = Mutex::new(Weak::new());
 
@@ -46,16 +46,23 @@ impl Engine {
 
     /// A network with a bridge of its own, of the same name.
     pub(crate) fn network(&self) -> Network {
-        self.network_with(&[])
+        self.network_named(&unique(), &[])
     }
 
-    /// The same with further options of `docker network create`.
+    /// The same under that name, with further options of `docker network create`.
     #[expect(clippy::unused_self, reason = "networks need an engine that answers")]
-    pub(crate) fn network_with(&self, options: &[&str]) -> Network {
-        let name = unique();
+    pub(crate) fn network_named(&self, name: &str, options: &[&str]) -> Network {
+        let name = name.to_owned();
         let bridge = format!("com.docker.network.bridge.name={name}");
         run("docker", &[&["network", "create", "--opt", &bridge], options, &[&name]].concat());
         Network { name }
+    }
+
+    /// Two containers on a network with nobody else: a bridge that does not know an address yet asks every port.
+    pub(crate) fn couple(&self, roles: [&str; 2]) -> (Network, [Container; 2]) {
+        let network = self.network();
+        let containers = roles.map(|role| self.container(role).network(network.name()).start());
+        (network, containers)
     }
 
     /// The image's tag.

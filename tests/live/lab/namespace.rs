@@ -71,10 +71,15 @@ impl Cable {
 
     /// Lays it; none where a requirement is not met. Addresses are the same each time: namespaces do not see each other.
     pub(crate) fn lay() -> Option<Self> {
+        Self::between([unique(), unique()])
+    }
+
+    /// The same between namespaces of these names, for a recording that shows them.
+    pub(crate) fn between(names: [String; 2]) -> Option<Self> {
         if !Requirement::all(Requirement::NAMESPACES) {
             return None;
         }
-        let cable = Self { _host: Host::shared(), names: [unique(), unique()] };
+        let cable = Self { names, _host: Host::shared() };
         let [left, right] = &cable.names;
         for name in &cable.names {
             run("ip", &["netns", "add", name]);

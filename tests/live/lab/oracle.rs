@@ -23,7 +23,7 @@ pub(crate) fn rows(file: &Path, filter: &str, fields: &[&str]) -> Vec<Row> {
 /// The same for a file that may end in mid-packet.
 pub(crate) fn rows_of_torn(file: &Path, filter: &str, fields: &[&str]) -> Vec<Row> {
     let output = tshark(file, filter, fields).output().expect("tshark starts");
-    split(String::from_utf8_lossy(&output.stdout).trim_end())
+    split(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n'))
 }
 
 fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Command {

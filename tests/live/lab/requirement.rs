@@ -1,6 +1,6 @@
 //! What a test cannot do without. A machine that lacks it skips the test, aloud, unless `PCAPSULE_REQUIRE` names it.
 
-use std::{env, process::Command};
+use std::{env, path::Path, process::Command};
 
 /// One thing that a test may need, by the word `PCAPSULE_REQUIRE` uses for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) enum Requirement {
     Tshark,
     /// tcpdump.
     Tcpdump,
+    /// An optimised build, named by `PCAPSULE_RELEASE`: for what is timed.
+    Release,
     /// A program under test that does anything yet.
     Pcapsule,
 }
@@ -24,6 +26,7 @@ impl Requirement {
             Self::Netns => "netns",
             Self::Tshark => "tshark",
             Self::Tcpdump => "tcpdump",
+            Self::Release => "release",
             Self::Pcapsule => "pcapsule",
         }
     }
@@ -34,6 +37,7 @@ impl Requirement {
             Self::Netns => succeeds("unshare", &["--net", "true"]) && succeeds("ip", &["netns"]),
             Self::Tshark => succeeds("tshark", &["--version"]) && succeeds("capinfos", &["--version"]),
             Self::Tcpdump => succeeds("tcpdump", &["--version"]),
+            Self::Release => env::var_os("PCAPSULE_RELEASE").is_some_and(|path| Path::new(&path).is_file()),
             Self::Pcapsule => Command::new(env!("CARGO_BIN_EXE_pcapsule"))
                 .arg("--version")
                 .output()

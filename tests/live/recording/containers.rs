@@ -7,7 +7,7 @@ use crate::lab::{Container, Conversation, Engine, at, eventually, rows_of_torn};
 use super::studio::Studio;
 
 pub(super) fn record(engine: &Engine, studio: &Studio) {
-    let network = engine.network_with(&["--ipv6", "--subnet", "fd5a:7063:6170::/64"]);
+    let network = engine.network_named("shop", &["--ipv6", "--subnet", "fd5a:7063:6170::/64"]);
     let member = |name| engine.container(name).named(name).network(network.name());
     let web = member("web").option("--publish", "127.0.0.1::80").web().start();
     let client = member("client").start();
@@ -32,9 +32,9 @@ fn names_and_http(studio: &Studio, client: &Container) {
     studio.record("02-dns", happens, &["client", "--at", "container,lo", "-f", "udp"], |_| {
         client.exec(&["nslookup", "-type=a", "web"]);
     });
-    let happens = "a page fetched by one container from another, seen in both";
-    studio.record("03-http", happens, &["client", "web", "-f", "tcp port 80"], |_| {
-        client.exec(&["sh", "-c", "wget -4 -q -O - http://web/ || wget -q -O - http://web/"]);
+    let happens = "a page fetched by one container from another";
+    studio.record("03-http", happens, &["client", "-f", "tcp port 80"], |_| {
+        client.exec(&["wget", "-q", "-O", "-", "http://web/"]);
     });
 }
 
@@ -56,9 +56,9 @@ fn refusal_and_echoes(studio: &Studio, client: &Container) {
 }
 
 fn client_hello(studio: &Studio, web: &Container, client: &Container) {
-    let happens = "the first words of a TLS client, with the name it asks for; the server answers nonsense";
+    let happens = "the first words of a TLS client, with the name it asks for; the server hangs up";
     studio.record("07-tls-client-hello", happens, &["client", "-f", "tcp port 443"], |_| {
-        web.docker(&["exec", "--detach"], &["sh", "-c", "echo | nc -l -p 443"]);
+        web.docker(&["exec", "--detach"], &["sh", "-c", "sleep 1 | nc -l -p 443"]);
         eventually("the server listens", || {
             let sockets = web.exec(&["netstat", "-ltn"]);
             String::from_utf8_lossy(&sockets.stdout).contains(":443").then_some(())

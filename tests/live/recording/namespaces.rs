@@ -10,7 +10,7 @@ use crate::{
 use super::studio::Studio;
 
 pub(super) fn record(studio: &Studio) {
-    let cable = || Cable::lay().expect("namespaces to record in");
+    let cable = || Cable::between(["left", "right"].map(str::to_owned)).expect("namespaces to record in");
     retransmission(studio, &cable());
     small_mtu(studio, &cable());
     tags(studio, &cable());
@@ -60,7 +60,7 @@ fn small_mtu(studio: &Studio, cable: &Cable) {
 }
 
 fn tags(studio: &Studio, cable: &Cable) {
-    let line = [&cable.left_selector(), "-f", "arp or vlan"];
+    let line = [&cable.left_selector(), "-f", "vlan"];
     studio.record("11-vlan", "an ARP question with a VLAN tag", &line, |_| {
         send(cable, &[Tag { ether_type: DOT1Q, id: 42 }]);
     });

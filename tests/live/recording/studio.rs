@@ -16,7 +16,7 @@ const MOST_PACKETS: usize = 20;
 const INTRODUCTION: &str = "\
 # Captures
 
-Small captures that pcapsule made of real containers and namespaces, each with its text by `pcapsule read` (in UTC)
+Small captures that pcapsule made of real containers and namespaces, each with its text by `pcapsule read -e` (in UTC)
 beside it. `scripts/record-captures` remakes them; the test `golden` reads them.
 
 | file | what happens |
@@ -46,7 +46,7 @@ impl Studio {
         assert_eq!(ended.code, Some(0), "{name}: {}", ended.stderr);
         let packets = rows(&file, "", &["frame.number"]).len();
         assert!((1..=MOST_PACKETS).contains(&packets), "{name} has {packets} packets");
-        let read = pcapsule(&["read", "--color", "never", file.to_str().expect("text")]);
+        let read = pcapsule(&["read", "-e", "--color", "never", file.to_str().expect("text")]);
         fs::write(file.with_extension("txt"), checked("pcapsule read", &read) + "\n").expect("a new file");
         let mut readme = self.readme.lock().expect("no panic before");
         writeln!(readme, "| {name} | {happens} |").expect("text takes text");
