@@ -32,6 +32,9 @@ pub(super) struct BlockMap {
 struct Cursor {
     offset: usize,
     left: u32,
+    /// Frames were lost before this one. Version 3 tells it of a block, when it is closed, and the gap lies before the
+    /// block: the kernel lost them while it had no block to fill.
+    is_behind_loss: bool,
 }
 
 /// A frame where the kernel put it.
@@ -41,6 +44,7 @@ pub(super) struct Slot<'a> {
     pub(super) original_len: u32,
     pub(super) time_ns: u64,
     pub(super) status: u32,
+    pub(super) is_behind_loss: bool,
     pub(super) vlan_tci: u16,
     pub(super) vlan_tpid: u16,
     pub(super) packet_type: u8,
@@ -72,7 +76,8 @@ impl BlockMap {
         let Some(cursor) = self.current() else { return };
         // SAFETY: as in `peek`.
         let (_, next) = unsafe { self.slot(cursor) };
-        self.cursor = Some(Cursor { offset: cursor.offset + next, left: cursor.left - 1 });
+        self.cursor =
+            Some(Cursor { offset: cursor.offset + next, left: cursor.left - 1, is_behind_loss: false });
         if cursor.left == 1 {
             self.release();
         }
@@ -98,7 +103,11 @@ impl BlockMap {
                 self.release();
                 continue;
             }
-            self.cursor = Some(Cursor { offset: header.offset_to_first_pkt as usize, left: header.num_pkts });
+            self.cursor = Some(Cursor {
+                offset: header.offset_to_first_pkt as usize,
+                left: header.num_pkts,
+                is_behind_loss: header.block_status & libc::TP_STATUS_LOSING != 0,
+            });
         }
     }
 
@@ -144,6 +153,7 @@ impl BlockMap {
                 original_len: header.tp_len,
                 time_ns: u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec),
                 status: header.tp_status,
+                is_behind_loss: cursor.is_behind_loss,
                 vlan_tci: (header.hv1.tp_vlan_tci & 0xffff) as u16,
                 vlan_tpid: header.hv1.tp_vlan_tpid,
                 packet_type: address.sll_pkttype,

@@ -85,14 +85,8 @@ impl FrameSource for Ring {
     }
 
     fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
-        // The kernel marks every frame behind a loss until the counters are read, so one reading serves a whole run.
-        let mut losses_read = false;
         while let Some(slot) = self.map.peek().filter(|slot| slot.time_ns <= until) {
-            let mut lost = 0;
-            if slot.status & libc::TP_STATUS_LOSING != 0 && !losses_read {
-                losses_read = true;
-                lost = count(&self.socket, &mut self.totals);
-            }
+            let lost = if slot.is_behind_loss { count(&self.socket, &mut self.totals) } else { 0 };
             let flow = self.view.show(&slot, lost, each);
             self.map.advance();
             flow?;
