@@ -48,7 +48,9 @@ start_engine() {
 }
 
 launch_engine() {
-    dockerd --data-root "$ENGINE_FOLDER/data" --exec-root "$ENGINE_FOLDER/exec" --pidfile "$ENGINE_FOLDER/pid" \
+    # A configuration of our own: flags may not repeat what the machine's says.
+    echo '{}' >"$ENGINE_FOLDER/daemon.json"
+    dockerd --config-file "$ENGINE_FOLDER/daemon.json" --data-root "$ENGINE_FOLDER/data" --exec-root "$ENGINE_FOLDER/exec" --pidfile "$ENGINE_FOLDER/pid" \
         --storage-driver "$1" >"$ENGINE_FOLDER/log" 2>&1 &
     ENGINE_PID=$!
     local _

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     sync::mpsc,
@@ -90,6 +91,8 @@ impl Capture {
     fn start(line: &[&str], folder: TempDir, stdout: Stdio) -> Self {
         let (ready, armed) = io::pipe().expect("a pipe");
         let mut child = Command::new(PCAPSULE)
+            // The command line goes into the file; where this build lies need not.
+            .arg0("pcapsule")
             .args(["capture", "--ready-fd", "0"])
             .args(line)
             .stdin(armed)

@@ -31,7 +31,8 @@ pub(super) struct Studio {
 
 impl Studio {
     pub(super) fn open() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+        // Relative, for the command line in the files; cargo runs tests in the package.
+        let folder = PathBuf::from("captures");
         fs::create_dir_all(&folder).expect("the folder can be made");
         Self { folder, readme: Mutex::new(INTRODUCTION.to_owned()) }
     }
