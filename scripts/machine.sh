@@ -1,7 +1,9 @@
 # What the scripts need of a machine: packages, an engine, and a look at what is there. Sourced, not run.
 # shellcheck shell=bash
 
-say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
+# styled SGR TEXT: in that style where stderr is a terminal and NO_COLOR is unset (ECMA-48, SGR).
+styled() { if [[ -t 2 && -z ${NO_COLOR:-} ]]; then printf '\033[%sm%s\033[0m\n' "$1" "$2" >&2; else printf '%s\n' "$2" >&2; fi; }
+say() { styled 1 "== $*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # install WHAT=PACKAGE…: installs the packages of what is missing. WHAT is a command, or a path that exists.
