@@ -20,6 +20,7 @@ mod places;
 mod privileges;
 mod recording;
 mod rotation;
+mod scale;
 mod selection;
 mod stdout;
 mod tags;
