@@ -50,7 +50,9 @@ impl Failure {
 /// The place to map an error of any room to a code and a hint: one `downcast_ref` each, the telling ones first.
 fn judge(cause: &(dyn Error + 'static)) -> Option<Verdict> {
     if let Some(error) = cause.downcast_ref::<select::Error>() {
-        return Some(Verdict { code: exit::NO_TARGET, hint: Some(error.hint()) });
+        let code =
+            if matches!(error, select::Error::HostMode(_)) { exit::UNSUPPORTED } else { exit::NO_TARGET };
+        return Some(Verdict { code, hint: Some(error.hint()) });
     }
     judge_capture(cause).or_else(|| cause.downcast_ref::<io::Error>().and_then(judge_io))
 }

@@ -32,6 +32,10 @@ pub(super) enum Error {
     NotLive { selector: String, name: String, state: State },
     #[error("finding anything to listen on: {0}")]
     NothingToHear(String),
+    #[error(
+        "telling the packets of {0} from the host's: it is in host mode, without an interface of its own"
+    )]
+    HostMode(String),
     #[error("telling which container '{selector}' means: {}", candidates.join(", "))]
     Ambiguous { selector: String, candidates: Vec<String> },
     #[error("finding the network namespace of process {0}")]
@@ -53,6 +57,10 @@ impl Error {
             }
             Self::UnknownWord { .. } | Self::NoMatch(_) => {
                 "`pcapsule ls --all` lists every container".to_owned()
+            }
+            Self::HostMode(_) => {
+                "`pcapsule capture if=NAME` captures an interface of the host, its packets among all"
+                    .to_owned()
             }
             Self::NothingToHear(_) => {
                 "without --no-follow the capture waits for a container to start".to_owned()

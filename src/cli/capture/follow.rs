@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::capture::{Changes, Command, Controls, Ground, OpenTap, Plan, TapKey, TapSpec, changes, plan};
 use crate::discovery::engine::Engines;
 use crate::discovery::{Occurrence, Watch, names};
+use crate::model::{Container, NetworkMode, Selector};
 
 use super::{events, setup::Setup};
 use crate::cli::{
@@ -38,6 +39,11 @@ impl<'a> Audience<'a> {
             |error: &select::Error| self.setup.follow && matches!(error, select::Error::NoMatch(_));
         let selection = self.selection(&look, ended, may_come)?;
         let mut plan = plan_for(&selection, self.setup, &look.ground);
+        if plan.taps.is_empty()
+            && let Some(name) = self.named_in_host_mode(&selection)
+        {
+            return Err(select::Error::HostMode(name).into());
+        }
         if plan.taps.is_empty() && !self.setup.follow {
             return Err(select::Error::NothingToHear(plan.notes.join("; ")).into());
         }
@@ -49,6 +55,17 @@ impl<'a> Audience<'a> {
         self.heard_before.extend(selection.containers.iter().map(|container| container.name.clone()));
         self.look = Some(look);
         Ok(plan)
+    }
+
+    /// A container that was named, and that no waiting gives an interface to listen on.
+    fn named_in_host_mode(&self, selection: &Selection<'_>) -> Option<String> {
+        let is_named = |container: &&&Container| {
+            let naming = |selector: &&Selector| matches!(selector, Selector::Word(_) | Selector::Id(_));
+            self.setup.selectors.iter().filter(naming).any(|selector| selector.matches(container))
+        };
+        let mut in_host_mode =
+            selection.containers.iter().filter(|container| container.mode == NetworkMode::Host);
+        in_host_mode.find(is_named).map(|container| container.name.clone())
     }
 
     /// These are open now.
