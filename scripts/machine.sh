@@ -70,6 +70,9 @@ stop_engine() {
     kill "$ENGINE_PID" 2>/dev/null || true
     wait "$ENGINE_PID" 2>/dev/null || true
     ENGINE_PID=
+    # The engine leaves its mounts, which keep its folder from being removed.
+    awk -v below="$ENGINE_FOLDER/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort --reverse |
+        xargs --no-run-if-empty umount --lazy || true
     restore_network
 }
 

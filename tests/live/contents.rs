@@ -1,6 +1,8 @@
 //! What Wireshark shows of a capture beside the bytes: names, descriptions, counters, and one link type for all.
 
-use crate::lab::{Capture, Conversation, Engine, capinfos, command::checked, rows, statistics};
+use std::process::Command;
+
+use crate::lab::{Capture, Conversation, Engine, capinfos, checked, rows, statistics};
 
 #[test]
 fn addresses_have_the_containers_names() {
@@ -11,7 +13,7 @@ fn addresses_have_the_containers_names() {
     let capture = Capture::of(&[client.name(), server.name()], &["-f", "udp port 7000"]);
     Conversation::new(client.namespace(), server.namespace(), server.address()).ask(7000, b"hello");
     let ended = capture.stop();
-    let output = std::process::Command::new("tshark")
+    let output = Command::new("tshark")
         .args(["-N", "n", "-T", "fields", "-e", "ip.src_host", "-e", "ip.dst_host", "-r"])
         .arg(ended.file())
         .output();
@@ -61,7 +63,7 @@ fn loopback_shares_the_one_link_type_of_the_file() {
     assert!(capinfos(&ended.file()).contains("File encapsulation:  Ethernet"));
     let taps = rows(&ended.file(), "icmp", &["frame.interface_name"]).concat();
     assert!(taps.iter().all(|tap| *tap == format!("{}/lo", web.name())), "{taps:?}");
-    checked("tcpdump", &std::process::Command::new("tcpdump").arg("-r").arg(ended.file()).output().unwrap());
+    checked("tcpdump", &Command::new("tcpdump").arg("-r").arg(ended.file()).output().unwrap());
 }
 
 #[test]

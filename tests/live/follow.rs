@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::lab::{
-    Capture, Container, Conversation, Engine, at, eventually, rows, rows_of_torn, statistics, unique,
+    Capture, Container, Conversation, Engine, at, eventually, rows, rows_of_torn, run, statistics, unique,
 };
 
 const PORT: u16 = 7000;
@@ -62,7 +62,7 @@ fn a_network_that_is_joined_gets_a_tap() {
     let web = engine.container("web").start();
     let asker = engine.container("asker").network(network.name()).start();
     let capture = Capture::of(&[web.name()], OPTIONS);
-    crate::lab::run("docker", &["network", "connect", network.name(), web.name()]);
+    run("docker", &["network", "connect", network.name(), web.name()]);
     let joined = ["-c", "ip -4 -o address show dev eth1 | sed 's/.*inet //; s,/.*,,'"];
     let address = eventually("the second interface has an address", || {
         String::from_utf8(web.exec(&["sh", joined[0], joined[1]]).stdout).ok()?.trim().parse().ok()

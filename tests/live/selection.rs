@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use crate::lab::{Capture, Engine, pcapsule, rows, run, unique};
+use crate::lab::{Capture, Engine, at, pcapsule, rows, run, unique};
 
 #[test]
 fn labels_images_networks_and_compose_words_pick_their_containers() {
@@ -72,7 +72,7 @@ fn all_means_every_container() {
     started[0].exec(&["ping", "-c", "1", &started[1].address().to_string()]);
     let ended = capture.stop();
     for container in &started {
-        assert_eq!(rows(&ended.file(), &crate::lab::at(&container.eth0()), &["frame.number"]).len(), 2);
+        assert_eq!(rows(&ended.file(), &at(&container.eth0()), &["frame.number"]).len(), 2);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     process::{ChildStdout, Command, Stdio},
 };
 
-use crate::lab::{Cable, Capture, Conversation, Host, Requirement, command::checked, pcapsule};
+use crate::lab::{Cable, Capture, Conversation, Host, Requirement, checked, pcapsule};
 
 #[test]
 fn tshark_and_tcpdump_read_the_stream() {

@@ -5,7 +5,7 @@
 
 mod blocks;
 mod capture;
-pub(crate) mod command;
+mod command;
 mod container;
 mod engine;
 mod host;
@@ -17,7 +17,7 @@ mod truth;
 
 pub(crate) use blocks::statistics;
 pub(crate) use capture::{Capture, Ended, has_written, pcapsule, until_written};
-pub(crate) use command::{eventually, run, within};
+pub(crate) use command::{checked, eventually, run, within};
 pub(crate) use container::{Container, Recipe};
 pub(crate) use engine::{Engine, inspect};
 pub(crate) use host::{Host, unique};

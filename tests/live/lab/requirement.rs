@@ -15,8 +15,6 @@ pub(crate) enum Requirement {
     Tcpdump,
     /// An optimised build, named by `PCAPSULE_RELEASE`: for what is timed.
     Release,
-    /// A program under test that does anything yet.
-    Pcapsule,
 }
 
 impl Requirement {
@@ -27,7 +25,6 @@ impl Requirement {
             Self::Tshark => "tshark",
             Self::Tcpdump => "tcpdump",
             Self::Release => "release",
-            Self::Pcapsule => "pcapsule",
         }
     }
 
@@ -38,10 +35,6 @@ impl Requirement {
             Self::Tshark => succeeds("tshark", &["--version"]) && succeeds("capinfos", &["--version"]),
             Self::Tcpdump => succeeds("tcpdump", &["--version"]),
             Self::Release => env::var_os("PCAPSULE_RELEASE").is_some_and(|path| Path::new(&path).is_file()),
-            Self::Pcapsule => Command::new(env!("CARGO_BIN_EXE_pcapsule"))
-                .arg("--version")
-                .output()
-                .is_ok_and(|output| !output.stdout.is_empty()),
         }
     }
 
@@ -51,10 +44,9 @@ impl Requirement {
     }
 
     /// What every capture in a namespace needs.
-    pub(crate) const NAMESPACES: &[Self] = &[Self::Netns, Self::Tshark, Self::Tcpdump, Self::Pcapsule];
+    pub(crate) const NAMESPACES: &[Self] = &[Self::Netns, Self::Tshark, Self::Tcpdump];
     /// What every capture of a container needs.
-    pub(crate) const CONTAINERS: &[Self] =
-        &[Self::Docker, Self::Netns, Self::Tshark, Self::Tcpdump, Self::Pcapsule];
+    pub(crate) const CONTAINERS: &[Self] = &[Self::Docker, Self::Netns, Self::Tshark, Self::Tcpdump];
 
     /// Whether all of these are there.
     ///

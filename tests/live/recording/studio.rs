@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::lab::{Capture, command::checked, eventually, pcapsule, rows};
+use crate::lab::{Capture, checked, eventually, pcapsule, rows};
 
 /// Files stay small: they are read by people.
 const MOST_PACKETS: usize = 20;
