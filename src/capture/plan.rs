@@ -39,6 +39,13 @@ pub struct Ground {
     pub host: Option<NamespaceId>,
 }
 
+impl Ground {
+    /// Whether the interface of a tap is still there.
+    pub fn has(&self, key: &TapKey) -> bool {
+        self.links.get(&key.namespace).is_some_and(|links| links.iter().any(|link| link.index == key.index))
+    }
+}
+
 /// Taps to open, and what will not be heard and why.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {

@@ -96,6 +96,18 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether the interface went away before it could be listened on (`ENODEV`, `ENXIO`).
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Source { source: SourceError::Kernel { source, .. }, .. } => {
+                matches!(source.raw_os_error(), Some(6 | 19))
+            }
+            Self::Source { .. } | Self::Namespace { .. } => false,
+        }
+    }
+}
+
 /// An armed tap.
 pub struct OpenTap {
     /// What it is.

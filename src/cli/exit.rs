@@ -21,6 +21,9 @@ pub const UNSUPPORTED: u8 = 5;
 /// Packets were lost and `--fail-on-loss` was given.
 pub const LOSS: u8 = 6;
 
+/// Ended by a second signal before the output was whole (as a shell puts an end by SIGINT).
+pub const INTERRUPTED: u8 = 130;
+
 /// A bug in pcapsule (`EX_SOFTWARE` of sysexits.h).
 pub const BUG: u8 = 70;
 

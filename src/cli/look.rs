@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::capture::Ground;
-use crate::discovery::engine::{Engines, PATIENCE};
+use crate::discovery::engine::{Address, Engines, PATIENCE};
 use crate::discovery::{Topology, scan};
 use crate::model::NamespaceId;
 
@@ -20,6 +20,8 @@ pub(super) struct Look {
     pub(super) topology: Topology,
     /// Its namespaces, held open, and the links in them.
     pub(super) ground: Ground,
+    /// Engines that were asked and did not answer.
+    pub(super) silent: Vec<Address>,
     /// The host's name.
     pub(super) host: String,
     /// When, in nanoseconds since the Unix epoch.
@@ -51,7 +53,7 @@ pub(super) async fn look(engines: &Engines) -> anyhow::Result<Look> {
         links: scan.facts.namespaces.into_iter().map(|namespace| (namespace.id, namespace.links)).collect(),
         host: scan.facts.host,
     };
-    Ok(Look { topology, ground, host: crate::sys::system()?.host, time_ns: now_ns() })
+    Ok(Look { topology, ground, silent: answers.silent, host: crate::sys::system()?.host, time_ns: now_ns() })
 }
 
 /// The network namespace of a process; none where there is no such process or it may not be seen.

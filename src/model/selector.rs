@@ -9,6 +9,8 @@ use super::{Container, InvalidLinkName, LinkName, NetworkMode};
 pub enum Selector {
     /// `web`: the exact name, or else a prefix of the id.
     Word(String),
+    /// The exact name and nothing else; made, not typed.
+    ExactName(String),
     /// `name=web-*`.
     Name(Pattern),
     /// `id=4f2`: a prefix of the id.
@@ -70,6 +72,7 @@ impl Selector {
     pub fn matches(&self, container: &Container) -> bool {
         match self {
             Self::Word(word) => container.name == *word || container.id.starts_with(word.as_str()),
+            Self::ExactName(name) => container.name == *name,
             Self::Name(pattern) => pattern.matches(&container.name),
             Self::Id(prefix) => container.id.starts_with(prefix.as_str()),
             Self::Image(pattern) => container
@@ -146,7 +149,7 @@ impl FromStr for Selector {
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Word(word) => f.write_str(word),
+            Self::Word(word) | Self::ExactName(word) => f.write_str(word),
             Self::Name(pattern) => write!(f, "name={pattern}"),
             Self::Id(prefix) => write!(f, "id={prefix}"),
             Self::Image(pattern) => write!(f, "image={pattern}"),

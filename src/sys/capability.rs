@@ -12,8 +12,11 @@ pub fn missing(wanted: &[Capability]) -> Vec<Capability> {
         .collect()
 }
 
-/// Gives up, for the calling thread and for good, every capability but these. Threads started later inherit that.
+/// Gives up, for the calling thread and for good, every capability but these, and the way back by running a program
+/// that has some (`PR_SET_NO_NEW_PRIVS`). Threads started later inherit that.
 pub fn keep_only(kept: &[Capability]) -> Result<(), caps::errors::CapsError> {
+    // Only kernels before 3.5 refuse.
+    let _ = nix::sys::prctl::set_no_new_privs();
     let permitted = caps::read(None, CapSet::Permitted)?;
     let kept: CapsHashSet =
         kept.iter().copied().filter(|capability| permitted.contains(capability)).collect();

@@ -22,6 +22,7 @@ mod recording;
 mod rotation;
 mod scale;
 mod selection;
+mod silence;
 mod stdout;
 mod tags;
 mod truth;

@@ -28,8 +28,10 @@ use super::{
 const HAND_OVER: Duration = Duration::from_millis(30);
 /// How long a tap that lets nothing more in is kept: a frame may get its time stamp just after that.
 const LINGER: Duration = Duration::from_millis(40);
-/// With one tap nothing is held back, but a turn must end although frames keep coming.
+/// A frame that is so far ahead of the clock bears the time of a clock that was set back since: it is not waited for.
 const AHEAD: Duration = Duration::from_millis(100);
+/// A turn must end although frames keep coming.
+const FRAMES_A_TURN: usize = 1 << 16;
 /// How soon held-back frames are looked at again.
 const HELD_BACK_TURN: Duration = Duration::from_millis(4);
 /// How long a turn may last when nothing happens.
@@ -138,6 +140,8 @@ pub struct Session<S: Sink> {
     progress: Arc<Progress>,
     delivered: u64,
     bytes: u64,
+    /// How many more frames this turn may deliver.
+    left_in_turn: usize,
     stopping: Option<StopReason>,
 }
 
@@ -148,6 +152,17 @@ struct Armed {
     last_call: Option<Instant>,
     /// Its interface was seen to go down; the kernel does not tell when it goes away after that.
     went_down: bool,
+}
+
+/// What a turn has left undelivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// Nothing.
+    Nothing,
+    /// Frames that others may still precede.
+    HeldBack,
+    /// Frames for which the turn was too short.
+    More,
 }
 
 /// Why a run of deliveries was broken off.
@@ -177,13 +192,18 @@ impl<S: Sink> Session<S> {
             progress: Arc::default(),
             delivered: 0,
             bytes: 0,
+            left_in_turn: FRAMES_A_TURN,
             stopping: None,
         };
         for tap in taps {
             session.arm(tap)?;
         }
-        session.sink.settle(Instant::now()).map_err(StopReason::Sink)?;
         Ok((session, controls))
+    }
+
+    /// Tells the sink names before it is given the first frame.
+    pub fn learn(&mut self, names: &[(IpAddr, String)]) -> Result<(), StopReason> {
+        self.sink.names(names).map_err(StopReason::Sink)
     }
 
     /// Counts to show while it runs.
@@ -210,7 +230,7 @@ impl<S: Sink> Session<S> {
     /// One turn: deliver, flush, wait, obey.
     fn turn(&mut self, deadline: Option<Instant>) -> Result<(), StopReason> {
         let begin = Instant::now();
-        let held_back = self.deliver()?;
+        let rest = self.deliver()?;
         self.end_taps(begin)?;
         if self.sink.settle(Instant::now()).map_err(StopReason::Sink)? == Settled::RotationDue {
             self.rotate()?;
@@ -220,7 +240,7 @@ impl<S: Sink> Session<S> {
             self.stopping.get_or_insert(StopReason::TapsEnded);
             return Ok(());
         }
-        let failed = self.wait(held_back, deadline)?;
+        let failed = self.wait(rest, deadline)?;
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.stop(StopReason::Duration);
         }
@@ -229,10 +249,14 @@ impl<S: Sink> Session<S> {
     }
 
     /// Returns the keys of the descriptors that failed; readable ones need no answer but the next delivery.
-    fn wait(&self, held_back: bool, deadline: Option<Instant>) -> Result<Vec<u64>, StopReason> {
+    fn wait(&self, rest: Rest, deadline: Option<Instant>) -> Result<Vec<u64>, StopReason> {
         let now = Instant::now();
         let ending = self.taps.values().filter_map(|armed| armed.last_call).min();
-        let mut at_most = if held_back { HELD_BACK_TURN } else { IDLE_TURN };
+        let mut at_most = match rest {
+            Rest::Nothing => IDLE_TURN,
+            Rest::HeldBack => HELD_BACK_TURN,
+            Rest::More => Duration::ZERO,
+        };
         for moment in [ending, deadline.filter(|_| self.stopping.is_none())].into_iter().flatten() {
             at_most = at_most.min(moment.saturating_duration_since(now));
         }
@@ -290,11 +314,13 @@ impl<S: Sink> Session<S> {
         }
     }
 
-    /// Delivers what can be delivered in order; tells whether frames had to be held back.
-    fn deliver(&mut self) -> Result<bool, StopReason> {
+    /// Delivers what can be delivered in order.
+    fn deliver(&mut self) -> Result<Rest, StopReason> {
+        self.left_in_turn = FRAMES_A_TURN;
+        let (horizon, ahead) = self.horizon();
         loop {
-            match self.deliver_run() {
-                ControlFlow::Continue(held_back) => return Ok(held_back),
+            match self.deliver_run(horizon, ahead) {
+                ControlFlow::Continue(rest) => return Ok(rest),
                 ControlFlow::Break(reason) => self.resume(reason)?,
             }
         }
@@ -315,48 +341,52 @@ impl<S: Sink> Session<S> {
     }
 
     /// Merges the taps by time: the earliest delivers until the second earliest has its turn.
-    fn deliver_run(&mut self) -> ControlFlow<Break, bool> {
-        let horizon = self.horizon();
+    fn deliver_run(&mut self, horizon: u64, ahead: u64) -> ControlFlow<Break, Rest> {
         let mut queue: BinaryHeap<Reverse<(u64, usize)>> = self
             .taps
             .iter_mut()
             .filter_map(|(number, armed)| Some(Reverse((armed.tap.source.next_time()?, *number))))
             .collect();
         while let Some(Reverse((time, number))) = queue.pop() {
-            if time > horizon {
-                return ControlFlow::Continue(true);
+            if (horizon + 1..ahead).contains(&time) {
+                return ControlFlow::Continue(Rest::HeldBack);
             }
-            let until = queue.peek().map_or(horizon, |Reverse((next, _))| horizon.min(*next));
+            let latest = horizon.max(time);
+            let until = queue.peek().map_or(latest, |Reverse((next, _))| latest.min(*next));
             if let ControlFlow::Break(reason) = self.deliver_tap(number, until) {
                 return ControlFlow::Break(reason);
+            }
+            if self.left_in_turn == 0 {
+                return ControlFlow::Continue(Rest::More);
             }
             if let Some(time) = self.next_time(number) {
                 queue.push(Reverse((time, number)));
             }
         }
-        ControlFlow::Continue(false)
+        ControlFlow::Continue(Rest::Nothing)
     }
 
     fn next_time(&mut self, number: usize) -> Option<u64> {
         self.taps.get_mut(&number)?.tap.source.next_time()
     }
 
-    /// Up to which time frames may be delivered: no tap can come up with an earlier one. Loss is worse than disorder,
-    /// so a ring that fills up is emptied regardless.
-    fn horizon(&self) -> u64 {
+    /// Up to which time frames may be delivered because no tap can come up with an earlier one, and from which time on a
+    /// frame's time means nothing. Loss is worse than disorder, so a ring that fills up is emptied regardless.
+    fn horizon(&self) -> (u64, u64) {
         let now = now_ns();
-        if self.stopping.is_some() && self.taps.values().all(|armed| armed.last_call <= Some(Instant::now()))
-        {
-            u64::MAX
-        } else if self.taps.len() < 2 || self.taps.values().any(|armed| armed.tap.source.is_pressed()) {
-            now.saturating_add(nanoseconds(AHEAD))
+        let has_all_come = self.stopping.is_some()
+            && self.taps.values().all(|armed| armed.last_call <= Some(Instant::now()));
+        let is_pressed = || self.taps.values().any(|armed| armed.tap.source.is_pressed());
+        let horizon = if has_all_come || self.taps.len() < 2 || is_pressed() {
+            u64::MAX - 1
         } else {
             now.saturating_sub(nanoseconds(HAND_OVER))
-        }
+        };
+        (horizon, now.saturating_add(nanoseconds(AHEAD)))
     }
 
     fn deliver_tap(&mut self, number: usize, until: u64) -> ControlFlow<Break> {
-        let Self { taps, sink, delivered, bytes, limits, .. } = self;
+        let Self { taps, sink, delivered, bytes, limits, left_in_turn, .. } = self;
         let Some(Armed { tap, totals, .. }) = taps.get_mut(&number) else { return ControlFlow::Continue(()) };
         if sink.is_full() {
             return ControlFlow::Break(Break::FileFull);
@@ -377,9 +407,10 @@ impl<S: Sink> Session<S> {
             totals.lost += lost;
             *delivered += 1;
             *bytes += frame.len() as u64;
+            *left_in_turn = left_in_turn.saturating_sub(1);
             if *delivered >= limit {
                 broken = Some(Break::PacketLimit);
-            } else if !sink.is_full() {
+            } else if *left_in_turn > 0 && !sink.is_full() {
                 return ControlFlow::Continue(());
             }
             ControlFlow::Break(())

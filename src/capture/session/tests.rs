@@ -15,11 +15,12 @@ use crate::model::{Counters, Direction, Frame, Link, LinkKind, MediaType};
 use crate::sys::netns::Namespace;
 use crate::sys::{FrameSource, FrameVisitor, SourceCounters};
 
-/// Frames that are all there from the start.
+/// Frames that are all there from the start, or never end until the gate is closed.
 struct Script {
     descriptor: OwnedFd,
     frames: VecDeque<(u64, u64)>,
     counters: SourceCounters,
+    is_endless: bool,
 }
 
 impl FrameSource for Script {
@@ -28,11 +29,15 @@ impl FrameSource for Script {
     }
 
     fn next_time(&mut self) -> Option<u64> {
+        if self.is_endless && self.frames.is_empty() {
+            self.frames.push_back((now_ns(), 0));
+        }
         self.frames.front().map(|(time, _)| *time)
     }
 
     fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
-        while let Some((time, lost)) = self.frames.pop_front_if(|(time, _)| *time <= until) {
+        while self.next_time().is_some_and(|time| time <= until) {
+            let Some((time, lost)) = self.frames.pop_front() else { break };
             each(&Frame::whole(&[0; 10], 10, time, Direction::Out), lost)?;
         }
         ControlFlow::Continue(())
@@ -42,7 +47,9 @@ impl FrameSource for Script {
         false
     }
 
-    fn close_gate(&mut self) {}
+    fn close_gate(&mut self) {
+        self.is_endless = false;
+    }
 
     fn interface_exists(&self) -> bool {
         true
@@ -115,6 +122,14 @@ impl Sink for Recorder {
     }
 }
 
+fn endless_tap() -> OpenTap {
+    let mut tap = tap("flood", Place::Container, &[]);
+    let descriptor = EventFd::from_flags(EfdFlags::empty()).unwrap().into();
+    let counters = SourceCounters::default();
+    tap.source = Box::new(Script { descriptor, frames: VecDeque::new(), counters, is_endless: true });
+    tap
+}
+
 fn tap(name: &str, place: Place, frames: &[(u64, u64)]) -> OpenTap {
     let link = Link {
         index: 2.try_into().unwrap(),
@@ -136,6 +151,7 @@ fn tap(name: &str, place: Place, frames: &[(u64, u64)]) -> OpenTap {
         descriptor: EventFd::from_flags(EfdFlags::empty()).unwrap().into(),
         frames: frames.iter().copied().collect(),
         counters: SourceCounters { passed: frames.len() as u64 + lost, lost },
+        is_endless: false,
     };
     let namespace = Namespace::current().unwrap();
     let spec = TapSpec { place, name: name.to_owned(), description: String::new(), link, namespace };
@@ -231,4 +247,29 @@ fn taps_come_and_go_while_it_runs() {
     assert!(matches!(outcome.reason, StopReason::TapsEnded));
     let totals: Vec<_> = outcome.taps.iter().map(|tap| (tap.name.as_str(), tap.totals.delivered)).collect();
     assert_eq!(totals, [("a", 1), ("b", 1)]);
+}
+
+#[test]
+fn a_flood_starves_neither_limits_nor_commands_even_while_files_turn() {
+    for full_at in [None, Some(1000)] {
+        let limits = Limits { duration: Some(Duration::from_millis(50)), ..Limits::default() };
+        let begin = Instant::now();
+        let (reason, _) = run(full_at, limits, vec![endless_tap()]);
+        assert!(matches!(reason, StopReason::Duration));
+        assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    }
+}
+
+#[test]
+fn frames_of_a_clock_that_was_set_back_since_are_not_held_back() {
+    let ahead = now_ns() + 3_600_000_000_000;
+    let taps =
+        || vec![tap("a", Place::Container, &[(ahead, 0)]), tap("b", Place::Container, &[(ahead + 1, 0)])];
+    for count in [1, 2] {
+        let limits = Limits { packets: Some(count as u64), ..Limits::default() };
+        let begin = Instant::now();
+        let (reason, _) = run(None, limits, taps().into_iter().take(count).collect());
+        assert!(matches!(reason, StopReason::Packets));
+        assert!(begin.elapsed() < Duration::from_secs(5));
+    }
 }

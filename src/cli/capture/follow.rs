@@ -1,32 +1,65 @@
 //! Keeps the taps in step with the host while a capture runs: containers that start join, those that end leave.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
-use crate::capture::{Changes, Command, Controls, Ground, OpenTap, Plan, TapKey, TapSpec, changes, plan};
-use crate::discovery::engine::Engines;
-use crate::discovery::{Occurrence, Watch, names};
-use crate::model::{Container, NetworkMode, Selector};
+use tokio::time::{sleep, timeout};
 
-use super::{events, setup::Setup};
+use crate::capture::{
+    Changes, Command, Controls, Ground, OpenTap, Place, Plan, TapKey, TapSpec, changes, plan,
+};
 use crate::cli::{
     look::{self, Look},
     select::{self, Ended, Selection},
     terminal,
 };
+use crate::discovery::engine::{Address, Engines};
+use crate::discovery::{Occurrence, Watch, names};
+use crate::model::{Container, NetworkMode, Selector};
+
+use super::{events, setup::Setup};
+
+/// How soon an engine that did not answer is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A tap that is open.
+struct Heard {
+    name: String,
+    buffer_bytes: usize,
+}
 
 /// Who is listened to: the selection, and the taps it has led to.
 pub(super) struct Audience<'a> {
     setup: &'a Setup,
     engines: Engines,
-    heard: BTreeMap<TapKey, String>,
+    /// As typed at first; then a word means the container it meant at the beginning, and no other.
+    selectors: Vec<Selector>,
+    heard: BTreeMap<TapKey, Heard>,
     /// Names of containers that were of the selection at some time.
     heard_before: BTreeSet<String>,
+    /// The last look with every engine.
     look: Option<Look>,
+    /// Engines that have answered at some time.
+    answered: BTreeSet<Address>,
+    /// Whether one of those did not answer the last time.
+    is_blind: bool,
 }
 
 impl<'a> Audience<'a> {
     pub(super) fn new(setup: &'a Setup, engines: Engines) -> Self {
-        Self { setup, engines, heard: BTreeMap::new(), heard_before: BTreeSet::new(), look: None }
+        Self {
+            setup,
+            engines,
+            selectors: setup.selectors.clone(),
+            heard: BTreeMap::new(),
+            heard_before: BTreeSet::new(),
+            look: None,
+            answered: BTreeSet::new(),
+            is_blind: false,
+        }
     }
 
     /// The taps to begin with. Here a word that means nothing is a mistake.
@@ -53,7 +86,8 @@ impl<'a> Audience<'a> {
             );
         }
         self.heard_before.extend(selection.containers.iter().map(|container| container.name.clone()));
-        self.look = Some(look);
+        self.selectors = self.selectors.iter().map(|selector| pinned(selector, &look)).collect();
+        self.keep(look);
         Ok(plan)
     }
 
@@ -61,27 +95,54 @@ impl<'a> Audience<'a> {
     fn named_in_host_mode(&self, selection: &Selection<'_>) -> Option<String> {
         let is_named = |container: &&&Container| {
             let naming = |selector: &&Selector| matches!(selector, Selector::Word(_) | Selector::Id(_));
-            self.setup.selectors.iter().filter(naming).any(|selector| selector.matches(container))
+            self.selectors.iter().filter(naming).any(|selector| selector.matches(container))
         };
         let mut in_host_mode =
             selection.containers.iter().filter(|container| container.mode == NetworkMode::Host);
         in_host_mode.find(is_named).map(|container| container.name.clone())
     }
 
-    /// These are open now.
-    pub(super) fn hears<'t>(&mut self, specs: impl Iterator<Item = &'t TapSpec>) {
-        self.heard.extend(specs.map(|spec| (spec.key(), spec.name.clone())));
+    /// Opens these taps and takes note of them. What has gone since the look is left out; if nothing else is left and
+    /// nothing more will come, that is a failure after all.
+    pub(super) fn open(&mut self, specs: Vec<TapSpec>) -> anyhow::Result<Vec<OpenTap>> {
+        let (mut taps, mut gone) = (Vec::new(), None);
+        for opened in self.open_each(specs) {
+            match opened {
+                Ok(tap) => taps.push(tap),
+                Err((_, error)) if error.is_gone() => gone = Some(error),
+                Err((_, error)) => return Err(error.into()),
+            }
+        }
+        match gone {
+            Some(error) if taps.is_empty() && !self.setup.follow => Err(error.into()),
+            _ => Ok(taps),
+        }
+    }
+
+    fn open_each(
+        &mut self,
+        specs: Vec<TapSpec>,
+    ) -> Vec<Result<OpenTap, (String, crate::capture::OpenError)>> {
+        let spent = self.heard.values().map(|heard| heard.buffer_bytes).sum();
+        let options = self.setup.tap_options(specs.len(), spent);
+        let open = |spec: TapSpec| {
+            let (key, name) = (spec.key(), spec.name.clone());
+            let tap = OpenTap::open(spec, &options).map_err(|error| (name.clone(), error))?;
+            self.heard.insert(key, Heard { name, buffer_bytes: options.buffer_bytes });
+            Ok(tap)
+        };
+        specs.into_iter().map(open).collect()
     }
 
     /// Names of the taps, in order.
     pub(super) fn tap_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.heard.values().map(String::as_str).collect();
+        let mut names: Vec<&str> = self.heard.values().map(|heard| heard.name.as_str()).collect();
         names.sort_unstable();
         names
     }
 
     /// Names of the addresses there are.
-    pub(super) fn names(&self) -> Vec<(std::net::IpAddr, String)> {
+    pub(super) fn names(&self) -> Vec<(IpAddr, String)> {
         self.look.as_ref().map(|look| names(&look.topology)).unwrap_or_default()
     }
 
@@ -91,7 +152,7 @@ impl<'a> Audience<'a> {
         let known = containers.iter().find(|known| known.id == id);
         match known {
             Some(known) => {
-                let is_selected = self.setup.selectors.iter().any(|selector| selector.matches(known));
+                let is_selected = self.selectors.iter().any(|selector| selector.matches(known));
                 is_selected.then(|| known.name.clone())
             }
             // Removed by now: only its name is left to go by.
@@ -102,12 +163,29 @@ impl<'a> Audience<'a> {
     /// Another look; answers with what has changed.
     async fn again(&mut self) -> anyhow::Result<Changes> {
         let look = look::look(&self.engines).await?;
+        self.is_blind = look.silent.iter().any(|engine| self.answered.contains(engine));
         // A word that means nothing now is a container that is between two lives.
         let selection = self.selection(&look, Ended::Excluded, |_| true)?;
         let wanted = plan_for(&selection, self.setup, &look.ground).taps;
-        self.heard_before.extend(selection.containers.iter().map(|container| container.name.clone()));
+        let heard = self.heard.iter().map(|(key, heard)| (*key, heard.name.clone())).collect();
+        let mut changes = changes(&heard, wanted);
+        // An engine renames the interface it has moved into a container before it brings it up: a tap that is opened
+        // in between would keep the old name.
+        changes.opened.retain(|spec| spec.link.up || spec.place != Place::Container);
+        if self.is_blind {
+            // An engine that did not answer has not said that its containers are gone.
+            changes.ended.retain(|key| !look.ground.has(key));
+        } else {
+            self.heard_before.extend(selection.containers.iter().map(|container| container.name.clone()));
+            self.keep(look);
+        }
+        Ok(changes)
+    }
+
+    fn keep(&mut self, look: Look) {
+        let answered = self.engines.addresses().iter().filter(|engine| !look.silent.contains(engine));
+        self.answered.extend(answered.cloned());
         self.look = Some(look);
-        Ok(changes(&self.heard, wanted))
     }
 
     /// What the words select, leaving out those whose error is forgiven.
@@ -118,7 +196,7 @@ impl<'a> Audience<'a> {
         forgiven: impl Fn(&select::Error) -> bool,
     ) -> Result<Selection<'l>, select::Error> {
         let mut selection = Selection::default();
-        for selector in &self.setup.selectors {
+        for selector in &self.selectors {
             let word = std::slice::from_ref(selector);
             match select::select(&look.topology, word, ended, look::namespace_of) {
                 Ok(found) => selection.add(found),
@@ -127,6 +205,22 @@ impl<'a> Audience<'a> {
             }
         }
         Ok(selection)
+    }
+}
+
+/// The selector that means, from now on, just what this one means at the moment: the name, where a word is one, whoever
+/// bears it later; else the one container whose id begins so.
+fn pinned(selector: &Selector, look: &Look) -> Selector {
+    let containers = &look.topology.containers;
+    match selector {
+        Selector::Word(word) if containers.iter().any(|container| container.name == *word) => {
+            Selector::ExactName(word.clone())
+        }
+        Selector::Word(prefix) | Selector::Id(prefix) => {
+            let found = containers.iter().find(|container| container.id.starts_with(prefix.as_str()));
+            found.map_or_else(|| selector.clone(), |container| Selector::Id(container.id.clone()))
+        }
+        other => other.clone(),
     }
 }
 
@@ -146,13 +240,19 @@ impl<'a> Follower<'a> {
         Self { watch, audience, controls }
     }
 
-    /// Waits for something to happen, and does what follows from it. Cancelled and called again as often as one likes.
+    /// Waits for something to happen, and does what follows from it.
     pub(super) async fn step(&mut self) {
         let Some(watch) = &mut self.watch else { return std::future::pending().await };
-        let Some(burst) = watch.settled().await else {
+        let burst = if self.audience.is_blind {
+            timeout(RETRY, watch.settled()).await.unwrap_or_else(|_| Some(Vec::new()))
+        } else {
+            watch.settled().await
+        };
+        let Some(burst) = burst else {
             self.watch = None;
             return;
         };
+        let begin = Instant::now();
         // Looking first: an event may be the first to speak of a container, and by its id alone.
         if let Err(error) = self.keep_in_step().await {
             terminal::warn(&format!("containers that start now may be missed: {error:#}"));
@@ -160,6 +260,8 @@ impl<'a> Follower<'a> {
         for occurrence in burst {
             self.tell(occurrence);
         }
+        // On a host that never stands still, looking takes half of the time at most.
+        sleep(begin.elapsed()).await;
     }
 
     fn tell(&self, occurrence: Occurrence) {
@@ -186,16 +288,11 @@ impl<'a> Follower<'a> {
             self.audience.heard.remove(&key);
             self.controls.send(Command::End(key));
         }
-        let options = self.audience.setup.tap_options(self.audience.heard.len() + changes.opened.len());
-        for spec in changes.opened {
-            let (key, name) = (spec.key(), spec.name.clone());
-            match OpenTap::open(spec, &options) {
-                Ok(tap) => {
-                    self.audience.heard.insert(key, name);
-                    self.controls.send(Command::Arm(Box::new(tap)));
-                }
+        for opened in self.audience.open_each(changes.opened) {
+            match opened {
+                Ok(tap) => self.controls.send(Command::Arm(Box::new(tap))),
                 // Gone again before it could be opened; if not, the next change tries again.
-                Err(error) => self.controls.send(Command::Note(events::not_heard(&name, &error))),
+                Err((name, error)) => self.controls.send(Command::Note(events::not_heard(&name, &error))),
             }
         }
         Ok(())

@@ -9,7 +9,15 @@ mod lines;
 mod setup;
 mod told;
 
-use std::{fs::File, io::Write, net::IpAddr, process::ExitCode, sync::Arc, thread};
+use std::{
+    fs::File,
+    io::{self, Write},
+    net::IpAddr,
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use tokio::{
@@ -17,7 +25,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink, TapSpec};
+use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink};
 use crate::discovery::Watch;
 use crate::sys::{self, Capability};
 
@@ -26,7 +34,7 @@ use self::{
     lines::LineSink,
     setup::Setup,
 };
-use super::{capture_args::CaptureArgs, look, terminal};
+use super::{capture_args::CaptureArgs, exit, look, terminal};
 
 /// What opening taps takes, and reading who is who: the rest is given up before anything else happens.
 const NEEDED: [Capability; 7] = [
@@ -39,6 +47,9 @@ const NEEDED: [Capability; 7] = [
     Capability::CAP_DAC_OVERRIDE,
 ];
 
+/// A further signal within that time is the same one, sent to a whole group of processes, say.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     // Taken before anything else could be open under that number.
     let ready = args.ready_fd.map(sys::inherited_file).transpose().context("taking --ready-fd")?;
@@ -47,43 +58,46 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     sys::keep_only(&NEEDED).context("giving up the capabilities that capturing does not need")?;
     sys::netns::raise_open_file_limit()?;
 
-    let mut signals = Signals::new()?;
     // Watching begins before looking, so that nothing falls between.
     let engines = look::engines();
     let watch = if args.no_follow { None } else { Some(Watch::start(&engines)?) };
     let mut audience = Audience::new(&setup, engines);
     let first = audience.first().await?;
     first.notes.iter().for_each(|note| terminal::warn(note));
-    let taps = open(first.taps, &setup)?;
-    audience.hears(taps.iter().map(|tap| &tap.spec));
-
+    let taps = audience.open(first.taps)?;
+    let names = audience.names();
+    let (running, mut ended) = match &setup.savefile {
+        Some(options) => start(SavefileSink::create(options.clone())?, taps, &setup, &names)?,
+        None => start(LineSink::new(&args.print), taps, &setup, &names)?,
+    };
     if watch.is_none() {
         sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
-    let names = audience.names();
-    let (running, mut ended) = match &setup.savefile {
-        Some(options) => start(SavefileSink::create(options.clone())?, taps, &setup, names)?,
-        None => start(LineSink::new(&args.print), taps, &setup, names)?,
-    };
+    // Not before: a FIFO that nobody reads blocks its opening, and then a signal should simply end us.
+    let mut signals = Signals::new()?;
     tell_ready(&args, &audience, ready)?;
     let live = told::Live::start(&args, running.progress);
     let controls = running.controls;
     let mut follower = Follower::new(watch, audience, controls.clone());
+    let mut asked_to_stop: Option<Instant> = None;
     let outcome = loop {
         tokio::select! {
             outcome = &mut ended => break outcome.context("waiting for the capture")?,
-            () = signals.stop() => controls.send(Command::Stop),
-            () = follower.step() => {}
+            () = signals.stop() => match asked_to_stop {
+                None => {
+                    asked_to_stop = Some(Instant::now());
+                    controls.send(Command::Stop);
+                }
+                // Asked again: whoever should read our output does not, so it cannot be ended.
+                Some(first) if first.elapsed() > PATIENCE => return Ok(ExitCode::from(exit::INTERRUPTED)),
+                Some(_) => {}
+            },
+            () = follower.step(), if asked_to_stop.is_none() => {}
         }
     };
     drop(live);
     told::summary(&args, &outcome);
     told::verdict(&args, outcome)
-}
-
-fn open(specs: Vec<TapSpec>, setup: &Setup) -> anyhow::Result<Vec<OpenTap>> {
-    let options = setup.tap_options(specs.len());
-    Ok(specs.into_iter().map(|spec| OpenTap::open(spec, &options)).collect::<Result<_, _>>()?)
 }
 
 /// A capture on its way.
@@ -92,15 +106,16 @@ struct Running {
     progress: Arc<Progress>,
 }
 
-/// Starts the thread that reads frames. It parses what strangers sent and writes files, and can do nothing else.
+/// Starts the thread that reads frames: it handles what strangers sent, and so gives up every capability but what
+/// making files takes.
 fn start<S: Sink + 'static>(
     sink: S,
     taps: Vec<OpenTap>,
     setup: &Setup,
-    names: Vec<(IpAddr, String)>,
+    names: &[(IpAddr, String)],
 ) -> anyhow::Result<(Running, oneshot::Receiver<Outcome>)> {
-    let (session, controls) = Session::new(sink, setup.limits, taps).map_err(told::failure)?;
-    controls.send(Command::Names(names));
+    let (mut session, controls) = Session::new(sink, setup.limits, taps).map_err(told::failure)?;
+    session.learn(names).map_err(told::failure)?;
     let progress = session.progress();
     let (tell, ended) = oneshot::channel();
     let kept = setup.writer_capabilities();
@@ -122,7 +137,11 @@ fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>, ready: Option<File>) 
         told::listening(audience);
     }
     let Some(mut ready) = ready else { return Ok(()) };
-    ready.write_all(b"ready\n").context("writing to the descriptor of --ready-fd")
+    match ready.write_all(b"ready\n") {
+        // Nobody waits for it any more.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("writing to the descriptor of --ready-fd"),
+    }
 }
 
 /// The signals that end a capture in good order.

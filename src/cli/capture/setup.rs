@@ -17,7 +17,7 @@ use crate::cli::units::Bytes;
 
 /// Enough for the headers up to TCP's, with VLAN tags, IPv6 extensions and a tunnel on the way.
 const HEADERS_SNAPLEN: u32 = 160;
-/// All rings together, unless `-B` says otherwise for each.
+/// What the rings share, unless `-B` says otherwise for each; past it every further one has the smallest size.
 const RING_BUDGET: usize = 256 << 20;
 const LARGEST_RING: usize = 32 << 20;
 const SMALLEST_RING: usize = 2 << 20;
@@ -73,9 +73,9 @@ impl Setup {
         })
     }
 
-    /// How each of that many taps is opened.
-    pub(super) fn tap_options(&self, taps: usize) -> TapOptions {
-        let share = (RING_BUDGET / taps.max(1)).clamp(SMALLEST_RING, LARGEST_RING);
+    /// How each of that many further taps is opened when the rings of the others take up so many bytes.
+    pub(super) fn tap_options(&self, taps: usize, spent: usize) -> TapOptions {
+        let share = (RING_BUDGET.saturating_sub(spent) / taps.max(1)).clamp(SMALLEST_RING, LARGEST_RING);
         TapOptions {
             engine: self.engine,
             snaplen: self.snaplen,

@@ -6,7 +6,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 const PLAIN_PORT: u16 = 2375;
 
 /// The place an engine listens at.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// A Unix socket.
     Unix(PathBuf),

@@ -27,6 +27,8 @@ pub struct Answers {
     pub networks: Vec<EngineNetwork>,
     /// What could not be learnt and why, in sentences for the user.
     pub warnings: Vec<String>,
+    /// Engines that were asked and did not answer: of their containers nothing is known.
+    pub silent: Vec<Address>,
 }
 
 impl Engines {
@@ -58,6 +60,7 @@ impl Engines {
             all.containers.extend(answers.containers.into_iter().filter(|c| known.insert(c.id.clone())));
             all.networks.extend(answers.networks);
             all.warnings.extend(answers.warnings);
+            all.silent.extend(answers.silent);
         }
         all
     }

@@ -57,7 +57,11 @@ impl Kind {
 /// Everything about all its containers, or a warning why not.
 pub(super) async fn containers(address: &Address, granted: Duration) -> Answers {
     let answers = list(&Client::new(address, granted)).await;
-    answers.unwrap_or_else(|error| Answers { warnings: vec![error.warning()], ..Answers::default() })
+    answers.unwrap_or_else(|error| Answers {
+        warnings: vec![error.warning()],
+        silent: vec![address.clone()],
+        ..Answers::default()
+    })
 }
 
 /// The list of containers is what matters; anything else that fails is a warning.
@@ -77,7 +81,7 @@ async fn list(client: &Client) -> Result<Answers, Error> {
     for container in &mut containers {
         keep_what_holds_here(container, client.address());
     }
-    Ok(Answers { containers, networks: networks.into_list(), warnings })
+    Ok(Answers { containers, networks: networks.into_list(), warnings, silent: Vec::new() })
 }
 
 /// Podman's own list of containers; nothing of Docker.

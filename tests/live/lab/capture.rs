@@ -72,7 +72,16 @@ impl Capture {
     #[track_caller]
     fn into_file(file: &Path, folder: TempDir, selection: &[&str], options: &[&str]) -> Self {
         let file = file.to_str().expect("a path in text");
-        Self::start(&[selection, &["-w", file], options].concat(), folder, Stdio::null())
+        Self::start(&[selection, &["-w", file], options].concat(), folder, Stdio::null(), None)
+    }
+
+    /// Captures the selection, with the engine asked at that socket.
+    #[track_caller]
+    pub(crate) fn asking(socket: &Path, selection: &[&str], options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let file = folder.path().join(FILE);
+        let file = file.to_str().expect("a path in text");
+        Self::start(&[selection, &["-w", file], options].concat(), folder, Stdio::null(), Some(socket))
     }
 
     /// Captures the selection to standard output, which is returned as well.
@@ -80,7 +89,7 @@ impl Capture {
     pub(crate) fn piped(selection: &[&str], options: &[&str]) -> (Self, ChildStdout) {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let line = [selection, &["-w", "-"], options].concat();
-        let mut capture = Self::start(&line, folder, Stdio::piped());
+        let mut capture = Self::start(&line, folder, Stdio::piped(), None);
         let stdout = capture.child.stdout.take().expect("stdout is piped");
         (capture, stdout)
     }
@@ -88,9 +97,13 @@ impl Capture {
     /// Runs `pcapsule capture LINE`. The ready line comes through a pipe in standard input's place: the one descriptor
     /// besides output that a child gets without further ado.
     #[track_caller]
-    fn start(line: &[&str], folder: TempDir, stdout: Stdio) -> Self {
+    fn start(line: &[&str], folder: TempDir, stdout: Stdio, engine: Option<&Path>) -> Self {
         let (ready, armed) = io::pipe().expect("a pipe");
-        let mut child = Command::new(PCAPSULE)
+        let mut command = Command::new(PCAPSULE);
+        if let Some(socket) = engine {
+            command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        }
+        let mut child = command
             // The command line goes into the file; where this build lies need not.
             .arg0("pcapsule")
             .args(["capture", "--ready-fd", "0"])
