@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, net::IpAddr, path::Path};
 
-use crate::model::{Container, Link, LinkIndex, LinkName, NamespaceId};
-use crate::report::{Inspection, NameResolution, Route};
-use crate::sys::netlink::{self, Netlink, RouteKind};
+use crate::model::{Container, HostSide, Link, LinkIndex, LinkName, Mac, NamespaceId};
+use crate::report::{Forwarding, Inspection, NameResolution, Neighbour, Route};
+use crate::sys::netlink::{self, ForwardingEntry, ForwardingOrigin, NeighbourState, Netlink, RouteKind};
 use crate::sys::netns::Namespace;
 use crate::sys::{read_inside, sysctl};
 
@@ -41,17 +41,19 @@ pub(super) async fn inspection<'a>(
         topology: &look.topology,
         container,
         routes: Vec::new(),
+        neighbours: Vec::new(),
+        forwarding: forwarding(look, container).await,
         names: NameResolution::default(),
         sysctls: BTreeMap::new(),
         uplink: uplink(look).await,
     };
     if let Some((id, namespace)) = held {
-        match routes(namespace, links(look, id)).await {
-            Ok(routes) => found.routes = routes,
-            Err(error) => note("routes", &error),
+        match tables(namespace, links(look, id)).await {
+            Ok((routes, neighbours)) => (found.routes, found.neighbours) = (routes, neighbours),
+            Err(error) => note("routes and neighbours", &error),
         }
         let names: Vec<String> =
-            SYSCTLS.iter().map(ToString::to_string).chain(per_link(links(look, id))).collect();
+            SYSCTLS.iter().map(ToString::to_string).chain(per_interface(container)).collect();
         // A setting that this kernel does not have is left out.
         found.sysctls = names
             .into_iter()
@@ -72,8 +74,9 @@ fn links(look: &Look, namespace: NamespaceId) -> &[Link] {
     look.ground.links.get(&namespace).map_or(&[], Vec::as_slice)
 }
 
-fn per_link(links: &[Link]) -> impl Iterator<Item = String> {
-    links.iter().map(|link| format!("net.ipv4.conf.{}.rp_filter", link.name.as_str().replace('.', "/")))
+fn per_interface(container: &Container) -> impl Iterator<Item = String> {
+    let names = container.endpoints.iter().map(|endpoint| endpoint.link.name.as_str().replace('.', "/"));
+    names.map(|name| format!("net.ipv4.conf.{name}.rp_filter"))
 }
 
 async fn uplink(look: &Look) -> Option<LinkName> {
@@ -88,24 +91,77 @@ fn is_default(route: &netlink::Route) -> bool {
     route.table == MAIN_TABLE && route.destination.prefix == 0 && route.kind == RouteKind::Unicast
 }
 
-async fn routes(namespace: &Namespace, links: &[Link]) -> Result<Vec<Route>, netlink::Error> {
-    let routes = Netlink::open_in(namespace)?.routes().await?;
-    Ok(routes.iter().filter(|route| route.table == MAIN_TABLE).flat_map(|route| rows(route, links)).collect())
+async fn tables(
+    namespace: &Namespace,
+    links: &[Link],
+) -> Result<(Vec<Route>, Vec<Neighbour>), netlink::Error> {
+    let mut netlink = Netlink::open_in(namespace)?;
+    let routes = netlink.routes().await?;
+    let routes = routes
+        .iter()
+        .filter(|route| route.table == MAIN_TABLE)
+        .flat_map(|route| rows(route, links))
+        .collect();
+    let is_one = |found: &&netlink::Neighbour| {
+        let address = found.address;
+        !address.is_multicast() && !address.is_loopback() && !address.is_unspecified()
+    };
+    let neighbours = netlink.neighbours().await?;
+    let neighbours = neighbours.iter().filter(is_one).map(|found| Neighbour {
+        address: found.address.to_string(),
+        device: name_of(links, found.link),
+        mac: found.mac.map(|mac| mac.to_string()),
+        state: match found.state {
+            NeighbourState::Incomplete => "incomplete".to_owned(),
+            NeighbourState::Known => "known".to_owned(),
+            NeighbourState::Failed => "failed".to_owned(),
+            NeighbourState::Permanent => "permanent".to_owned(),
+            NeighbourState::Other(number) => number.to_string(),
+        },
+    });
+    Ok((routes, neighbours.collect()))
+}
+
+/// What the host's bridges know of the container's ports; nothing where they cannot be asked.
+async fn forwarding(look: &Look, container: &Container) -> Vec<Forwarding> {
+    let Ok(mut netlink) = Netlink::open() else { return Vec::new() };
+    let entries = netlink.forwarding().await.unwrap_or_default();
+    let is_port = |index: LinkIndex| {
+        container.endpoints.iter().any(|endpoint| match &endpoint.host_side {
+            HostSide::Pair { index: port, namespace, .. } => {
+                *port == index && Some(*namespace) == look.topology.host
+            }
+            _ => false,
+        })
+    };
+    let is_unicast = |mac: Mac| mac.bytes()[0] & 1 == 0;
+    let known = entries.iter().filter(|entry| is_port(entry.port) && is_unicast(entry.mac));
+    let row = |entry: &ForwardingEntry| {
+        Some(Forwarding {
+            mac: entry.mac.to_string(),
+            port: name_of(&look.topology.host_links, entry.port),
+            bridge: name_of(&look.topology.host_links, entry.bridge?),
+            origin: match entry.origin {
+                ForwardingOrigin::Learned => "learned".to_owned(),
+                ForwardingOrigin::Permanent => "permanent".to_owned(),
+            },
+        })
+    };
+    known.filter_map(row).collect()
+}
+
+fn name_of(links: &[Link], index: LinkIndex) -> String {
+    let link = links.iter().find(|link| link.index == index);
+    link.map_or_else(|| format!("if{index}"), |link| link.name.to_string())
 }
 
 fn rows(route: &netlink::Route, links: &[Link]) -> Vec<Route> {
     let destination =
         if route.destination.prefix == 0 { "default".to_owned() } else { route.destination.to_string() };
-    let name = |index: LinkIndex| {
-        links
-            .iter()
-            .find(|link| link.index == index)
-            .map_or_else(|| format!("if{index}"), |link| link.name.to_string())
-    };
     let row = |gateway: Option<IpAddr>, device: Option<LinkIndex>| Route {
         destination: destination.clone(),
         gateway: gateway.map(|gateway| gateway.to_string()),
-        device: device.map(name).unwrap_or_default(),
+        device: device.map(|index| name_of(links, index)).unwrap_or_default(),
         source: route.source.map(|source| source.to_string()),
         metric: (route.metric > 0).then_some(route.metric),
     };

@@ -19,6 +19,10 @@ pub struct Inspection<'a> {
     pub container: &'a Container,
     /// The routes of its namespace, in the kernel's order.
     pub routes: Vec<Route>,
+    /// The neighbours its namespace knows.
+    pub neighbours: Vec<Neighbour>,
+    /// What the bridges know of the ports it is behind.
+    pub forwarding: Vec<Forwarding>,
     /// How it resolves names.
     pub names: NameResolution,
     /// Settings of its namespace by their names, as `net.ipv4.ip_forward`.
@@ -59,6 +63,45 @@ impl Route {
     }
 }
 
+/// A neighbour, in the words of `ip neigh`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Neighbour {
+    /// Its address.
+    pub address: String,
+    /// The interface it is behind.
+    pub device: String,
+    /// Its hardware address, once known.
+    pub mac: Option<String>,
+    /// `known`, `incomplete`, `failed`, `permanent`, or the kernel's number.
+    pub state: String,
+}
+
+impl Neighbour {
+    fn text(&self) -> String {
+        let mac = self.mac.as_deref().map(|mac| format!(" lladdr {mac}")).unwrap_or_default();
+        format!("{} dev {}{mac} {}", self.address, self.device, self.state)
+    }
+}
+
+/// Behind which port a bridge takes a hardware address to be, in the words of `bridge fdb`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Forwarding {
+    /// The hardware address.
+    pub mac: String,
+    /// The port.
+    pub port: String,
+    /// The bridge.
+    pub bridge: String,
+    /// `learned`, or `permanent` for the port's own and what was set by hand.
+    pub origin: String,
+}
+
+impl Forwarding {
+    fn text(&self) -> String {
+        format!("{} dev {} master {} {}", self.mac, self.port, self.bridge, self.origin)
+    }
+}
+
 /// What stands in the container's /etc/resolv.conf (resolv.conf(5)) and /etc/hosts (hosts(5)).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NameResolution {
@@ -87,6 +130,8 @@ pub fn inspection(inspection: &Inspection<'_>, layout: Layout, out: &mut impl io
     }
     counters(inspection, layout, out)?;
     section(layout, "routes", inspection.routes.iter().map(Route::text), out)?;
+    section(layout, "neighbours", inspection.neighbours.iter().map(Neighbour::text), out)?;
+    section(layout, "bridge forwarding", inspection.forwarding.iter().map(Forwarding::text), out)?;
     section(layout, "dns", name_resolution(&inspection.names), out)?;
     let sysctls = inspection.sysctls.iter().map(|(name, value)| format!("{name} = {value}"));
     section(layout, "sysctls", sysctls, out)
@@ -222,6 +267,18 @@ pub(super) mod tests {
             topology,
             container: fixture::container(topology, name),
             routes: vec![route("default", Some("172.17.0.1")), route("172.17.0.0/16", None)],
+            neighbours: vec![Neighbour {
+                address: "172.17.0.1".to_owned(),
+                device: "eth0".to_owned(),
+                mac: Some("02:42:ac:11:00:01".to_owned()),
+                state: "known".to_owned(),
+            }],
+            forwarding: vec![Forwarding {
+                mac: "02:42:ac:11:00:02".to_owned(),
+                port: "veth1a2b".to_owned(),
+                bridge: "docker0".to_owned(),
+                origin: "learned".to_owned(),
+            }],
             names: NameResolution {
                 nameservers: vec!["127.0.0.11".into()],
                 hosts: vec!["172.17.0.2 web".into()],

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::discovery::Topology;
 use crate::model::LinkName;
 
-use super::inspect::{Inspection, NameResolution, Route};
+use super::inspect::{Forwarding, Inspection, NameResolution, Neighbour, Route};
 use super::json::{ContainerJson, Document};
 use super::way;
 
@@ -36,6 +36,8 @@ struct ContainerInspected<'a> {
     /// The hops of each interface, container end first.
     ways: Vec<Vec<String>>,
     routes: &'a [Route],
+    neighbours: &'a [Neighbour],
+    forwarding: &'a [Forwarding],
     dns: &'a NameResolution,
     sysctls: &'a BTreeMap<String, String>,
     uplink: Option<&'a LinkName>,
@@ -48,6 +50,8 @@ impl<'a> ContainerInspected<'a> {
             container: ContainerJson::of(inspection.topology, inspection.container),
             ways: endpoints.iter().map(|endpoint| way::hops(inspection, endpoint)).collect(),
             routes: &inspection.routes,
+            neighbours: &inspection.neighbours,
+            forwarding: &inspection.forwarding,
             dns: &inspection.names,
             sysctls: &inspection.sysctls,
             uplink: inspection.uplink.as_ref(),

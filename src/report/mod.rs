@@ -22,7 +22,7 @@ mod way;
 pub use changes::Changes;
 pub use grid::{Headings, Layout, Width};
 pub use hex_dump::{DumpFrom, HexDump};
-pub use inspect::{Inspection, NameResolution, Route, inspection};
+pub use inspect::{Forwarding, Inspection, NameResolution, Neighbour, Route, inspection};
 pub use inspect_json::inspection_json;
 pub use json::listing_json;
 pub use packet_line::{LineStyle, PacketLines, SequenceNumbers, TimeStyle};
