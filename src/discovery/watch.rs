@@ -10,7 +10,7 @@ use crate::sys::netlink::{self, Changes};
 use super::engine::{EngineEvent, Engines, Events, Notice};
 
 /// A burst of changes is over after so long without another one.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(2);
 /// And no burst lasts longer than that: somebody waits to see it.
 const LONGEST_BURST: Duration = Duration::from_millis(50);
 

@@ -167,6 +167,8 @@ impl<'a> Audience<'a> {
         // A word that means nothing now is a container that is between two lives.
         let selection = self.selection(&look, Ended::Excluded, |_| true)?;
         let wanted = plan_for(&selection, self.setup, &look.ground).taps;
+        let state = |spec: &TapSpec| format!("{}{}", spec.name, if spec.link.up { "" } else { " (down)" });
+        tracing::debug!(wanted = ?wanted.iter().map(state).collect::<Vec<_>>(), "looked again");
         let heard = self.heard.iter().map(|(key, heard)| (*key, heard.name.clone())).collect();
         let mut changes = changes(&heard, wanted);
         // An engine renames the interface it has moved into a container before it brings it up: a tap that is opened
