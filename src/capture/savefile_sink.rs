@@ -66,6 +66,8 @@ pub struct SavefileSink {
     options: SavefileOptions,
     encoder: Encoder,
     output: Output,
+    /// Packets of the present file.
+    packets: u64,
     opened_at: Instant,
     written_at: Instant,
     taps: Vec<Declared>,
@@ -95,6 +97,7 @@ impl SavefileSink {
             options,
             encoder,
             output,
+            packets: 0,
             opened_at: now,
             written_at: now,
             taps: Vec::new(),
@@ -140,6 +143,7 @@ impl SavefileSink {
             tap.id = Some(self.encoder.interface(&tap.interface));
         }
         self.encoder.names(self.names.iter().map(|(ip, name)| (*ip, name.as_str())));
+        self.packets = 0;
         self.opened_at = Instant::now();
     }
 
@@ -172,6 +176,7 @@ impl Sink for SavefileSink {
     fn packet(&mut self, tap: usize, frame: &Frame<'_>, lost: u64) -> Result<(), SinkError> {
         let Some(Declared { id: Some(id), .. }) = self.taps.get(tap) else { return Ok(()) };
         self.encoder.packet(*id, frame, &PacketOptions { drops: lost, ..PacketOptions::default() });
+        self.packets += 1;
         if self.encoder.bytes().len() < WRITE_BYTES { Ok(()) } else { self.write() }
     }
 
@@ -204,9 +209,10 @@ impl Sink for SavefileSink {
         Ok(())
     }
 
+    /// A file holds one packet at least: its headers alone may be larger than the size that was asked for.
     fn is_full(&self) -> bool {
         let size = self.output.written() + self.encoder.bytes().len() as u64;
-        self.options.rotation.file_bytes().is_some_and(|limit| size > limit)
+        self.options.rotation.file_bytes().is_some_and(|limit| self.packets > 0 && size > limit)
     }
 
     fn rotate(&mut self, totals: &[(usize, TapTotals)]) -> Result<(), SinkError> {
@@ -263,3 +269,6 @@ impl From<DestinationError> for SinkError {
         Self::Refused(source)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,19 @@ fn files_by_size_stand_alone_and_hold_each_packet_once() {
 }
 
 #[test]
+fn files_smaller_than_their_headers_hold_a_packet_each() {
+    let Some(cable) = Cable::lay() else { return };
+    // The filter is in the headers of each file, and alone larger than the size.
+    let filter = (7000..7100).map(|port| format!("udp port {port}")).collect::<Vec<_>>().join(" or ");
+    let capture = Capture::of(&[&cable.left_selector()], &["-C", "1k", "-f", &filter]);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).flood(7000, 3, 10);
+    let ended = capture.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let packets = files(ended.folder()).into_iter().map(|file| rows(&file, "udp", &["frame.number"]).len());
+    assert_eq!(packets.collect::<Vec<_>>(), [1, 1, 1]);
+}
+
+#[test]
 fn a_ring_goes_round_in_its_files() {
     let Some(cable) = Cable::lay() else { return };
     for ring in [&["-C", "50k", "-W", "2"][..], &["-C", "50k", "--keep", "2"]] {

@@ -1,0 +1,94 @@
+//! The sink on real files: which frames are in which, and what becomes of old ones.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::*;
+use crate::capture::{Place, RotationOptions};
+use crate::model::{Counters, Direction, Link, LinkKind};
+use crate::savefile::{Reader, Record};
+use crate::sys::netns::Namespace;
+
+/// How that file would be written without any option.
+fn options(pattern: &Path, rotation: RotationOptions) -> SavefileOptions {
+    SavefileOptions {
+        destination: Destination::new(pattern),
+        format: Format::Pcapng,
+        snaplen: 0,
+        section: Section::default(),
+        filter: String::new(),
+        link_layer: LinkLayer::Ethernet,
+        rotation: Rotation::new(pattern, rotation).unwrap(),
+        overwrite: Overwrite::CapturesOnly,
+        reserve: 0,
+        buffering: Buffering::Blocks,
+    }
+}
+
+fn sink(options: SavefileOptions) -> SavefileSink {
+    let mut sink = SavefileSink::create(options).unwrap();
+    let link = Link {
+        index: 2.try_into().unwrap(),
+        name: "eth0".parse().unwrap(),
+        kind: LinkKind::Veth,
+        media: MediaType::Ethernet,
+        mac: None,
+        mtu: 1500,
+        up: true,
+        carrier: true,
+        master: None,
+        lower: None,
+        alias: None,
+        counters: Counters::default(),
+        addresses: Vec::new(),
+    };
+    let namespace = Namespace::current().unwrap();
+    let (name, description) = ("web/eth0".to_owned(), String::new());
+    sink.tap(&TapSpec { place: Place::Container, name, description, link, namespace }).unwrap();
+    sink.settle(Instant::now()).unwrap();
+    sink
+}
+
+/// Gives frames of a kilobyte to the sink as the capture loop does: it rotates whenever the sink is full. The number
+/// that was taken comes with why it ended.
+fn deliver(sink: &mut SavefileSink, frames: u64) -> (u64, Result<(), SinkError>) {
+    for taken in 0..frames {
+        if sink.is_full() {
+            sink.rotate(&[(0, TapTotals::default())]).unwrap();
+            assert!(!sink.is_full(), "a new file takes at least one frame");
+        }
+        if let Err(error) = sink.packet(0, &Frame::whole(&[0; 1000], 1000, taken, Direction::Out), 0) {
+            return (taken, Err(error));
+        }
+    }
+    (frames, Ok(()))
+}
+
+fn packets(file: &Path) -> usize {
+    let mut reader = Reader::new(fs::File::open(file).unwrap()).unwrap();
+    let mut packets = 0;
+    while let Some(record) = reader.next_record().unwrap() {
+        packets += usize::from(matches!(record, Record::Packet(_)));
+    }
+    packets
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_size_below_that_of_the_headers_gives_a_file_a_packet() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = RotationOptions { file_bytes: Some(1), ..RotationOptions::default() };
+    let mut sink = sink(options(&folder.path().join("f"), size));
+    assert!(!sink.is_full(), "there is no packet yet");
+    deliver(&mut sink, 3).1.unwrap();
+    sink.finish().unwrap();
+    let files = files(folder.path());
+    assert_eq!(files.iter().map(|file| packets(file)).collect::<Vec<_>>(), [1, 1, 1], "{files:?}");
+}
