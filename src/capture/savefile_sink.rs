@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     net::IpAddr,
     os::fd::BorrowedFd,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -227,13 +229,7 @@ impl Sink for SavefileSink {
         match self.options.rotation.next(&path, bytes, ended, &Zoned::now()) {
             Next::Complete => return Err(SinkError::Complete),
             Next::File { path, is_reused, removed } => {
-                for old in removed {
-                    std::fs::remove_file(&old).map_err(|source| SinkError::Io {
-                        operation: "removing",
-                        path: old,
-                        source,
-                    })?;
-                }
+                remove(removed)?;
                 if !is_reused {
                     Destination::File(path.clone()).check(self.options.overwrite)?;
                 }
@@ -261,6 +257,19 @@ impl Sink for SavefileSink {
     fn reader(&self) -> Option<BorrowedFd<'_>> {
         self.output.is_pipe().then(|| self.output.descriptor())
     }
+}
+
+/// Removes old files; one that somebody else has removed is as good as removed.
+fn remove(old: Vec<PathBuf>) -> Result<(), SinkError> {
+    for path in old {
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(SinkError::Io { operation: "removing", path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A file that a later turn of the rotation would overwrite.

@@ -1,9 +1,6 @@
 //! The sink on real files: which frames are in which, and what becomes of old ones.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use super::*;
 use crate::capture::{Place, RotationOptions};
@@ -91,4 +88,37 @@ fn a_size_below_that_of_the_headers_gives_a_file_a_packet() {
     sink.finish().unwrap();
     let files = files(folder.path());
     assert_eq!(files.iter().map(|file| packets(file)).collect::<Vec<_>>(), [1, 1, 1], "{files:?}");
+}
+
+#[test]
+fn an_old_file_that_is_gone_already_does_not_end_the_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = RotationOptions { file_bytes: Some(1), keep: Some(2), ..RotationOptions::default() };
+    let mut sink = sink(options(&folder.path().join("f"), ring));
+    deliver(&mut sink, 2).1.unwrap();
+    fs::remove_file(folder.path().join("f")).unwrap();
+    deliver(&mut sink, 2).1.unwrap();
+    sink.finish().unwrap();
+    assert_eq!(files(folder.path()), [folder.path().join("f2"), folder.path().join("f3")]);
+}
+
+#[test]
+fn a_name_that_comes_again_does_not_cost_the_packets_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let period = Some(Duration::from_nanos(1));
+    for (keep, kept) in [(None, 3), (Some(2), 2)] {
+        let by_time = RotationOptions { period, keep, ..RotationOptions::default() };
+        let mut sink = sink(options(&folder.path().join("%Y.pcapng"), by_time));
+        for _ in 0..2 {
+            deliver(&mut sink, 1).1.unwrap();
+            sink.rotate(&[(0, TapTotals::default())]).unwrap();
+        }
+        deliver(&mut sink, 1).1.unwrap();
+        sink.finish().unwrap();
+        let files = files(folder.path());
+        assert_eq!(files.iter().map(|file| packets(file)).collect::<Vec<_>>(), vec![1; kept], "{files:?}");
+        for file in &files {
+            fs::remove_file(file).unwrap();
+        }
+    }
 }
