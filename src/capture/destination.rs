@@ -9,10 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Zoned;
+
 use crate::savefile::{self, Format};
 use crate::sys;
 
-use super::SinkError;
+use super::{Rotation, SinkError};
 
 /// How often the disk is asked for its room, at least.
 const RESERVE_CHECK: Duration = Duration::from_secs(1);
@@ -62,7 +64,16 @@ impl Destination {
         if argument == Path::new("-") { Self::StandardOutput } else { Self::File(argument.to_owned()) }
     }
 
-    /// Whether a savefile may be put there.
+    /// The first file that is written there: a rotation does not write to the name it was given.
+    #[must_use]
+    pub fn first(&self, rotation: &Rotation, now: &Zoned) -> Self {
+        match self {
+            Self::StandardOutput => Self::StandardOutput,
+            Self::File(_) => Self::File(rotation.first_name(now)),
+        }
+    }
+
+    /// Whether a savefile may be put there. Of a rotation it is the [`first`](Self::first) file that counts.
     pub fn check(&self, overwrite: Overwrite) -> Result<(), DestinationError> {
         match self {
             Self::StandardOutput if io::stdout().is_terminal() => Err(DestinationError::Terminal),

@@ -90,7 +90,14 @@ impl SavefileSink {
     pub fn create(mut options: SavefileOptions) -> Result<Self, SinkError> {
         let output = match &options.destination {
             Destination::StandardOutput => Output::standard()?,
-            Destination::File(_) => Output::create(&options.rotation.first(&Zoned::now()), options.reserve)?,
+            Destination::File(_) => {
+                let path = options.rotation.first(&Zoned::now());
+                if options.rotation.rotates() {
+                    // Its name may have the time in it, which has gone on since it was looked at.
+                    Destination::File(path.clone()).check(options.overwrite)?;
+                }
+                Output::create(&path, options.reserve)?
+            }
         };
         let mut encoder = Encoder::new(options.format, options.snaplen);
         encoder.section(&options.section);

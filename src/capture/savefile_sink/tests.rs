@@ -122,3 +122,31 @@ fn a_name_that_comes_again_does_not_cost_the_packets_of_its_file() {
         }
     }
 }
+
+#[test]
+fn the_first_file_of_a_rotation_overwrites_captures_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = RotationOptions { file_bytes: Some(1), count: Some(3), ..RotationOptions::default() };
+    let by_time = RotationOptions { period: Some(Duration::from_hours(1)), ..RotationOptions::default() };
+    for (rotation, pattern, name) in [(ring, "f", "f0"), (by_time, "%%f", "%f")] {
+        let pattern = folder.path().join(pattern);
+        let diary = folder.path().join(name);
+        fs::write(&diary, "dear diary").unwrap();
+        let options = options(&pattern, rotation);
+        let first = options.destination.first(&options.rotation, &Zoned::now());
+        assert!(
+            matches!(first.check(Overwrite::CapturesOnly), Err(DestinationError::NotCapture(path)) if path == diary)
+        );
+        assert!(matches!(SavefileSink::create(options.clone()), Err(SinkError::Refused(_))));
+        assert_eq!(fs::read(&diary).unwrap(), b"dear diary");
+
+        fs::rename(&diary, &pattern).unwrap();
+        let first = options.destination.first(&options.rotation, &Zoned::now());
+        assert!(
+            first.check(Overwrite::CapturesOnly).is_ok(),
+            "nothing is written to the name as it was given"
+        );
+        SavefileSink::create(options).unwrap();
+        assert_eq!(fs::read(&pattern).unwrap(), b"dear diary");
+    }
+}
