@@ -219,7 +219,7 @@ impl Output {
             return Ok(());
         }
         // A disk that does not say how much room it has is written to.
-        match sys::free_bytes(&self.path) {
+        match sys::free_bytes_behind(self.file.as_fd()) {
             Ok((free, _)) if free < self.reserve => {
                 Err(SinkError::Reserve { path: self.path.clone(), free, reserve: self.reserve })
             }
