@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, IsTerminal, Read, Write},
     os::fd::{AsFd, BorrowedFd},
-    os::unix::fs::FileTypeExt,
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -134,16 +134,19 @@ impl Output {
         }
     }
 
-    /// Makes the file, or empties it. `reserve` bytes of its disk are left alone.
+    /// Makes the file, or empties it. `reserve` bytes of its disk are left alone; a file that may not be written for
+    /// that is left as it was.
     pub(super) fn create(path: &Path, reserve: u64) -> Result<Self, SinkError> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-            .map_err(|source| SinkError::Io { operation: "creating", path: path.to_owned(), source })?;
+        let failed = |source| SinkError::Io { operation: "creating", path: path.to_owned(), source };
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
         let output = Self::new(file, path.to_owned(), reserve);
-        output.check_reserve().map(|()| output)
+        if output.is_regular {
+            let metadata = output.file.metadata().map_err(failed)?;
+            // What it holds is room again once it is emptied. st_blocks is in units of 512 bytes: stat(3type).
+            output.check_reserve(metadata.blocks().saturating_mul(512))?;
+            output.file.set_len(0).map_err(failed)?;
+        }
+        Ok(output)
     }
 
     fn new(file: File, path: PathBuf, reserve: u64) -> Self {
@@ -211,20 +214,20 @@ impl Output {
         }
         self.checked_at = Instant::now();
         self.checked_bytes = self.written;
-        self.check_reserve()
+        self.check_reserve(0)
     }
 
-    fn check_reserve(&self) -> Result<(), SinkError> {
+    /// `freed` bytes of the disk are about to be given back.
+    fn check_reserve(&self, freed: u64) -> Result<(), SinkError> {
         if !self.is_regular || self.reserve == 0 {
             return Ok(());
         }
         // A disk that does not say how much room it has is written to.
-        match sys::free_bytes_behind(self.file.as_fd()) {
-            Ok((free, _)) if free < self.reserve => {
-                Err(SinkError::Reserve { path: self.path.clone(), free, reserve: self.reserve })
-            }
-            _ => Ok(()),
+        let Ok((free, _)) = sys::free_bytes_behind(self.file.as_fd()) else { return Ok(()) };
+        if free.saturating_add(freed) >= self.reserve {
+            return Ok(());
         }
+        Err(SinkError::Reserve { path: self.path.clone(), free, reserve: self.reserve })
     }
 }
 
@@ -276,6 +279,26 @@ mod tests {
             check(&Destination::File(folder.path().to_owned())),
             Err(DestinationError::Unreadable { .. })
         ));
+    }
+
+    #[test]
+    fn a_file_refused_for_the_reserve_is_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.pcap");
+        std::fs::write(&path, "an old capture").unwrap();
+        assert!(matches!(Output::create(&path, u64::MAX), Err(SinkError::Reserve { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), b"an old capture");
+        Output::create(&path, 1).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_a_file_holds_counts_as_room_for_its_successor() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut output = Output::create(file.path(), 0).unwrap();
+        output.reserve = sys::free_bytes(file.path()).unwrap().0 + (1 << 40);
+        assert!(output.check_reserve(0).is_err());
+        assert!(output.check_reserve(1 << 41).is_ok());
     }
 
     #[test]
