@@ -74,6 +74,8 @@ pub struct SavefileSink {
     written_at: Instant,
     taps: Vec<Declared>,
     names: BTreeMap<IpAddr, String>,
+    /// Why writing failed when a packet had been taken already, to be told at the next opportunity.
+    failure: Option<SinkError>,
 }
 
 /// A tap and its part in the present file.
@@ -111,6 +113,7 @@ impl SavefileSink {
             written_at: now,
             taps: Vec::new(),
             names: BTreeMap::new(),
+            failure: None,
         })
     }
 
@@ -118,7 +121,7 @@ impl SavefileSink {
         self.written_at = Instant::now();
         let result = self.output.append(self.encoder.bytes(), self.options.format);
         self.encoder.clear();
-        result
+        self.failure.take().map_or(result, Err)
     }
 
     /// The name Wireshark shows for an address is the first one it reads, so a changed name only counts in later files.
@@ -183,10 +186,17 @@ impl Sink for SavefileSink {
     }
 
     fn packet(&mut self, tap: usize, frame: &Frame<'_>, lost: u64) -> Result<(), SinkError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         let Some(Declared { id: Some(id), .. }) = self.taps.get(tap) else { return Ok(()) };
         self.encoder.packet(*id, frame, &PacketOptions { drops: lost, ..PacketOptions::default() });
         self.packets += 1;
-        if self.encoder.bytes().len() < WRITE_BYTES { Ok(()) } else { self.write() }
+        if self.encoder.bytes().len() >= WRITE_BYTES {
+            // This packet was taken, whatever became of it: the failure concerns the next one.
+            self.failure = self.write().err();
+        }
+        Ok(())
     }
 
     fn tap_ended(&mut self, tap: usize, totals: &TapTotals) -> Result<(), SinkError> {
@@ -251,7 +261,8 @@ impl Sink for SavefileSink {
         let is_eager = self.options.buffering == Buffering::Packets || self.output.is_pipe();
         let is_first = self.output.written() == 0;
         let is_old = now.saturating_duration_since(self.written_at) >= WRITE_AGE;
-        if !self.encoder.bytes().is_empty() && (is_eager || is_first || is_old) {
+        let is_due = !self.encoder.bytes().is_empty() && (is_eager || is_first || is_old);
+        if is_due || self.failure.is_some() {
             self.write()?;
         }
         Ok(if self.has_had_its_time() { Settled::RotationDue } else { Settled::Done })
@@ -259,6 +270,10 @@ impl Sink for SavefileSink {
 
     fn finish(&mut self) -> Result<(), SinkError> {
         self.write()
+    }
+
+    fn unwritten(&self) -> u64 {
+        self.output.unwritten()
     }
 
     fn reader(&self) -> Option<BorrowedFd<'_>> {

@@ -150,3 +150,33 @@ fn the_first_file_of_a_rotation_overwrites_captures_only() {
         assert_eq!(fs::read(&pattern).unwrap(), b"dear diary");
     }
 }
+
+#[test]
+fn packets_that_a_full_disk_did_not_take_are_counted() {
+    for format in [Format::Pcapng, Format::Pcap] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        let mut sink = sink(SavefileOptions { format, ..options(&file, RotationOptions::default()) });
+        deliver(&mut sink, 10).1.unwrap();
+        sink.write().unwrap();
+        // As if the next file of a rotation were on a full disk.
+        sink.output = Output::create(Path::new("/dev/full"), 0).unwrap();
+        sink.begin_file();
+        let (taken, ended) = deliver(&mut sink, 1000);
+        assert!(matches!(ended, Err(SinkError::DiskFull { .. })), "{ended:?}");
+        assert!((200..300).contains(&taken), "{taken} make a piece large enough to be written");
+        sink.tap_ended(0, &TapTotals::default()).unwrap();
+        let _ = sink.finish();
+        assert_eq!((packets(&file), sink.unwritten()), (10, taken), "{format:?}");
+    }
+}
+
+#[test]
+fn a_failure_behind_the_last_packet_is_told_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = sink(options(&folder.path().join("f"), RotationOptions::default()));
+    deliver(&mut sink, 10).1.unwrap();
+    sink.failure = Some(SinkError::Complete);
+    assert!(matches!(sink.finish(), Err(SinkError::Complete)));
+    assert_eq!((packets(&folder.path().join("f")), sink.unwritten()), (10, 0));
+}
