@@ -119,7 +119,9 @@ impl SavefileSink {
 
     fn write(&mut self) -> Result<(), SinkError> {
         self.written_at = Instant::now();
-        let result = self.output.append(self.encoder.bytes(), self.options.format);
+        let size = self.output.written() + self.encoder.bytes().len() as u64;
+        let removed = remove(self.options.rotation.outgrown(size));
+        let result = self.output.append(self.encoder.bytes(), self.options.format).and(removed);
         self.encoder.clear();
         self.failure.take().map_or(result, Err)
     }

@@ -180,3 +180,20 @@ fn a_failure_behind_the_last_packet_is_told_at_the_end() {
     assert!(matches!(sink.finish(), Err(SinkError::Complete)));
     assert_eq!((packets(&folder.path().join("f")), sink.unwritten()), (10, 0));
 }
+
+#[test]
+fn old_files_go_while_the_present_one_grows_beyond_the_total() {
+    let folder = tempfile::tempdir().unwrap();
+    let (period, max_total) = (Some(Duration::from_nanos(1)), Some(25_000));
+    let by_time = RotationOptions { period, max_total, ..RotationOptions::default() };
+    let mut sink = sink(options(&folder.path().join("%Y"), by_time));
+    let mut totals = Vec::new();
+    for frames in [10, 10, 5, 10, 30] {
+        deliver(&mut sink, frames).1.unwrap();
+        sink.write().unwrap();
+        totals.push(files(folder.path()).iter().map(|file| packets(file)).sum::<usize>());
+        sink.rotate(&[(0, TapTotals::default())]).unwrap();
+    }
+    // The last one alone is larger than the total: it is not cut short, but the others go.
+    assert_eq!(totals, [10, 20, 15, 15, 30]);
+}
