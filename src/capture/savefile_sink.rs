@@ -141,7 +141,8 @@ impl SavefileSink {
         let statistics = Statistics {
             start_ns: Some(if told.end_ns == 0 { totals.start_ns } else { told.end_ns }),
             end_ns: totals.end_ns,
-            received: Some(passed),
+            // The interface's own count, of what does not match the filter too: nobody told us.
+            received: None,
             dropped: None,
             accepted: Some(passed),
             os_dropped: Some(lost),

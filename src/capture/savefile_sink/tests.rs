@@ -72,6 +72,17 @@ fn packets(file: &Path) -> usize {
     packets
 }
 
+fn statistics(file: &Path) -> Vec<Statistics> {
+    let mut reader = Reader::new(fs::File::open(file).unwrap()).unwrap();
+    let mut found = Vec::new();
+    while let Some(record) = reader.next_record().unwrap() {
+        if let Record::Statistics { statistics, .. } = record {
+            found.push(statistics);
+        }
+    }
+    found
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -196,4 +207,16 @@ fn old_files_go_while_the_present_one_grows_beyond_the_total() {
     }
     // The last one alone is larger than the total: it is not cut short, but the others go.
     assert_eq!(totals, [10, 20, 15, 15, 30]);
+}
+
+#[test]
+fn what_passed_the_filter_is_not_called_what_the_interface_received() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut sink = sink(options(file.path(), RotationOptions::default()));
+    let totals = TapTotals { passed: 7, lost: 2, delivered: 5, start_ns: 1, end_ns: 2 };
+    sink.tap_ended(0, &totals).unwrap();
+    sink.finish().unwrap();
+    let [told] = statistics(file.path())[..] else { panic!() };
+    assert_eq!((told.received, told.accepted), (None, Some(7)));
+    assert_eq!((told.os_dropped, told.delivered), (Some(2), Some(5)));
 }
