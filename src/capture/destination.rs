@@ -4,15 +4,17 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, IsTerminal, Read, Write},
     os::fd::{AsFd, BorrowedFd},
-    os::unix::fs::FileTypeExt,
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
+use jiff::Zoned;
+
 use crate::savefile::{self, Format};
 use crate::sys;
 
-use super::SinkError;
+use super::{Rotation, SinkError};
 
 /// How often the disk is asked for its room, at least.
 const RESERVE_CHECK: Duration = Duration::from_secs(1);
@@ -62,7 +64,16 @@ impl Destination {
         if argument == Path::new("-") { Self::StandardOutput } else { Self::File(argument.to_owned()) }
     }
 
-    /// Whether a savefile may be put there.
+    /// The first file that is written there: a rotation does not write to the name it was given.
+    #[must_use]
+    pub fn first(&self, rotation: &Rotation, now: &Zoned) -> Self {
+        match self {
+            Self::StandardOutput => Self::StandardOutput,
+            Self::File(_) => Self::File(rotation.first_name(now)),
+        }
+    }
+
+    /// Whether a savefile may be put there. Of a rotation it is the [`first`](Self::first) file that counts.
     pub fn check(&self, overwrite: Overwrite) -> Result<(), DestinationError> {
         match self {
             Self::StandardOutput if io::stdout().is_terminal() => Err(DestinationError::Terminal),
@@ -108,6 +119,8 @@ pub(super) struct Output {
     path: PathBuf,
     is_regular: bool,
     written: u64,
+    /// Packets of blocks that were given up.
+    unwritten: u64,
     reserve: u64,
     checked_at: Instant,
     checked_bytes: u64,
@@ -123,21 +136,33 @@ impl Output {
         }
     }
 
-    /// Makes the file, or empties it. `reserve` bytes of its disk are left alone.
+    /// Makes the file, or empties it. `reserve` bytes of its disk are left alone; a file that may not be written for
+    /// that is left as it was.
     pub(super) fn create(path: &Path, reserve: u64) -> Result<Self, SinkError> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-            .map_err(|source| SinkError::Io { operation: "creating", path: path.to_owned(), source })?;
+        let failed = |source| SinkError::Io { operation: "creating", path: path.to_owned(), source };
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
         let output = Self::new(file, path.to_owned(), reserve);
-        output.check_reserve().map(|()| output)
+        if output.is_regular {
+            let metadata = output.file.metadata().map_err(failed)?;
+            // What it holds is room again once it is emptied. st_blocks is in units of 512 bytes: stat(3type).
+            output.check_reserve(metadata.blocks().saturating_mul(512))?;
+            output.file.set_len(0).map_err(failed)?;
+        }
+        Ok(output)
     }
 
     fn new(file: File, path: PathBuf, reserve: u64) -> Self {
         let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        Self { file, path, is_regular, written: 0, reserve, checked_at: Instant::now(), checked_bytes: 0 }
+        Self {
+            file,
+            path,
+            is_regular,
+            written: 0,
+            unwritten: 0,
+            reserve,
+            checked_at: Instant::now(),
+            checked_bytes: 0,
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -146,6 +171,11 @@ impl Output {
 
     pub(super) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Packets that were to be appended and are not there as a whole.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.unwritten
     }
 
     /// Whether a reader waits at the other end, who wants each packet soon and may hang up.
@@ -176,11 +206,13 @@ impl Output {
 
     fn give_up(&mut self, blocks: &[u8], done: usize, format: Format, source: io::Error) -> SinkError {
         let path = self.path.clone();
+        let split = Split::behind(blocks, done, format, self.written == 0);
+        self.unwritten += split.packets_lost;
         if source.kind() == io::ErrorKind::BrokenPipe {
             return SinkError::Closed;
         }
         if self.is_regular {
-            self.written += whole_blocks(blocks, done, format, self.written == 0) as u64;
+            self.written += split.kept as u64;
             // A file that cannot even be cut ends with part of a block, which readers report and survive.
             let _ = self.file.set_len(self.written);
             let _ = io::Seek::seek(&mut self.file, io::SeekFrom::End(0));
@@ -200,41 +232,57 @@ impl Output {
         }
         self.checked_at = Instant::now();
         self.checked_bytes = self.written;
-        self.check_reserve()
+        self.check_reserve(0)
     }
 
-    fn check_reserve(&self) -> Result<(), SinkError> {
+    /// `freed` bytes of the disk are about to be given back.
+    fn check_reserve(&self, freed: u64) -> Result<(), SinkError> {
         if !self.is_regular || self.reserve == 0 {
             return Ok(());
         }
         // A disk that does not say how much room it has is written to.
-        match sys::free_bytes(&self.path) {
-            Ok((free, _)) if free < self.reserve => {
-                Err(SinkError::Reserve { path: self.path.clone(), free, reserve: self.reserve })
-            }
-            _ => Ok(()),
+        let Ok((free, _)) = sys::free_bytes_behind(self.file.as_fd()) else { return Ok(()) };
+        if free.saturating_add(freed) >= self.reserve {
+            return Ok(());
         }
+        Err(SinkError::Reserve { path: self.path.clone(), free, reserve: self.reserve })
     }
 }
 
-/// How many of the first `written` bytes make whole blocks; a classic file begins with a header of 24 bytes.
-fn whole_blocks(bytes: &[u8], written: usize, format: Format, at_start: bool) -> usize {
-    let mut end = match format {
-        Format::Pcap if at_start => 24,
-        Format::Pcap | Format::Pcapng => 0,
-    };
-    let length_at = |offset: usize| {
-        let bytes: [u8; 4] = bytes.get(offset..offset + 4)?.try_into().ok()?;
-        usize::try_from(u32::from_le_bytes(bytes)).ok()
-    };
-    loop {
-        let next = match format {
-            Format::Pcapng => length_at(end + 4),
-            Format::Pcap => length_at(end + 8).map(|captured| captured + 16),
+/// Blocks of which only the first bytes could be written.
+#[derive(Debug, PartialEq, Eq)]
+struct Split {
+    /// The bytes of those that were written as a whole.
+    kept: usize,
+    /// The packets among the others.
+    packets_lost: u64,
+}
+
+impl Split {
+    /// Of `bytes`, `written` were. A classic file begins with a header of 24 bytes.
+    fn behind(bytes: &[u8], written: usize, format: Format, at_start: bool) -> Self {
+        const ENHANCED_PACKET_BLOCK: usize = 6;
+        let word_at = |offset: usize| {
+            let bytes: [u8; 4] = bytes.get(offset..offset + 4)?.try_into().ok()?;
+            usize::try_from(u32::from_le_bytes(bytes)).ok()
         };
-        match next {
-            Some(length) if length > 0 && end + length <= written => end += length,
-            _ => return end.min(written),
+        let mut at = match format {
+            Format::Pcap if at_start => 24,
+            Format::Pcap | Format::Pcapng => 0,
+        };
+        let mut split = Self { kept: at.min(written), packets_lost: 0 };
+        loop {
+            let (length, is_packet) = match format {
+                Format::Pcapng => (word_at(at + 4), word_at(at) == Some(ENHANCED_PACKET_BLOCK)),
+                Format::Pcap => (word_at(at + 8).map(|captured| captured + 16), true),
+            };
+            let Some(length) = length.filter(|length| *length > 0) else { return split };
+            at += length;
+            if at <= written {
+                split.kept = at;
+            } else {
+                split.packets_lost += u64::from(is_packet);
+            }
         }
     }
 }
@@ -268,21 +316,46 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_ends_behind_a_whole_block() {
-        let block = |length: u32| {
+    fn a_file_refused_for_the_reserve_is_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.pcap");
+        std::fs::write(&path, "an old capture").unwrap();
+        assert!(matches!(Output::create(&path, u64::MAX), Err(SinkError::Reserve { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), b"an old capture");
+        Output::create(&path, 1).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_a_file_holds_counts_as_room_for_its_successor() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut output = Output::create(file.path(), 0).unwrap();
+        output.reserve = sys::free_bytes(file.path()).unwrap().0 + (1 << 40);
+        assert!(output.check_reserve(0).is_err());
+        assert!(output.check_reserve(1 << 41).is_ok());
+    }
+
+    #[test]
+    fn a_cut_ends_behind_a_whole_block_and_counts_the_packets_after_it() {
+        let block = |kind: u8, length: u32| {
             let mut bytes = vec![0; length as usize];
+            bytes[0] = kind;
             bytes[4..8].copy_from_slice(&length.to_le_bytes());
             bytes
         };
-        let bytes = [block(28), block(20), block(32)].concat();
-        for (written, whole) in [(0, 0), (27, 0), (28, 28), (47, 28), (48, 48), (79, 48), (80, 80)] {
-            assert_eq!(whole_blocks(&bytes, written, Format::Pcapng, true), whole, "{written}");
+        let bytes = [block(1, 28), block(6, 20), block(5, 12), block(6, 32)].concat();
+        for (written, kept, packets_lost) in
+            [(0, 0, 2), (27, 0, 2), (28, 28, 2), (47, 28, 2), (48, 48, 1), (91, 60, 1), (92, 92, 0)]
+        {
+            let split = Split::behind(&bytes, written, Format::Pcapng, true);
+            assert_eq!(split, Split { kept, packets_lost }, "{written}");
         }
         let mut record = vec![0; 16 + 5];
         record[8] = 5;
         let bytes = [vec![0; 24], record.clone(), record].concat();
-        for (written, whole) in [(3, 3), (24, 24), (44, 24), (45, 45), (66, 66)] {
-            assert_eq!(whole_blocks(&bytes, written, Format::Pcap, true), whole, "{written}");
+        for (written, kept, packets_lost) in [(3, 3, 2), (24, 24, 2), (44, 24, 2), (45, 45, 1), (66, 66, 0)] {
+            let split = Split::behind(&bytes, written, Format::Pcap, true);
+            assert_eq!(split, Split { kept, packets_lost }, "{written}");
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     net::IpAddr,
     os::fd::BorrowedFd,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -66,10 +68,14 @@ pub struct SavefileSink {
     options: SavefileOptions,
     encoder: Encoder,
     output: Output,
+    /// Packets of the present file.
+    packets: u64,
     opened_at: Instant,
     written_at: Instant,
     taps: Vec<Declared>,
     names: BTreeMap<IpAddr, String>,
+    /// Why writing failed when a packet had been taken already, to be told at the next opportunity.
+    failure: Option<SinkError>,
 }
 
 /// A tap and its part in the present file.
@@ -86,7 +92,14 @@ impl SavefileSink {
     pub fn create(mut options: SavefileOptions) -> Result<Self, SinkError> {
         let output = match &options.destination {
             Destination::StandardOutput => Output::standard()?,
-            Destination::File(_) => Output::create(&options.rotation.first(&Zoned::now()), options.reserve)?,
+            Destination::File(_) => {
+                let path = options.rotation.first(&Zoned::now());
+                if options.rotation.rotates() {
+                    // Its name may have the time in it, which has gone on since it was looked at.
+                    Destination::File(path.clone()).check(options.overwrite)?;
+                }
+                Output::create(&path, options.reserve)?
+            }
         };
         let mut encoder = Encoder::new(options.format, options.snaplen);
         encoder.section(&options.section);
@@ -95,18 +108,22 @@ impl SavefileSink {
             options,
             encoder,
             output,
+            packets: 0,
             opened_at: now,
             written_at: now,
             taps: Vec::new(),
             names: BTreeMap::new(),
+            failure: None,
         })
     }
 
     fn write(&mut self) -> Result<(), SinkError> {
         self.written_at = Instant::now();
-        let result = self.output.append(self.encoder.bytes(), self.options.format);
+        let size = self.output.written() + self.encoder.bytes().len() as u64;
+        let removed = remove(self.options.rotation.outgrown(size));
+        let result = self.output.append(self.encoder.bytes(), self.options.format).and(removed);
         self.encoder.clear();
-        result
+        self.failure.take().map_or(result, Err)
     }
 
     /// The name Wireshark shows for an address is the first one it reads, so a changed name only counts in later files.
@@ -124,7 +141,8 @@ impl SavefileSink {
         let statistics = Statistics {
             start_ns: Some(if told.end_ns == 0 { totals.start_ns } else { told.end_ns }),
             end_ns: totals.end_ns,
-            received: Some(passed),
+            // The interface's own count, of what does not match the filter too: nobody told us.
+            received: None,
             dropped: None,
             accepted: Some(passed),
             os_dropped: Some(lost),
@@ -140,6 +158,7 @@ impl SavefileSink {
             tap.id = Some(self.encoder.interface(&tap.interface));
         }
         self.encoder.names(self.names.iter().map(|(ip, name)| (*ip, name.as_str())));
+        self.packets = 0;
         self.opened_at = Instant::now();
     }
 
@@ -170,9 +189,17 @@ impl Sink for SavefileSink {
     }
 
     fn packet(&mut self, tap: usize, frame: &Frame<'_>, lost: u64) -> Result<(), SinkError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         let Some(Declared { id: Some(id), .. }) = self.taps.get(tap) else { return Ok(()) };
         self.encoder.packet(*id, frame, &PacketOptions { drops: lost, ..PacketOptions::default() });
-        if self.encoder.bytes().len() < WRITE_BYTES { Ok(()) } else { self.write() }
+        self.packets += 1;
+        if self.encoder.bytes().len() >= WRITE_BYTES {
+            // This packet was taken, whatever became of it: the failure concerns the next one.
+            self.failure = self.write().err();
+        }
+        Ok(())
     }
 
     fn tap_ended(&mut self, tap: usize, totals: &TapTotals) -> Result<(), SinkError> {
@@ -204,9 +231,10 @@ impl Sink for SavefileSink {
         Ok(())
     }
 
+    /// A file holds one packet at least: its headers alone may be larger than the size that was asked for.
     fn is_full(&self) -> bool {
         let size = self.output.written() + self.encoder.bytes().len() as u64;
-        self.options.rotation.file_bytes().is_some_and(|limit| size > limit)
+        self.options.rotation.file_bytes().is_some_and(|limit| self.packets > 0 && size > limit)
     }
 
     fn rotate(&mut self, totals: &[(usize, TapTotals)]) -> Result<(), SinkError> {
@@ -221,13 +249,7 @@ impl Sink for SavefileSink {
         match self.options.rotation.next(&path, bytes, ended, &Zoned::now()) {
             Next::Complete => return Err(SinkError::Complete),
             Next::File { path, is_reused, removed } => {
-                for old in removed {
-                    std::fs::remove_file(&old).map_err(|source| SinkError::Io {
-                        operation: "removing",
-                        path: old,
-                        source,
-                    })?;
-                }
+                remove(removed)?;
                 if !is_reused {
                     Destination::File(path.clone()).check(self.options.overwrite)?;
                 }
@@ -242,7 +264,8 @@ impl Sink for SavefileSink {
         let is_eager = self.options.buffering == Buffering::Packets || self.output.is_pipe();
         let is_first = self.output.written() == 0;
         let is_old = now.saturating_duration_since(self.written_at) >= WRITE_AGE;
-        if !self.encoder.bytes().is_empty() && (is_eager || is_first || is_old) {
+        let is_due = !self.encoder.bytes().is_empty() && (is_eager || is_first || is_old);
+        if is_due || self.failure.is_some() {
             self.write()?;
         }
         Ok(if self.has_had_its_time() { Settled::RotationDue } else { Settled::Done })
@@ -252,9 +275,26 @@ impl Sink for SavefileSink {
         self.write()
     }
 
+    fn unwritten(&self) -> u64 {
+        self.output.unwritten()
+    }
+
     fn reader(&self) -> Option<BorrowedFd<'_>> {
         self.output.is_pipe().then(|| self.output.descriptor())
     }
+}
+
+/// Removes old files; one that somebody else has removed is as good as removed.
+fn remove(old: Vec<PathBuf>) -> Result<(), SinkError> {
+    for path in old {
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(SinkError::Io { operation: "removing", path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A file that a later turn of the rotation would overwrite.
@@ -263,3 +303,6 @@ impl From<DestinationError> for SinkError {
         Self::Refused(source)
     }
 }
+
+#[cfg(test)]
+mod tests;

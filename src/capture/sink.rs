@@ -40,6 +40,12 @@ pub trait Sink: Send {
     /// Ends the output; the taps have all ended.
     fn finish(&mut self) -> Result<(), SinkError>;
 
+    /// Packets that were taken (`Ok` was the answer) but never reached the output: it failed while they waited for their
+    /// turn. To be asked after [`finish`](Self::finish).
+    fn unwritten(&self) -> u64 {
+        0
+    }
+
     /// Whose hang-up should end the capture: the reader of a pipe.
     fn reader(&self) -> Option<BorrowedFd<'_>> {
         None

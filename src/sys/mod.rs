@@ -26,5 +26,5 @@ pub use ring::Ring;
 pub use root::read_inside;
 pub use source::{FrameSource, FrameVisitor, LinkLayer, SourceCounters, SourceError, SourceOptions};
 pub use system::{System, system};
-pub use volume::free_bytes;
+pub use volume::{free_bytes, free_bytes_behind};
 pub use wake::{Poller, Wake, Waker};

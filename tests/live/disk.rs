@@ -1,6 +1,11 @@
 //! A full disk ends a capture with an error and a file that can be read; a reserve ends it before that.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::PathBuf,
+    process::Command,
+};
 
 use crate::lab::{Cable, Capture, Conversation, eventually, rows, rows_of_torn, run};
 
@@ -22,7 +27,20 @@ fn a_full_disk_is_told_and_leaves_what_fitted() {
 #[test]
 fn a_reserve_of_the_disk_is_left_free() {
     let Some(cable) = Cable::lay() else { return };
+    reserve_is_left_free(&cable, &SmallDisk::mount(8192));
+}
+
+#[test]
+fn a_reserve_is_left_free_in_a_folder_of_somebody_else_too() {
+    let Some(cable) = Cable::lay() else { return };
     let disk = SmallDisk::mount(8192);
+    // Whoever writes the packets has no capability left that would let it in.
+    chown(disk.path(), Some(65534), Some(65534)).unwrap();
+    fs::set_permissions(disk.path(), Permissions::from_mode(0o700)).unwrap();
+    reserve_is_left_free(&cable, &disk);
+}
+
+fn reserve_is_left_free(cable: &Cable, disk: &SmallDisk) {
     let file = disk.path().join("reserve.pcapng");
     let mut capture =
         Capture::to(&file, &[&cable.left_selector()], &["--reserve", "4m", "-U", "-f", "udp port 7000"]);
@@ -34,7 +52,7 @@ fn a_reserve_of_the_disk_is_left_free() {
     let ended = capture.wait();
     assert!(!matches!(ended.code, None | Some(0 | 70)), "{:?}: {}", ended.code, ended.stderr);
     assert!(ended.stderr.contains("--reserve"), "{}", ended.stderr);
-    let room = nix::sys::statvfs::statvfs(&disk.path()).unwrap();
+    let room = nix::sys::statvfs::statvfs(&disk.path()).expect("the disk is mounted");
     assert!(room.blocks_available() * room.fragment_size() > 1 << 20, "{}", ended.stderr);
     assert!(!rows(&file, "udp", &["frame.number"]).is_empty());
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::lab::{Cable, Capture, Conversation, Ended, capinfos, rows};
+use crate::lab::{Cable, Capture, Conversation, Ended, capinfos, pcapsule, rows};
 
 const DATAGRAMS: usize = 200;
 
@@ -24,6 +24,19 @@ fn files_by_size_stand_alone_and_hold_each_packet_once() {
         packets += frames.len();
     }
     assert_eq!(packets, DATAGRAMS);
+}
+
+#[test]
+fn files_smaller_than_their_headers_hold_a_packet_each() {
+    let Some(cable) = Cable::lay() else { return };
+    // The filter is in the headers of each file, and alone larger than the size.
+    let filter = (7000..7100).map(|port| format!("udp port {port}")).collect::<Vec<_>>().join(" or ");
+    let capture = Capture::of(&[&cable.left_selector()], &["-C", "1k", "-f", &filter]);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).flood(7000, 3, 10);
+    let ended = capture.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let packets = files(ended.folder()).into_iter().map(|file| rows(&file, "udp", &["frame.number"]).len());
+    assert_eq!(packets.collect::<Vec<_>>(), [1, 1, 1]);
 }
 
 #[test]
@@ -58,6 +71,25 @@ fn files_by_time_end_on_time_on_an_idle_link_too() {
     for file in files {
         assert!(capinfos(&file).contains("pcapng"), "{}", file.display());
     }
+}
+
+#[test]
+fn the_first_file_of_a_ring_overwrites_no_other_file_unasked() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let [pattern, first] = ["f", "f0"].map(|name| folder.path().join(name));
+    let ring = ["-C", "1", "-W", "2", "--duration", "100ms", "-w", pattern.to_str().unwrap()];
+    let selector = cable.left_selector();
+    let line = [&["capture", &selector], &ring[..]].concat();
+    fs::write(&first, "my only copy").unwrap();
+    assert_eq!(pcapsule(&line).status.code(), Some(2));
+    assert_eq!(fs::read(&first).unwrap(), b"my only copy");
+    // Nothing is written to the name that was given.
+    fs::rename(&first, &pattern).unwrap();
+    let output = pcapsule(&line);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read(&pattern).unwrap(), b"my only copy");
+    assert!(capinfos(&first).contains("pcapng"));
 }
 
 /// A capture of `DATAGRAMS` numbered datagrams of a kilobyte, about 220 kB in all.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use jiff::Zoned;
 
 use crate::capture::{
     Buffering, Destination, EngineChoice, Limits, Overwrite, Places, Rotation, RotationOptions,
@@ -110,7 +111,8 @@ fn savefile(
     )?;
     let destination = Destination::new(path);
     let overwrite = if args.force { Overwrite::Anything } else { Overwrite::CapturesOnly };
-    destination.check(overwrite)?;
+    let first = destination.first(&rotation, &Zoned::now());
+    first.check(overwrite)?;
     Ok(SavefileOptions {
         destination,
         format: args.format(),
@@ -120,7 +122,7 @@ fn savefile(
         link_layer: link_layer(args),
         rotation,
         overwrite,
-        reserve: args.reserve.map_or_else(|| default_reserve(path), Bytes::count),
+        reserve: args.reserve.map_or_else(|| default_reserve(&first), Bytes::count),
         buffering: if args.packet_buffered { Buffering::Packets } else { Buffering::Blocks },
     })
 }
@@ -151,7 +153,11 @@ fn quoted(word: String) -> String {
     }
 }
 
-fn default_reserve(path: &Path) -> u64 {
+/// A part of the disk that holds the file, or will: a link leads to where it points.
+fn default_reserve(first: &Destination) -> u64 {
+    let Destination::File(path) = first else { return 0 };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    crate::sys::free_bytes(folder).map_or(0, |(_, total)| (total / 20).min(LARGEST_RESERVE))
+    crate::sys::free_bytes(path)
+        .or_else(|_| crate::sys::free_bytes(folder))
+        .map_or(0, |(_, total)| (total / 20).min(LARGEST_RESERVE))
 }

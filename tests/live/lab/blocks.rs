@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 /// The last counters of one interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Statistics {
-    /// Received by the interface (`isb_ifrecv`).
+    /// Received by the filter and let pass (`isb_filteraccept`).
     pub(crate) received: u64,
     /// Dropped for lack of room (`isb_ifdrop`).
     pub(crate) dropped: u64,
@@ -16,8 +16,8 @@ pub(crate) struct Statistics {
 }
 
 const STATISTICS_BLOCK: u32 = 5;
-const IF_RECV: u16 = 4;
 const IF_DROP: u16 = 5;
+const FILTER_ACCEPT: u16 = 6;
 const OS_DROP: u16 = 7;
 const USR_DELIV: u16 = 8;
 
@@ -43,7 +43,7 @@ fn options(mut rest: &[u8]) -> Statistics {
         let (code, length) = (u16_at(rest, 0), usize::from(u16_at(rest, 2)));
         let value = || u64::from_le_bytes(rest[4..12].try_into().expect("eight bytes"));
         match code {
-            IF_RECV => statistics.received = value(),
+            FILTER_ACCEPT => statistics.received = value(),
             IF_DROP | OS_DROP => statistics.dropped += value(),
             USR_DELIV => statistics.delivered = value(),
             _ => {}
