@@ -118,6 +118,8 @@ pub struct Outcome {
     pub taps: Vec<TapOutcome>,
     /// What went wrong while the output was being closed, apart from the reason.
     pub closing: Option<SinkError>,
+    /// How many of the delivered frames the sink took and could not write.
+    pub unwritten: u64,
 }
 
 /// What one tap saw.
@@ -459,7 +461,7 @@ impl<S: Sink> Session<S> {
         }
         self.publish();
         closing = self.sink.finish().err().or(closing);
-        Outcome { reason, taps: self.outcomes, closing }
+        Outcome { reason, taps: self.outcomes, closing, unwritten: self.sink.unwritten() }
     }
 }
 

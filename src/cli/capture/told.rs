@@ -76,7 +76,7 @@ fn line(progress: &Progress) -> String {
     )
 }
 
-/// tcpdump's three lines; with `-v` a line a tap before them.
+/// tcpdump's three lines, and a fourth where the output took less than it was given; with `-v` a line a tap before them.
 pub(super) fn summary(args: &CaptureArgs, outcome: &Outcome) {
     if args.verbose {
         for tap in &outcome.taps {
@@ -91,11 +91,14 @@ pub(super) fn summary(args: &CaptureArgs, outcome: &Outcome) {
     let sum = |count: fn(&crate::capture::TapTotals) -> u64| -> u64 {
         outcome.taps.iter().map(|tap| count(&tap.totals)).sum()
     };
-    let lines = [
-        (sum(|totals| totals.delivered), "captured"),
-        (sum(|totals| totals.passed), "received by filter"),
-        (sum(|totals| totals.lost), "dropped by kernel"),
-    ];
+    let captured = sum(|totals| totals.delivered).saturating_sub(outcome.unwritten);
+    let (passed, lost) = (sum(|totals| totals.passed), sum(|totals| totals.lost));
+    let mut lines = vec![(captured, "captured"), (passed, "received by filter"), (lost, "dropped by kernel")];
+    let rest = passed.saturating_sub(captured).saturating_sub(lost);
+    // With -c the rest came after the last packet that was asked for.
+    if rest > 0 && !matches!(outcome.reason, StopReason::Packets) {
+        lines.push((rest, "not written"));
+    }
     for (count, what) in lines {
         terminal::line(&format!("{count} packet{} {what}", if count == 1 { "" } else { "s" }));
     }
