@@ -191,13 +191,18 @@ impl Output {
     pub(super) fn append(&mut self, blocks: &[u8], format: Format) -> Result<(), SinkError> {
         let mut done = 0;
         while done < blocks.len() {
-            match self.file.write(&blocks[done..]) {
-                Ok(count) if count > 0 => done += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => {
-                    let error = result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into());
-                    return Err(self.give_up(blocks, done, format, error));
+            let result = match self.file.write(&blocks[done..]) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+                // Whoever gave us the pipe may have made it so, and a piece left out would tear the stream.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    sys::wait_writable(self.file.as_fd()).map(|()| 0)
                 }
+                result => result,
+            };
+            match result {
+                Ok(count) => done += count,
+                Err(error) => return Err(self.give_up(blocks, done, format, error)),
             }
         }
         self.written += blocks.len() as u64;
@@ -289,6 +294,10 @@ impl Split {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
     use super::*;
 
     #[test]
@@ -333,6 +342,30 @@ mod tests {
         output.reserve = sys::free_bytes(file.path()).unwrap().0 + (1 << 40);
         assert!(output.check_reserve(0).is_err());
         assert!(output.check_reserve(1 << 41).is_ok());
+    }
+
+    #[test]
+    fn a_pipe_that_does_not_block_is_waited_for() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let mut output = Output::new(File::from(OwnedFd::from(writer)), PathBuf::new(), 0);
+        let blocks: Vec<u8> = (0..1_000_000_u32).map(|number| number.to_le_bytes()[1]).collect();
+        let expected = blocks.clone();
+        let writing = std::thread::spawn(move || output.append(&blocks, Format::Pcapng));
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        writing.join().unwrap().unwrap();
+        assert!(read == expected, "{} bytes", read.len());
+    }
+
+    #[test]
+    fn a_reader_that_leaves_a_pipe_that_does_not_block_is_noticed() {
+        let (reader, writer) = io::pipe().unwrap();
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let mut output = Output::new(File::from(OwnedFd::from(writer)), PathBuf::new(), 0);
+        let writing = std::thread::spawn(move || output.append(&vec![0; 1_000_000], Format::Pcapng));
+        drop(reader);
+        assert!(matches!(writing.join().unwrap(), Err(SinkError::Closed)));
     }
 
     #[test]

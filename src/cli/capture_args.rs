@@ -110,8 +110,8 @@ pub(super) struct SaveArgs {
     /// Keep the files of this run below this size together
     #[arg(long, value_name = "SIZE")]
     pub(super) max_total: Option<Bytes>,
-    /// Stop rather than leave less than this free on the disk
-    #[arg(long, value_name = "SIZE")]
+    /// Stop rather than leave less than this free on the disk; 0 to fill it
+    #[arg(long, value_name = "SIZE", value_parser = units::size_or_zero)]
     pub(super) reserve: Option<Bytes>,
     /// Overwrite FILE even if it is not a capture file
     #[arg(long)]

@@ -12,8 +12,13 @@ pub(super) struct Bytes(u64);
 #[error("a size is a number above 0: millions of bytes, or with k, m or g: KiB, MiB, GiB")]
 pub(super) struct InvalidSize;
 
+/// Not a size, and not 0 either.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a size is a number: millions of bytes, or with k, m or g: KiB, MiB, GiB; 0 for none")]
+pub(super) struct InvalidSizeOrZero;
+
 impl Bytes {
-    /// How many bytes; never 0.
+    /// How many bytes; 0 only of an option that takes it.
     pub(super) const fn count(self) -> u64 {
         self.0
     }
@@ -23,14 +28,7 @@ impl FromStr for Bytes {
     type Err = InvalidSize;
 
     fn from_str(text: &str) -> Result<Self, InvalidSize> {
-        let (digits, unit) = match text.char_indices().last() {
-            Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
-            Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
-            Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
-            _ => (text, 1_000_000),
-        };
-        let number: u64 = digits.parse().map_err(|_| InvalidSize)?;
-        number.checked_mul(unit).filter(|bytes| *bytes > 0).map(Self).ok_or(InvalidSize)
+        size_or_zero(text).ok().filter(|bytes| bytes.0 > 0).ok_or(InvalidSize)
     }
 }
 
@@ -38,6 +36,18 @@ impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.count())
     }
+}
+
+/// A size where 0 means that there is none.
+pub(super) fn size_or_zero(text: &str) -> Result<Bytes, InvalidSizeOrZero> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1_000_000),
+    };
+    let number: u64 = digits.parse().map_err(|_| InvalidSizeOrZero)?;
+    number.checked_mul(unit).map(Bytes).ok_or(InvalidSizeOrZero)
 }
 
 /// Not a duration.
@@ -75,6 +85,16 @@ mod tests {
         }
         for bad in ["", "0", "k", "-1", "1.5", "1t", "é", "99999999999999999999", "18446744073709551615g"] {
             assert_eq!(bad.parse::<Bytes>(), Err(InvalidSize), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_size_that_may_be_none_takes_zero() {
+        for (text, bytes) in [("0", 0), ("0k", 0), ("1", 1_000_000), ("5k", 5120)] {
+            assert_eq!(size_or_zero(text), Ok(Bytes(bytes)), "{text}");
+        }
+        for bad in ["", "k", "-1", "none"] {
+            assert_eq!(size_or_zero(bad), Err(InvalidSizeOrZero), "{bad}");
         }
     }
 

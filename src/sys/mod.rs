@@ -17,6 +17,7 @@ pub mod sysctl;
 mod system;
 mod volume;
 mod wake;
+mod writable;
 
 pub use capability::{Capability, keep_only, missing};
 pub use filter::{Filter, FilterError, MAX_SNAPLEN, OfflineFilter};
@@ -28,3 +29,4 @@ pub use source::{FrameSource, FrameVisitor, LinkLayer, SourceCounters, SourceErr
 pub use system::{System, system};
 pub use volume::{free_bytes, free_bytes_behind};
 pub use wake::{Poller, Wake, Waker};
+pub use writable::wait_writable;

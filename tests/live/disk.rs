@@ -25,6 +25,20 @@ fn a_full_disk_is_told_and_leaves_what_fitted() {
 }
 
 #[test]
+fn a_reserve_of_zero_lets_the_disk_be_filled() {
+    let Some(cable) = Cable::lay() else { return };
+    let disk = SmallDisk::mount(1024);
+    let file = disk.path().join("full.pcapng");
+    let options = ["--reserve", "0", "-U", "-f", "udp port 7000"];
+    let capture = Capture::to(&file, &[&cable.left_selector()], &options);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).flood(7000, 2000, 1000);
+    let ended = capture.wait();
+    assert!(ended.stderr.contains("is full"), "{}", ended.stderr);
+    let room = nix::sys::statvfs::statvfs(&disk.path()).unwrap();
+    assert!(room.blocks_available() * room.fragment_size() < 16 << 10, "{}", ended.stderr);
+}
+
+#[test]
 fn a_reserve_of_the_disk_is_left_free() {
     let Some(cable) = Cable::lay() else { return };
     reserve_is_left_free(&cable, &SmallDisk::mount(8192));

@@ -1,11 +1,13 @@
 //! `-w -`: a stream other tools read, a reader that goes away, and a terminal, which gets nothing binary.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     process::{ChildStdout, Command, Stdio},
 };
 
-use crate::lab::{Cable, Capture, Conversation, Host, Requirement, checked, pcapsule};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use crate::lab::{Cable, Capture, Conversation, Host, Requirement, checked, pcapsule, rows};
 
 #[test]
 fn tshark_and_tcpdump_read_the_stream() {
@@ -57,6 +59,30 @@ fn a_packet_leaves_at_once_when_asked_to() {
         seen.extend_from_slice(&buffer[..length]);
     }
     assert_eq!(capture.stop().code, Some(0));
+}
+
+#[test]
+fn a_pipe_that_does_not_block_gets_the_whole_stream() {
+    const DATAGRAMS: usize = 500;
+    let Some(cable) = Cable::lay() else { return };
+    let (mut stream, stdout) = io::pipe().unwrap();
+    fcntl(&stdout, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let mut capture = Command::new("timeout")
+        .args(["20", env!("CARGO_BIN_EXE_pcapsule"), "capture", &cable.left_selector(), "--no-follow"])
+        .args(["-w", "-", "-c", &DATAGRAMS.to_string(), "-f", "udp port 7000"])
+        .stdout(stdout)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Every tap listens once the header is there. Then nobody reads until the pipe must be full several times over.
+    let mut bytes = vec![0; 4];
+    stream.read_exact(&mut bytes).unwrap();
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).flood(7000, DATAGRAMS, 1000);
+    stream.read_to_end(&mut bytes).unwrap();
+    assert_eq!(capture.wait().unwrap().code(), Some(0));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    assert_eq!(rows(file.path(), "udp", &["frame.number"]).len(), DATAGRAMS);
 }
 
 #[test]
