@@ -16,7 +16,7 @@ mod tap;
 pub use destination::{Destination, DestinationError, Overwrite};
 pub use event::{Event, Priority};
 pub use follow::{Changes, changes};
-pub use plan::{Ground, Places, Plan, plan};
+pub use plan::{Ground, Note, Places, Plan, plan};
 pub use rotation::{InvalidRotation, Rotation, RotationOptions};
 pub use savefile_sink::{Buffering, SavefileOptions, SavefileSink};
 pub use session::{Command, Controls, Limits, Outcome, Progress, Session, StopReason, TapOutcome};

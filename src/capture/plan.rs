@@ -51,8 +51,17 @@ impl Ground {
 pub struct Plan {
     /// Each interface once, in order of the containers.
     pub taps: Vec<TapSpec>,
-    /// Sentences for the user.
-    pub notes: Vec<String>,
+    /// Containers that will not be heard at a place, or not at all.
+    pub notes: Vec<Note>,
+}
+
+/// Why a container will not be heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The container's name.
+    pub container: String,
+    /// A sentence for the user.
+    pub text: String,
 }
 
 /// The taps for these containers at these places, and for these interfaces of the host.
@@ -77,29 +86,21 @@ struct Planner<'a> {
     ground: &'a Ground,
     taps: Vec<TapSpec>,
     seen: BTreeMap<TapKey, usize>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
 }
 
 impl Planner<'_> {
     fn container(&mut self, container: &Container, places: Places) {
         let Some(namespace) = container.namespace else {
-            self.notes.push(format!(
-                "container {} is {}: nothing to listen on yet",
-                container.name, container.state
-            ));
-            return;
+            return self.note(container, &format!("is {}: nothing to listen on yet", container.state));
         };
         if container.mode == NetworkMode::Host {
-            self.notes.push(format!(
-                "container {} is in host mode: it has no interface of its own, and its packets are not told apart \
-                 from the host's",
-                container.name
-            ));
-            return;
+            let text = "is in host mode: it has no interface of its own, and its packets are not told apart from \
+                        the host's";
+            return self.note(container, text);
         }
         if container.endpoints.is_empty() && !places.loopback {
-            self.notes
-                .push(format!("container {} has no interface but loopback: add --at lo", container.name));
+            self.note(container, "has no interface but loopback: add --at lo");
         }
         for endpoint in &container.endpoints {
             self.endpoint(container, endpoint, places);
@@ -120,9 +121,9 @@ impl Planner<'_> {
         }
         let HostSide::Pair { link, index, namespace, bridge } = &endpoint.host_side else {
             if places.veth || places.bridge {
-                let (name, interface) = (&container.name, &endpoint.link.name);
-                self.notes
-                    .push(format!("{name}/{interface} has no veth on the host: nothing to listen on there"));
+                let text =
+                    format!("has no veth on the host for {}: nothing to listen on there", endpoint.link.name);
+                self.note(container, &text);
             }
             return;
         };
@@ -140,6 +141,11 @@ impl Planner<'_> {
         }
     }
 
+    fn note(&mut self, container: &Container, what: &str) {
+        let text = format!("container {} {what}", container.name);
+        self.notes.push(Note { container: container.name.clone(), text });
+    }
+
     fn find(&self, namespace: NamespaceId, wanted: impl Fn(&Link) -> bool) -> Option<Link> {
         self.ground.links.get(&namespace)?.iter().find(|link| wanted(link)).cloned()
     }
@@ -155,7 +161,8 @@ impl Planner<'_> {
             return;
         }
         let Some(namespace) = self.ground.namespaces.get(&namespace).cloned() else {
-            self.notes.push(format!("{name}: its namespace {namespace} could not be opened"));
+            let text = format!("{name} is not heard: its namespace {namespace} could not be opened");
+            self.notes.push(Note { container: name, text });
             return;
         };
         self.seen.insert(key, self.taps.len());

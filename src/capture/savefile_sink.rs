@@ -271,6 +271,10 @@ impl Sink for SavefileSink {
         Ok(if self.has_had_its_time() { Settled::RotationDue } else { Settled::Done })
     }
 
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.write()
+    }
+
     fn finish(&mut self) -> Result<(), SinkError> {
         self.write()
     }

@@ -37,6 +37,9 @@ pub trait Sink: Send {
     /// Called once a turn of the loop, with nothing left to deliver: time for flushing and looking at clocks.
     fn settle(&mut self, now: Instant) -> Result<Settled, SinkError>;
 
+    /// Writes out whatever waits in memory.
+    fn flush(&mut self) -> Result<(), SinkError>;
+
     /// Ends the output; the taps have all ended.
     fn finish(&mut self) -> Result<(), SinkError>;
 

@@ -59,6 +59,8 @@ pub enum Command {
     Names(Vec<(IpAddr, String)>),
     /// Something happened.
     Note(Event),
+    /// Write out whatever the sink holds back.
+    Flush,
     /// Deliver everything, then end.
     Stop,
 }
@@ -280,6 +282,7 @@ impl<S: Sink> Session<S> {
                 }
                 Command::Names(names) => self.sink.names(&names).map_err(StopReason::Sink)?,
                 Command::Note(event) => self.sink.event(&event).map_err(StopReason::Sink)?,
+                Command::Flush => self.sink.flush().map_err(StopReason::Sink)?,
                 Command::Stop => self.stop(StopReason::Asked),
             }
         }

@@ -116,6 +116,10 @@ impl Sink for Recorder {
         Ok(Settled::Done)
     }
 
+    fn flush(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     fn finish(&mut self) -> Result<(), SinkError> {
         self.note("finish".to_owned());
         Ok(())

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use crate::capture::{
-    Changes, Command, Controls, Ground, OpenTap, Place, Plan, TapKey, TapSpec, changes, plan,
+    Changes, Command, Controls, Ground, Note, OpenTap, Place, Plan, TapKey, TapSpec, changes, plan,
 };
 use crate::cli::{
     look::{self, Look},
@@ -18,9 +18,9 @@ use crate::cli::{
 };
 use crate::discovery::engine::{Address, Engines};
 use crate::discovery::{Occurrence, Watch, names};
-use crate::model::{Container, NetworkMode, Selector};
+use crate::model::{Container, NetworkMode, Pattern, Selector};
 
-use super::{events, setup::Setup};
+use super::{events, setup::Setup, told::Voice};
 
 /// How soon an engine that did not answer is asked again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -63,7 +63,7 @@ impl<'a> Audience<'a> {
     }
 
     /// The taps to begin with. Here a word that means nothing is a mistake.
-    pub(super) async fn first(&mut self) -> anyhow::Result<Plan> {
+    pub(super) async fn first(&mut self) -> anyhow::Result<Vec<TapSpec>> {
         let look = look::look(&self.engines).await?;
         look.topology.warnings.iter().for_each(|warning| terminal::warn(warning));
         let ended = if self.setup.follow { Ended::Included } else { Ended::Excluded };
@@ -71,24 +71,64 @@ impl<'a> Audience<'a> {
         let may_come =
             |error: &select::Error| self.setup.follow && matches!(error, select::Error::NoMatch(_));
         let selection = self.selection(&look, ended, may_come)?;
-        let mut plan = plan_for(&selection, self.setup, &look.ground);
+        let plan = self.plan(&selection, &look.ground);
         if plan.taps.is_empty()
             && let Some(name) = self.named_in_host_mode(&selection)
         {
             return Err(select::Error::HostMode(name).into());
         }
         if plan.taps.is_empty() && !self.setup.follow {
-            return Err(select::Error::NothingToHear(plan.notes.join("; ")).into());
+            let reasons: Vec<&str> = plan.notes.iter().map(|note| note.text.as_str()).collect();
+            return Err(select::Error::NothingToHear(reasons.join("; ")).into());
         }
+        self.warn(&plan.notes);
         if plan.taps.is_empty() {
-            plan.notes.push(
-                "nothing to listen on yet: waiting for a container of the selection to start".to_owned(),
-            );
+            terminal::warn("nothing to listen on yet: waiting for a container of the selection to start");
         }
         self.heard_before.extend(selection.containers.iter().map(|container| container.name.clone()));
         self.selectors = self.selectors.iter().map(|selector| pinned(selector, &look)).collect();
         self.keep(look);
-        Ok(plan)
+        Ok(plan.taps)
+    }
+
+    /// Of containers that were named each is told of; of those that a description takes in, only how many.
+    fn warn(&self, notes: &[Note]) {
+        let is_named = |note: &&Note| {
+            self.selectors.iter().any(|selector| {
+                matches!(selector, Selector::Word(word) | Selector::ExactName(word) if *word == note.container)
+            })
+        };
+        let (named, others): (Vec<_>, Vec<_>) = notes.iter().partition(is_named);
+        for note in named {
+            terminal::warn(&note.text);
+        }
+        if !others.is_empty() {
+            let names: Vec<&str> = others.iter().map(|note| note.container.as_str()).collect();
+            terminal::warn(&format!("not listened to, having no interface for that: {}", names.join(", ")));
+        }
+    }
+
+    /// The taps for a selection. A container that was chosen for its networks alone is heard on those.
+    fn plan(&self, selection: &Selection<'_>, ground: &Ground) -> Plan {
+        let heard: Vec<Container> =
+            selection.containers.iter().map(|container| self.on_chosen_networks(container)).collect();
+        plan(&heard.iter().collect::<Vec<_>>(), &selection.interfaces, self.setup.places, ground)
+    }
+
+    fn on_chosen_networks(&self, container: &Container) -> Container {
+        let mut container = container.clone();
+        let choosing = self.selectors.iter().filter(|selector| selector.matches(&container));
+        let networks: Option<Vec<&Pattern>> = choosing
+            .map(|selector| match selector {
+                Selector::Network(pattern) => Some(pattern),
+                _ => None,
+            })
+            .collect();
+        if let Some(networks) = networks.filter(|networks| !networks.is_empty()) {
+            let is_on = |network: &String| networks.iter().any(|pattern| pattern.matches(network));
+            container.endpoints.retain(|endpoint| endpoint.network.as_ref().is_none_or(is_on));
+        }
+        container
     }
 
     /// A container that was named, and that no waiting gives an interface to listen on.
@@ -166,7 +206,7 @@ impl<'a> Audience<'a> {
         self.is_blind = look.silent.iter().any(|engine| self.answered.contains(engine));
         // A word that means nothing now is a container that is between two lives.
         let selection = self.selection(&look, Ended::Excluded, |_| true)?;
-        let wanted = plan_for(&selection, self.setup, &look.ground).taps;
+        let wanted = self.plan(&selection, &look.ground).taps;
         let state = |spec: &TapSpec| format!("{}{}", spec.name, if spec.link.up { "" } else { " (down)" });
         tracing::debug!(wanted = ?wanted.iter().map(state).collect::<Vec<_>>(), "looked again");
         let heard = self.heard.iter().map(|(key, heard)| (*key, heard.name.clone())).collect();
@@ -226,38 +266,46 @@ fn pinned(selector: &Selector, look: &Look) -> Selector {
     }
 }
 
-fn plan_for(selection: &Selection<'_>, setup: &Setup, ground: &Ground) -> Plan {
-    plan(&selection.containers, &selection.interfaces, setup.places, ground)
-}
-
 /// The running follower.
 pub(super) struct Follower<'a> {
     watch: Option<Watch>,
     audience: Audience<'a>,
     controls: Controls,
+    voice: Voice,
 }
 
 impl<'a> Follower<'a> {
-    pub(super) fn new(watch: Option<Watch>, audience: Audience<'a>, controls: Controls) -> Self {
-        Self { watch, audience, controls }
+    pub(super) fn new(
+        watch: Option<Watch>,
+        audience: Audience<'a>,
+        controls: Controls,
+        voice: Voice,
+    ) -> Self {
+        Self { watch, audience, controls, voice }
     }
 
-    /// Waits for something to happen, and does what follows from it.
-    pub(super) async fn step(&mut self) {
-        let Some(watch) = &mut self.watch else { return std::future::pending().await };
-        let burst = if self.audience.is_blind {
-            timeout(RETRY, watch.settled()).await.unwrap_or_else(|_| Some(Vec::new()))
-        } else {
-            watch.settled().await
-        };
-        let Some(burst) = burst else {
-            self.watch = None;
-            return;
-        };
+    /// Follows for ever.
+    pub(super) async fn run(mut self) {
+        while let Some(mut watch) = self.watch.take() {
+            let burst = if self.audience.is_blind {
+                timeout(RETRY, watch.settled()).await.unwrap_or_else(|_| Some(Vec::new()))
+            } else {
+                watch.settled().await
+            };
+            if let Some(burst) = burst {
+                self.follow(burst).await;
+                self.watch = Some(watch);
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Does what follows from what has happened.
+    async fn follow(&mut self, burst: Vec<Occurrence>) {
         let begin = Instant::now();
         // Looking first: an event may be the first to speak of a container, and by its id alone.
         if let Err(error) = self.keep_in_step().await {
-            terminal::warn(&format!("containers that start now may be missed: {error:#}"));
+            self.voice.warn(&format!("containers that start now may be missed: {error:#}"));
         }
         for occurrence in burst {
             self.tell(occurrence);
@@ -276,7 +324,7 @@ impl<'a> Follower<'a> {
                 }
             }
             Occurrence::Gap(reason) => {
-                terminal::warn(&reason);
+                self.voice.warn(&reason);
                 self.controls.send(Command::Note(events::gap(&reason)));
             }
             Occurrence::Kernel | Occurrence::Listening => {}
@@ -286,16 +334,25 @@ impl<'a> Follower<'a> {
     async fn keep_in_step(&mut self) -> anyhow::Result<()> {
         let changes = self.audience.again().await?;
         self.controls.send(Command::Names(self.audience.names()));
+        let has_ended = !changes.ended.is_empty();
         for key in changes.ended {
-            self.audience.heard.remove(&key);
+            if let Some(heard) = self.audience.heard.remove(&key) {
+                self.voice.tell(&format!("no longer listening on {}", heard.name));
+            }
             self.controls.send(Command::End(key));
         }
         for opened in self.audience.open_each(changes.opened) {
             match opened {
-                Ok(tap) => self.controls.send(Command::Arm(Box::new(tap))),
+                Ok(tap) => {
+                    self.voice.tell(&format!("listening on {}", tap.spec.name));
+                    self.controls.send(Command::Arm(Box::new(tap)));
+                }
                 // Gone again before it could be opened; if not, the next change tries again.
                 Err((name, error)) => self.controls.send(Command::Note(events::not_heard(&name, &error))),
             }
+        }
+        if has_ended && self.audience.heard.is_empty() {
+            self.voice.tell("nothing left to listen on: waiting for a container of the selection to start");
         }
         Ok(())
     }

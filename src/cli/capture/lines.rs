@@ -50,6 +50,10 @@ impl Sink for LineSink {
         Ok(Settled::Done)
     }
 
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.printer.flush().map_err(failed)
+    }
+
     fn finish(&mut self) -> Result<(), SinkError> {
         self.printer.flush().map_err(failed)
     }

@@ -13,6 +13,7 @@ use std::{
     fs::File,
     io::{self, Write},
     net::IpAddr,
+    pin::pin,
     process::ExitCode,
     sync::Arc,
     thread,
@@ -34,7 +35,7 @@ use self::{
     lines::LineSink,
     setup::Setup,
 };
-use super::{capture_args::CaptureArgs, exit, look, terminal};
+use super::{capture_args::CaptureArgs, exit, look};
 
 /// What opening taps takes, and reading who is who: the rest is given up before anything else happens.
 const NEEDED: [Capability; 7] = [
@@ -63,8 +64,7 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     let watch = if args.no_follow { None } else { Some(Watch::start(&engines)?) };
     let mut audience = Audience::new(&setup, engines);
     let first = audience.first().await?;
-    first.notes.iter().for_each(|note| terminal::warn(note));
-    let taps = audience.open(first.taps)?;
+    let taps = audience.open(first)?;
     let names = audience.names();
     let (running, mut ended) = match &setup.savefile {
         Some(options) => start(SavefileSink::create(options.clone())?, taps, &setup, &names)?,
@@ -76,23 +76,29 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     // Not before: a FIFO that nobody reads blocks its opening, and then a signal should simply end us.
     let mut signals = Signals::new()?;
     tell_ready(&args, &audience, ready)?;
-    let live = told::Live::start(&args, running.progress);
-    let controls = running.controls;
-    let mut follower = Follower::new(watch, audience, controls.clone());
+    let Running { controls, progress } = running;
+    let live = told::Live::start(&args, Arc::clone(&progress));
+    let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice()).run());
     let mut asked_to_stop: Option<Instant> = None;
     let outcome = loop {
-        tokio::select! {
+        let asked = tokio::select! {
             outcome = &mut ended => break outcome.context("waiting for the capture")?,
-            () = signals.stop() => match asked_to_stop {
-                None => {
-                    asked_to_stop = Some(Instant::now());
-                    controls.send(Command::Stop);
-                }
-                // Asked again: whoever should read our output does not, so it cannot be ended.
-                Some(first) if first.elapsed() > PATIENCE => return Ok(ExitCode::from(exit::INTERRUPTED)),
-                Some(_) => {}
-            },
-            () = follower.step(), if asked_to_stop.is_none() => {}
+            asked = signals.next() => asked,
+            // Not begun anew by the other branches: what it has heard of would be lost.
+            () = &mut following, if asked_to_stop.is_none() => continue,
+        };
+        match (asked, asked_to_stop) {
+            (Asked::Counts, _) => live.voice().counts(&progress),
+            (Asked::Flush, _) => controls.send(Command::Flush),
+            (Asked::Stop, None) => {
+                asked_to_stop = Some(Instant::now());
+                controls.send(Command::Stop);
+            }
+            // Asked again: whoever should read our output does not, so it cannot be ended.
+            (Asked::Stop, Some(first)) if first.elapsed() > PATIENCE => {
+                return Ok(ExitCode::from(exit::INTERRUPTED));
+            }
+            (Asked::Stop, Some(_)) => {}
         }
     };
     drop(live);
@@ -144,11 +150,23 @@ fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>, ready: Option<File>) 
     }
 }
 
-/// The signals that end a capture in good order.
+/// The signals that a capture answers.
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
+    counts: tokio::signal::unix::Signal,
+    flush: tokio::signal::unix::Signal,
+}
+
+/// What a signal asks for.
+enum Asked {
+    /// SIGINT, SIGTERM, SIGHUP.
+    Stop,
+    /// SIGUSR1, as in tcpdump.
+    Counts,
+    /// SIGUSR2, as in tcpdump.
+    Flush,
 }
 
 impl Signals {
@@ -158,14 +176,18 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hang_up: listen(SignalKind::hangup())?,
+            counts: listen(SignalKind::user_defined1())?,
+            flush: listen(SignalKind::user_defined2())?,
         })
     }
 
-    async fn stop(&mut self) {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.hang_up.recv() => Asked::Stop,
+            _ = self.counts.recv() => Asked::Counts,
+            _ = self.flush.recv() => Asked::Flush,
         }
     }
 }

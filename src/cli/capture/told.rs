@@ -31,8 +31,37 @@ pub(super) fn listening(audience: &Audience<'_>) {
     }
 }
 
+/// Says things on stderr without getting into the live counters.
+#[derive(Clone)]
+pub(super) struct Voice {
+    bar: ProgressBar,
+    is_quiet: bool,
+}
+
+impl Voice {
+    /// How it goes; not with `-q`.
+    pub(super) fn tell(&self, text: &str) {
+        if !self.is_quiet {
+            self.bar.suspend(|| terminal::tell(text));
+        }
+    }
+
+    /// What goes wrong.
+    pub(super) fn warn(&self, text: &str) {
+        self.bar.suspend(|| terminal::warn(text));
+    }
+
+    /// The counts so far, as `tcpdump` says them when it is sent SIGUSR1.
+    pub(super) fn counts(&self, progress: &Progress) {
+        self.bar.suspend(|| terminal::tell(&line(progress)));
+    }
+}
+
 /// Counters that are redrawn while a capture runs; gone when dropped.
-pub(super) struct Live(Option<tokio::task::JoinHandle<()>>, ProgressBar);
+pub(super) struct Live {
+    redrawing: Option<tokio::task::JoinHandle<()>>,
+    voice: Voice,
+}
 
 impl Live {
     /// Shown on a terminal only, and not where packets are printed on it.
@@ -53,16 +82,20 @@ impl Live {
                 }
             })
         });
-        Self(task, bar)
+        Self { redrawing: task, voice: Voice { bar, is_quiet: args.quiet } }
+    }
+
+    pub(super) fn voice(&self) -> Voice {
+        self.voice.clone()
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        if let Some(task) = self.0.take() {
+        if let Some(task) = self.redrawing.take() {
             task.abort();
         }
-        self.1.finish_and_clear();
+        self.voice.bar.finish_and_clear();
     }
 }
 
