@@ -191,3 +191,139 @@ fn describe(container: &Container, endpoint: Option<&Endpoint>) -> String {
 fn describe_interface(link: &Link, namespace: NamespaceId) -> String {
     format!("{} of the host, {namespace}", link.kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::changes;
+    use crate::model::{Counters, Engine, MediaType, State};
+
+    fn link(index: u32, name: &str, kind: LinkKind) -> Link {
+        Link {
+            index: index.try_into().unwrap(),
+            name: name.parse().unwrap(),
+            kind,
+            media: MediaType::Ethernet,
+            mac: None,
+            mtu: 1500,
+            up: true,
+            carrier: true,
+            master: None,
+            lower: None,
+            alias: None,
+            counters: Counters::default(),
+            addresses: Vec::new(),
+        }
+    }
+
+    fn container(name: &str, mode: NetworkMode, namespace: Option<NamespaceId>) -> Container {
+        Container {
+            id: format!("{name}-0123456789abcdef"),
+            name: name.to_owned(),
+            engine: Engine::Docker,
+            image: Some("busybox".to_owned()),
+            state: State::Running,
+            mode,
+            pid: None,
+            namespace,
+            namespace_paths: Vec::new(),
+            endpoints: Vec::new(),
+            networks: Vec::new(),
+            published: Vec::new(),
+            labels: BTreeMap::new(),
+            pod: None,
+            cgroup: None,
+            shares_with: Vec::new(),
+        }
+    }
+
+    /// One namespace plays all parts: its links are the container's, the veth's and the bridge's at once.
+    fn ground() -> (Ground, NamespaceId) {
+        let namespace = Namespace::current().unwrap();
+        let id = namespace.id();
+        let links = vec![
+            link(1, "lo", LinkKind::Loopback),
+            link(2, "eth0", LinkKind::Veth),
+            link(3, "veth1", LinkKind::Veth),
+            link(4, "br0", LinkKind::Bridge),
+        ];
+        (Ground { namespaces: [(id, namespace)].into(), links: [(id, links)].into(), host: Some(id) }, id)
+    }
+
+    fn bridged(name: &str, namespace: NamespaceId) -> Container {
+        let host_side = HostSide::Pair {
+            link: "veth1".parse().unwrap(),
+            index: 3.try_into().unwrap(),
+            namespace,
+            bridge: Some("br0".parse().unwrap()),
+        };
+        let endpoint = Endpoint {
+            namespace,
+            link: link(2, "eth0", LinkKind::Veth),
+            network: Some("app".to_owned()),
+            host_side,
+        };
+        Container { endpoints: vec![endpoint], ..container(name, NetworkMode::Bridge, Some(namespace)) }
+    }
+
+    const EVERYWHERE: Places = Places { container: true, veth: true, bridge: true, loopback: true };
+
+    fn names(plan: &Plan) -> Vec<&str> {
+        plan.taps.iter().map(|tap| tap.name.as_str()).collect()
+    }
+
+    #[test]
+    fn each_place_on_the_way_has_its_name() {
+        let (ground, namespace) = ground();
+        let web = bridged("web", namespace);
+        let found = plan(&[&web], &[], EVERYWHERE, &ground);
+        assert_eq!(names(&found), ["web/eth0", "web@veth1", "br0", "web/lo"]);
+        let description = "image busybox, docker web-01234567, network app, veth1 on bridge br0";
+        assert!(found.taps[0].description.starts_with(description), "{}", found.taps[0].description);
+        assert_eq!(names(&plan(&[&web], &[], Places::default(), &ground)), ["web/eth0"]);
+    }
+
+    #[test]
+    fn an_interface_of_several_containers_is_heard_once_under_its_owner() {
+        let (ground, namespace) = ground();
+        let joiner = Container { mode: NetworkMode::Shared, ..bridged("a-joiner", namespace) };
+        let owner = bridged("owner", namespace);
+        let found = plan(&[&joiner, &owner], &[], Places::default(), &ground);
+        assert_eq!(names(&found), ["owner/eth0"]);
+        assert!(found.taps[0].description.ends_with("also a-joiner/eth0"));
+    }
+
+    #[test]
+    fn what_cannot_be_heard_is_said() {
+        let (ground, namespace) = ground();
+        let containers = [
+            container("agent", NetworkMode::Host, Some(namespace)),
+            container("alone", NetworkMode::None, Some(namespace)),
+            container("over", NetworkMode::Bridge, None),
+        ];
+        let found = plan(&containers.iter().collect::<Vec<_>>(), &[], Places::default(), &ground);
+        let about: Vec<&str> = found.notes.iter().map(|note| note.container.as_str()).collect();
+        assert_eq!((found.taps.len(), about), (0, vec!["agent", "alone", "over"]));
+    }
+
+    #[test]
+    fn interfaces_of_the_host_are_taps_by_their_own_names() {
+        let (ground, namespace) = ground();
+        let links = &ground.links[&namespace];
+        let found = plan(&[], &[&links[3], &links[1]], Places::default(), &ground);
+        let places: Vec<Place> = found.taps.iter().map(|tap| tap.place).collect();
+        assert_eq!((names(&found), places), (vec!["br0", "eth0"], vec![Place::Bridge, Place::Interface]));
+    }
+
+    #[test]
+    fn a_second_plan_opens_what_is_new_and_ends_what_is_gone() {
+        let (ground, namespace) = ground();
+        let web = bridged("web", namespace);
+        let first = plan(&[&web], &[], Places { veth: true, ..Places::default() }, &ground);
+        let heard = first.taps.iter().map(|tap| (tap.key(), tap.name.clone())).collect();
+        let second = plan(&[&web], &[], Places { loopback: true, ..Places::default() }, &ground);
+        let changes = changes(&heard, second.taps);
+        assert_eq!(changes.opened.iter().map(|tap| tap.name.as_str()).collect::<Vec<_>>(), ["web/lo"]);
+        assert_eq!(changes.ended, [first.taps[1].key()]);
+    }
+}
