@@ -91,7 +91,9 @@ impl Output {
                 .remark(&format!("{name}: a packet of link type {number}, which is not decoded"))?);
         };
         let frame = link.frame(packet);
-        if self.filter.as_ref().is_some_and(|filter| !filter.passes(frame.contiguous(&mut self.scratch))) {
+        if let Some(filter) = &self.filter
+            && !filter.passes(frame.contiguous(&mut self.scratch), frame.original_len)
+        {
             return Ok(());
         }
         if packet.drops > 0 {

@@ -4,11 +4,10 @@ use pcap::{BpfProgram, Capture, Linktype};
 
 use crate::model::{Link, LinkKind, MediaType};
 
+use super::bpf::{Program, RET_CONSTANT};
+
 /// The most that any frame is cut to (tcpdump's default snapshot length).
 pub const MAX_SNAPLEN: u32 = 262_144;
-
-/// `BPF_RET | BPF_K`: let so many bytes pass, or none (linux/bpf_common.h).
-const RET_CONSTANT: u16 = 0x06;
 
 /// A filter expression that libpcap accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,17 +43,18 @@ impl Filter {
 
     /// A form that can be run on frames in a file.
     pub fn offline(&self) -> Result<OfflineFilter, FilterError> {
-        compile(&self.0, Linktype::ETHERNET, VlanTags::InFrame).map(OfflineFilter)
+        let program = compile(&self.0, Linktype::ETHERNET, VlanTags::InFrame)?;
+        Program::of(&program).map(OfflineFilter).ok_or_else(|| FilterError::Listing(self.0.clone()))
     }
 }
 
 /// A filter for whole Ethernet frames in memory.
-pub struct OfflineFilter(BpfProgram);
+pub struct OfflineFilter(Program);
 
 impl OfflineFilter {
-    /// Whether the frame passes.
-    pub fn passes(&self, frame: &[u8]) -> bool {
-        self.0.filter(frame)
+    /// Whether a frame passes of which these bytes were captured and which had `original_len` on the wire.
+    pub fn passes(&self, frame: &[u8], original_len: u32) -> bool {
+        self.0.passes(frame, original_len)
     }
 }
 
@@ -92,13 +92,8 @@ fn expression_program(
     };
     let link_type = if media == MediaType::RawIp { Linktype::RAW } else { Linktype::ETHERNET };
     let program = compile(expression, link_type, VlanTags::StrippedByKernel)?;
-    let mut instructions = listing(&program).ok_or_else(|| FilterError::Listing(expression.clone()))?;
-    for instruction in &mut instructions {
-        if instruction.code == RET_CONSTANT && instruction.k != 0 {
-            instruction.k = snaplen;
-        }
-    }
-    Ok(instructions)
+    let program = Program::of(&program).ok_or_else(|| FilterError::Listing(expression.clone()))?;
+    Ok(program.cutting_to(snaplen))
 }
 
 /// Where the frames to be filtered carry their outer VLAN tag.
@@ -136,25 +131,6 @@ fn mentions_vlan(expression: &str) -> bool {
     expression.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.eq_ignore_ascii_case("vlan"))
 }
 
-/// The crate shows instructions only as text: code, jump if true, jump if false, constant.
-fn listing(program: &BpfProgram) -> Option<Vec<libc::sock_filter>> {
-    program
-        .get_instructions()
-        .iter()
-        .map(|instruction| {
-            let text = instruction.to_string();
-            let mut words = text.split_whitespace();
-            let mut next = || words.next()?.parse::<u32>().ok();
-            Some(libc::sock_filter {
-                code: u16::try_from(next()?).ok()?,
-                jt: u8::try_from(next()?).ok()?,
-                jf: u8::try_from(next()?).ok()?,
-                k: next()?,
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,8 +157,8 @@ mod tests {
     fn a_file_filter_takes_frames() {
         let filter = Filter::parse("arp").unwrap().offline().unwrap();
         let mut frame = [0_u8; 42];
-        assert!(!filter.passes(&frame));
+        assert!(!filter.passes(&frame, 42));
         frame[12..14].copy_from_slice(&[8, 6]);
-        assert!(filter.passes(&frame));
+        assert!(filter.passes(&frame, 42));
     }
 }

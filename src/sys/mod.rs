@@ -2,6 +2,7 @@
 //!
 //! Small functions and traits in our words; nothing here knows what a container is.
 
+mod bpf;
 mod capability;
 mod filter;
 mod inherited;

@@ -1,7 +1,7 @@
 //! BPF filters: at every tap, in either spelling, and refused before anything opens.
 
 use crate::{
-    lab::{Cable, Capture, Conversation, at, pcapsule, rows},
+    lab::{Cable, Capture, Conversation, at, pcapsule, rows, run},
     tags::{DOT1Q, Tag, send},
 };
 
@@ -48,4 +48,22 @@ fn a_filter_for_a_vlan_sees_the_tag_that_the_kernel_took_out() {
     }
     let ended = capture.stop();
     assert_eq!(rows(&ended.file(), "", &["vlan.id"]), [["42"]]);
+}
+
+#[test]
+fn a_file_of_cut_frames_is_filtered_by_their_length_on_the_wire() {
+    let Some(cable) = Cable::lay() else { return };
+    let capture = Capture::of(&[&cable.left_selector()], &["-s", "60", "-f", "udp port 7000"]);
+    let talk = Conversation::new(cable.left(), cable.right(), Cable::RIGHT);
+    talk.ask(7000, &[b'x'; 1000]);
+    talk.ask(7000, b"short");
+    let ended = capture.stop();
+    let file = ended.file();
+    let file = file.to_str().unwrap();
+    for (expression, count) in [("greater 500", 2), ("less 500", 2), ("udp[4:2] > 500 and len = 1042", 2)] {
+        let ours = pcapsule(&["read", "-n", file, "-f", expression]);
+        let theirs = run("tcpdump", &["-n", "-r", file, expression]);
+        assert_eq!(String::from_utf8_lossy(&ours.stdout).lines().count(), count, "{expression}");
+        assert_eq!(theirs.lines().count(), count, "{expression}: {theirs}");
+    }
 }
