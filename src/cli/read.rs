@@ -12,14 +12,13 @@ use anyhow::Context as _;
 
 use crate::model::{Frame, made_up_ethernet};
 use crate::savefile::{LinkType, Packet, Reader, Record};
-use crate::sys::{Filter, OfflineFilter};
+use crate::sys::Filter;
 
 use super::args::ReadArgs;
 use super::printer::Printer;
 
 pub(super) fn run(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
-    let filter = filter.as_ref().map(Filter::offline).transpose()?;
     let name = args.file.display();
     let mut reader = Reader::new(open(&args.file)?).with_context(|| format!("reading {name}"))?;
     let mut output = Output {
@@ -48,7 +47,7 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
 
 struct Output {
     printer: Printer,
-    filter: Option<OfflineFilter>,
+    filter: Option<Filter>,
     left: u64,
     scratch: Vec<u8>,
 }

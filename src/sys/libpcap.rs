@@ -5,14 +5,14 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
-use pcap::{Active, Capture, Precision};
+use pcap::{Active, Capture, Packet, Precision};
 
 use crate::model::{Direction, Frame, LinkKind, made_up_ethernet};
 
 use super::{
-    Filter,
-    ring::BLOCK_TIMEOUT_MS,
-    source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions},
+    filter::socket_program,
+    ring::{BLOCK_TIMEOUT_MS, socket::attach_filter},
+    source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions, now_ns},
 };
 
 /// An activated libpcap capture.
@@ -21,6 +21,10 @@ pub struct LibpcapSource {
     needs_header: bool,
     /// libpcap cannot look ahead, so one frame is kept back.
     next: Option<Kept>,
+    /// When the filter was in place. libpcap listens from the moment it opens, so frames before that are none of ours.
+    armed_ns: u64,
+    /// How many those were.
+    early: u64,
     gone: bool,
     reported_lost: u64,
 }
@@ -33,11 +37,14 @@ struct Kept {
 
 impl LibpcapSource {
     /// Opens and arms a capture in the calling thread's namespace.
+    ///
+    /// libpcap would compile the filter here and look its names up in the container; so the socket gets the same
+    /// instructions as that of the ring, without libpcap's knowledge.
     pub fn open(options: &SourceOptions<'_>) -> Result<Self, SourceError> {
         let link = options.link;
         let refused =
             |error: pcap::Error| SourceError::Libpcap { link: link.name.clone(), reason: error.to_string() };
-        let mut capture = Capture::from_device(link.name.as_str())
+        let capture = Capture::from_device(link.name.as_str())
             .map_err(refused)?
             .promisc(options.promiscuous && link.kind != LinkKind::Loopback)
             .snaplen(options.snaplen.cast_signed())
@@ -47,41 +54,64 @@ impl LibpcapSource {
             .open()
             .and_then(Capture::setnonblock)
             .map_err(refused)?;
-        if let Some(filter) = options.filter.map(Filter::expression) {
-            capture.filter(filter, true).map_err(refused)?;
-        }
-        Ok(Self { capture, needs_header: options.needs_header(), next: None, gone: false, reported_lost: 0 })
+        attach_filter(descriptor(&capture), &mut socket_program(options.filter, link, options.snaplen))
+            .map_err(|error| SourceError::new("attaching the filter to", link, error))?;
+        Ok(Self {
+            capture,
+            needs_header: options.needs_header(),
+            next: None,
+            armed_ns: now_ns(),
+            early: 0,
+            gone: false,
+            reported_lost: 0,
+        })
     }
 
     fn fetch(&mut self) {
-        if self.next.is_some() {
-            return;
-        }
-        match self.capture.next_packet() {
-            Ok(packet) => {
-                let mut bytes = Vec::with_capacity(packet.data.len() + 14);
-                let mut original_len = packet.header.len;
-                if self.needs_header {
-                    bytes.extend_from_slice(&made_up_ethernet(packet.data));
-                    original_len += 14;
+        while self.next.is_none() {
+            match self.capture.next_packet() {
+                Ok(packet) => {
+                    // With nanosecond precision `tv_usec` holds nanoseconds.
+                    let time = packet.header.ts;
+                    let time_ns = time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned();
+                    if time_ns < self.armed_ns {
+                        self.early += 1;
+                        continue;
+                    }
+                    self.next = Some(Kept::new(&packet, time_ns, self.needs_header));
                 }
-                bytes.extend_from_slice(packet.data);
-                // With nanosecond precision `tv_usec` holds nanoseconds.
-                let time = packet.header.ts;
-                let time_ns = time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned();
-                self.next = Some(Kept { bytes, original_len, time_ns });
+                Err(pcap::Error::TimeoutExpired | pcap::Error::NoMorePackets) => return,
+                Err(_) => {
+                    self.gone = true;
+                    return;
+                }
             }
-            Err(pcap::Error::TimeoutExpired | pcap::Error::NoMorePackets) => {}
-            Err(_) => self.gone = true,
         }
     }
 }
 
+impl Kept {
+    fn new(packet: &Packet<'_>, time_ns: u64, needs_header: bool) -> Self {
+        let mut bytes = Vec::with_capacity(packet.data.len() + 14);
+        let mut original_len = packet.header.len;
+        if needs_header {
+            bytes.extend_from_slice(&made_up_ethernet(packet.data));
+            original_len += 14;
+        }
+        bytes.extend_from_slice(packet.data);
+        Self { bytes, original_len, time_ns }
+    }
+}
+
+#[expect(unsafe_code, reason = "libpcap's crate gives its descriptor as a number only")]
+fn descriptor(capture: &Capture<Active>) -> BorrowedFd<'_> {
+    // SAFETY: the descriptor is open for as long as the capture, which outlives the borrow.
+    unsafe { BorrowedFd::borrow_raw(capture.as_raw_fd()) }
+}
+
 impl FrameSource for LibpcapSource {
-    #[expect(unsafe_code, reason = "libpcap's crate gives its descriptor as a number only")]
     fn descriptor(&self) -> BorrowedFd<'_> {
-        // SAFETY: the descriptor is open for as long as the capture, which outlives the borrow.
-        unsafe { BorrowedFd::borrow_raw(self.capture.as_raw_fd()) }
+        descriptor(&self.capture)
     }
 
     fn next_time(&mut self) -> Option<u64> {
@@ -119,7 +149,10 @@ impl FrameSource for LibpcapSource {
     fn counters(&mut self) -> SourceCounters {
         self.capture.stats().map_or_else(
             |_| SourceCounters::default(),
-            |stats| SourceCounters { passed: stats.received.into(), lost: stats.dropped.into() },
+            |stats| SourceCounters {
+                passed: u64::from(stats.received).saturating_sub(self.early),
+                lost: stats.dropped.into(),
+            },
         )
     }
 }

@@ -20,7 +20,7 @@ mod volume;
 mod wake;
 
 pub use capability::{Capability, keep_only, missing};
-pub use filter::{Filter, FilterError, MAX_SNAPLEN, OfflineFilter};
+pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};
 pub use inherited::inherited_file;
 pub use libpcap::LibpcapSource;
 pub use ring::Ring;

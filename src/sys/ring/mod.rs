@@ -1,7 +1,7 @@
 //! A TPACKET_V3 ring as a frame source: the fast way, with direction, VLAN tags and losses from the kernel.
 
 mod map;
-mod socket;
+pub(super) mod socket;
 
 use std::{io, ops::ControlFlow, os::fd::BorrowedFd};
 
@@ -9,7 +9,7 @@ use crate::model::{Direction, Frame, LinkIndex, LinkKind, made_up_ethernet};
 
 use self::{
     map::{BlockMap, Slot},
-    socket::PacketSocket,
+    socket::{PacketSocket, attach_filter},
 };
 use super::{
     filter::{NOTHING, socket_program},
@@ -49,7 +49,7 @@ impl Ring {
             loopback: link.kind == LinkKind::Loopback,
             snaplen: options.snaplen,
         };
-        let mut program = socket_program(options.filter, link, options.snaplen)?;
+        let mut program = socket_program(options.filter, link, options.snaplen);
         let failed = |operation| move |source: io::Error| SourceError::new(operation, link, source);
 
         let socket = PacketSocket::open().map_err(failed("opening a packet socket for"))?;
@@ -58,7 +58,7 @@ impl Ring {
         socket.request_ring(&request(block_size, blocks)).map_err(failed("reserving the ring of"))?;
         let map =
             BlockMap::map(socket.descriptor(), block_size, blocks).map_err(failed("mapping the ring of"))?;
-        socket.attach_filter(&mut program).map_err(failed("attaching the filter to"))?;
+        attach_filter(socket.descriptor(), &mut program).map_err(failed("attaching the filter to"))?;
         if options.promiscuous {
             socket.be_promiscuous(link.index).map_err(failed("listening to all frames of"))?;
         }
@@ -100,7 +100,7 @@ impl FrameSource for Ring {
 
     fn close_gate(&mut self) {
         // Refused only without memory; then late frames are cut off by their time instead.
-        let _ = self.socket.attach_filter(&mut [NOTHING]);
+        let _ = attach_filter(self.socket.descriptor(), &mut [NOTHING]);
     }
 
     fn interface_exists(&self) -> bool {

@@ -42,13 +42,6 @@ impl PacketSocket {
         self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, request)
     }
 
-    /// Runs `program` on each frame from now on.
-    pub(super) fn attach_filter(&self, program: &mut [libc::sock_filter]) -> io::Result<()> {
-        let len = program.len().try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
-        let program = libc::sock_fprog { len, filter: program.as_mut_ptr() };
-        self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
-    }
-
     /// Also sees frames for others, for as long as the socket is open.
     pub(super) fn be_promiscuous(&self, index: LinkIndex) -> io::Result<()> {
         let request = libc::packet_mreq {
@@ -118,13 +111,26 @@ impl PacketSocket {
     }
 
     fn set<T>(&self, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
-        let size = mem::size_of::<T>() as libc::socklen_t;
-        // SAFETY: pointer and length describe `value`, which outlives the call; the kernel only reads.
-        let result = unsafe {
-            libc::setsockopt(self.0.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), size)
-        };
-        checked(result).map(drop)
+        set(self.descriptor(), level, name, value)
     }
+}
+
+/// Runs `program` on each frame of that packet socket from now on.
+pub(in crate::sys) fn attach_filter(
+    socket: BorrowedFd<'_>,
+    program: &mut [libc::sock_filter],
+) -> io::Result<()> {
+    let len = program.len().try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len, filter: program.as_mut_ptr() };
+    set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+}
+
+fn set<T>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+    let size = mem::size_of::<T>() as libc::socklen_t;
+    // SAFETY: pointer and length describe `value`, which outlives the call; the kernel only reads.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), size) };
+    checked(result).map(drop)
 }
 
 fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
