@@ -5,12 +5,12 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
-use pcap::{Active, Capture, Packet, Precision};
+use pcap::{Active, Capture, Packet, Precision, Stat};
 
 use crate::model::{Direction, Frame, LinkKind, made_up_ethernet};
 
 use super::{
-    filter::socket_program,
+    filter::{NOTHING, socket_program},
     ring::{BLOCK_TIMEOUT_MS, socket::attach_filter},
     source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions, now_ns},
 };
@@ -25,8 +25,27 @@ pub struct LibpcapSource {
     armed_ns: u64,
     /// How many those were.
     early: u64,
+    /// Later frames are not handed over.
+    closed_ns: u64,
     gone: bool,
+    kernel: KernelCounters,
     reported_lost: u64,
+}
+
+/// libpcap's counters, which wrap around at 32 bits, made to last.
+#[derive(Default)]
+struct KernelCounters {
+    last: [u32; 2],
+    received: u64,
+    lost: u64,
+}
+
+impl KernelCounters {
+    fn add(&mut self, stat: Stat) {
+        self.received += u64::from(stat.received.wrapping_sub(self.last[0]));
+        self.lost += u64::from(stat.dropped.wrapping_sub(self.last[1]));
+        self.last = [stat.received, stat.dropped];
+    }
 }
 
 struct Kept {
@@ -62,9 +81,20 @@ impl LibpcapSource {
             next: None,
             armed_ns: now_ns(),
             early: 0,
+            closed_ns: u64::MAX,
             gone: false,
+            kernel: KernelCounters::default(),
             reported_lost: 0,
         })
+    }
+
+    /// What cannot be asked for stays as it was. Frames let in by a gate that could not be shut do not count.
+    fn count(&mut self) {
+        if self.closed_ns == u64::MAX
+            && let Ok(stat) = self.capture.stats()
+        {
+            self.kernel.add(stat);
+        }
     }
 
     fn fetch(&mut self) {
@@ -116,21 +146,21 @@ impl FrameSource for LibpcapSource {
 
     fn next_time(&mut self) -> Option<u64> {
         self.fetch();
-        self.next.as_ref().map(|kept| kept.time_ns)
+        self.next.as_ref().map(|kept| kept.time_ns).filter(|time| *time <= self.closed_ns)
     }
 
     fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
-        let lost_before = self.reported_lost;
-        self.reported_lost = self.counters().lost;
-        let mut lost = self.reported_lost.saturating_sub(lost_before);
+        self.count();
         loop {
             self.fetch();
+            let until = until.min(self.closed_ns);
             let Some(kept) = self.next.take_if(|kept| kept.time_ns <= until) else {
-                self.reported_lost -= lost;
                 return ControlFlow::Continue(());
             };
             let frame = Frame::whole(&kept.bytes, kept.original_len, kept.time_ns, Direction::Unknown);
-            each(&frame, std::mem::take(&mut lost))?;
+            let lost = self.kernel.lost - self.reported_lost;
+            self.reported_lost = self.kernel.lost;
+            each(&frame, lost)?;
         }
     }
 
@@ -139,7 +169,10 @@ impl FrameSource for LibpcapSource {
     }
 
     fn close_gate(&mut self) {
-        // Late frames are cut off by their time.
+        if attach_filter(descriptor(&self.capture), &mut [NOTHING]).is_err() {
+            self.count();
+            self.closed_ns = now_ns();
+        }
     }
 
     fn interface_exists(&self) -> bool {
@@ -147,12 +180,22 @@ impl FrameSource for LibpcapSource {
     }
 
     fn counters(&mut self) -> SourceCounters {
-        self.capture.stats().map_or_else(
-            |_| SourceCounters::default(),
-            |stats| SourceCounters {
-                passed: u64::from(stats.received).saturating_sub(self.early),
-                lost: stats.dropped.into(),
-            },
-        )
+        self.count();
+        let KernelCounters { received, lost, .. } = self.kernel;
+        SourceCounters { passed: received.saturating_sub(self.early), lost }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_go_on_where_libpcaps_wrap_around() {
+        let mut counters = KernelCounters::default();
+        for (received, dropped) in [(u32::MAX, 7), (2, 7), (2, 8)] {
+            counters.add(Stat { received, dropped, if_dropped: 0 });
+        }
+        assert_eq!((counters.received, counters.lost), (u64::from(u32::MAX) + 3, 8));
     }
 }

@@ -1,5 +1,10 @@
 //! Loss is never silent: what is written and what is reported lost add up to what passed the tap.
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
 use nix::sys::signal::Signal;
 
 use crate::lab::{Cable, Capture, Conversation, Ended, eventually, has_written, rows, statistics};
@@ -31,6 +36,32 @@ fn loss_is_a_failure_on_request() {
     let capture = Capture::of(&[&cable.left_selector()], &["--fail-on-loss"]);
     Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"one at a time");
     assert_eq!(capture.stop().code, Some(0));
+}
+
+#[test]
+fn by_libpcap_a_stop_amid_traffic_leaves_nothing_uncounted() {
+    let Some(cable) = Cable::lay() else { return };
+    let options = ["--engine", "libpcap", "-f", "udp port 7000"];
+    let capture = Capture::of(&[&cable.left_selector()], &options);
+    let done = AtomicBool::new(false);
+    let ended = thread::scope(|scope| {
+        scope.spawn(|| {
+            let talk = Conversation::new(cable.left(), cable.right(), Cable::RIGHT);
+            // Bounded, so that a failure ends it as well.
+            for _ in (0..5000).take_while(|_| !done.load(Ordering::Relaxed)) {
+                talk.flood(7000, 200, 100);
+            }
+        });
+        let (file, begun) = (capture.file(), "a packet is written");
+        eventually(begun, || has_written(&file, &[b'x'; 100]).then_some(()));
+        let ended = capture.stop();
+        done.store(true, Ordering::Relaxed);
+        ended
+    });
+    let written = rows(&ended.file(), "udp", &["frame.number"]).len() as u64;
+    let lost: u64 = statistics(&ended.file()).iter().map(|(_, tap)| tap.dropped).sum();
+    let passed = format!("{} packets received by filter", written + lost);
+    assert!(ended.stderr.contains(&passed), "{passed}: {}", ended.stderr);
 }
 
 /// A capture with a small buffer that is asleep while the datagrams pass: some must be lost, whatever the machine.

@@ -72,6 +72,23 @@ fn an_interface_that_is_deleted_ends_its_tap_and_no_other() {
     assert_eq!(count_at(&ended.file(), survivor.left_name()), 2);
 }
 
+#[test]
+fn by_libpcap_a_frame_on_loopback_is_seen_and_counted_once() {
+    let Some(cable) = Cable::lay() else { return };
+    let options = ["--engine", "libpcap", "--at", "container,lo", "-f", "udp port 7000"];
+    let capture = Capture::of(&[&cable.left_selector()], &options);
+    cable.left().inside(|| {
+        let socket = UdpSocket::bind("127.0.0.1:7000").unwrap();
+        for _ in 0..10 {
+            socket.send_to(b"to myself", "127.0.0.1:7000").unwrap();
+        }
+    });
+    let ended = capture.stop();
+    let own = at(&format!("{}/lo", cable.left_name()));
+    assert_eq!(rows(&ended.file(), &own, &["frame.number"]).len(), 10);
+    assert!(ended.stderr.contains("10 packets received by filter"), "{}", ended.stderr);
+}
+
 fn count_at(file: &Path, name: &str) -> usize {
     rows(file, &at(&format!("{name}/eth0")), &["frame.number"]).len()
 }
