@@ -5,13 +5,17 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pcap::{Active, Capture, Packet, Precision, Stat};
 
 use crate::model::{Direction, Frame, LinkKind, made_up_ethernet};
 
 use super::{
     filter::{NOTHING, socket_program},
-    ring::{BLOCK_TIMEOUT_MS, socket::attach_filter},
+    ring::{
+        BLOCK_TIMEOUT_MS,
+        socket::{attach_filter, has_interface},
+    },
     source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions, now_ns},
 };
 
@@ -27,7 +31,8 @@ pub struct LibpcapSource {
     early: u64,
     /// Later frames are not handed over.
     closed_ns: u64,
-    gone: bool,
+    /// The last look found nothing.
+    is_idle: bool,
     kernel: KernelCounters,
     reported_lost: u64,
 }
@@ -82,10 +87,38 @@ impl LibpcapSource {
             armed_ns: now_ns(),
             early: 0,
             closed_ns: u64::MAX,
-            gone: false,
+            is_idle: true,
             kernel: KernelCounters::default(),
             reported_lost: 0,
         })
+    }
+
+    fn fetch(&mut self) {
+        // libpcap would take the error that tells the poller of a vanished interface.
+        if self.is_idle && self.has_failed() {
+            return;
+        }
+        while self.next.is_none() {
+            let Ok(packet) = self.capture.next_packet() else {
+                // Nothing there, or an interface that went down and may come back.
+                self.is_idle = true;
+                return;
+            };
+            self.is_idle = false;
+            // With nanosecond precision `tv_usec` holds nanoseconds.
+            let time = packet.header.ts;
+            let time_ns = time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned();
+            if time_ns < self.armed_ns {
+                self.early += 1;
+                continue;
+            }
+            self.next = Some(Kept::new(&packet, time_ns, self.needs_header));
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        let mut polled = [PollFd::new(descriptor(&self.capture), PollFlags::empty())];
+        poll(&mut polled, PollTimeout::ZERO).is_ok_and(|failed| failed > 0)
     }
 
     /// What cannot be asked for stays as it was. Frames let in by a gate that could not be shut do not count.
@@ -94,28 +127,6 @@ impl LibpcapSource {
             && let Ok(stat) = self.capture.stats()
         {
             self.kernel.add(stat);
-        }
-    }
-
-    fn fetch(&mut self) {
-        while self.next.is_none() {
-            match self.capture.next_packet() {
-                Ok(packet) => {
-                    // With nanosecond precision `tv_usec` holds nanoseconds.
-                    let time = packet.header.ts;
-                    let time_ns = time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned();
-                    if time_ns < self.armed_ns {
-                        self.early += 1;
-                        continue;
-                    }
-                    self.next = Some(Kept::new(&packet, time_ns, self.needs_header));
-                }
-                Err(pcap::Error::TimeoutExpired | pcap::Error::NoMorePackets) => return,
-                Err(_) => {
-                    self.gone = true;
-                    return;
-                }
-            }
         }
     }
 }
@@ -176,7 +187,7 @@ impl FrameSource for LibpcapSource {
     }
 
     fn interface_exists(&self) -> bool {
-        !self.gone
+        has_interface(descriptor(&self.capture))
     }
 
     fn counters(&mut self) -> SourceCounters {

@@ -5,11 +5,11 @@ pub(super) mod socket;
 
 use std::{io, ops::ControlFlow, os::fd::BorrowedFd};
 
-use crate::model::{Direction, Frame, LinkIndex, LinkKind, made_up_ethernet};
+use crate::model::{Direction, Frame, LinkKind, made_up_ethernet};
 
 use self::{
     map::{BlockMap, Slot},
-    socket::{PacketSocket, attach_filter},
+    socket::{PacketSocket, attach_filter, has_interface},
 };
 use super::{
     filter::{NOTHING, socket_program},
@@ -29,7 +29,6 @@ pub struct Ring {
     map: BlockMap,
     view: View,
     totals: SourceCounters,
-    link: LinkIndex,
 }
 
 /// How a frame in the ring becomes one of ours.
@@ -63,7 +62,7 @@ impl Ring {
             socket.be_promiscuous(link.index).map_err(failed("listening to all frames of"))?;
         }
         socket.bind(link.index).map_err(failed("listening on"))?;
-        Ok(Self { socket, map, view, totals: SourceCounters::default(), link: link.index })
+        Ok(Self { socket, map, view, totals: SourceCounters::default() })
     }
 }
 
@@ -104,8 +103,7 @@ impl FrameSource for Ring {
     }
 
     fn interface_exists(&self) -> bool {
-        self.socket.clear_error();
-        self.socket.link_exists(self.link)
+        has_interface(self.socket.descriptor())
     }
 
     fn counters(&mut self) -> SourceCounters {
