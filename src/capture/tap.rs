@@ -2,7 +2,9 @@
 
 use crate::model::{Link, LinkIndex, NamespaceId};
 use crate::sys::netns::{self, Namespace};
-use crate::sys::{Filter, FrameSource, LibpcapSource, LinkLayer, Ring, SourceError, SourceOptions};
+use crate::sys::{
+    Filter, FrameSource, LibpcapSource, LinkFilter, LinkLayer, Ring, SourceError, SourceOptions,
+};
 
 /// A spot on a container's way to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,13 +118,17 @@ pub struct OpenTap {
 }
 
 impl OpenTap {
-    /// Opens and arms: once this returns, no later frame is missed.
+    /// Opens and arms: once this returns, no later frame is missed. To be called in the host's namespace.
     pub fn open(spec: TapSpec, options: &TapOptions) -> Result<Self, OpenError> {
-        let opened = spec.namespace.within(|| open_source(&spec, options));
+        // Out here: compiling a filter may ask the network for names, and must not ask the container's.
+        let filter = options.filter.as_ref().map(|filter| filter.on(spec.link.media)).transpose();
+        let opened = filter
+            .map_err(SourceError::from)
+            .map(|filter| spec.namespace.within(|| open_source(&spec, options, filter.as_ref())));
         match opened {
-            Ok(Ok(source)) => Ok(Self { spec, source }),
-            Ok(Err(source)) => Err(OpenError::Source { name: spec.name, source }),
-            Err(source) => Err(OpenError::Namespace { name: spec.name, source }),
+            Ok(Ok(Ok(source))) => Ok(Self { spec, source }),
+            Err(source) | Ok(Ok(Err(source))) => Err(OpenError::Source { name: spec.name, source }),
+            Ok(Err(source)) => Err(OpenError::Namespace { name: spec.name, source }),
         }
     }
 
@@ -132,12 +138,16 @@ impl OpenTap {
     }
 }
 
-fn open_source(spec: &TapSpec, options: &TapOptions) -> Result<Box<dyn FrameSource>, SourceError> {
+fn open_source(
+    spec: &TapSpec,
+    options: &TapOptions,
+    filter: Option<&LinkFilter>,
+) -> Result<Box<dyn FrameSource>, SourceError> {
     let source = SourceOptions {
         link: &spec.link,
         buffer_bytes: options.buffer_bytes,
         snaplen: options.snaplen,
-        filter: options.filter.as_ref(),
+        filter,
         // A bridge shows frames between its ports only when promiscuous; a container's own end needs no such change.
         promiscuous: matches!(spec.place, Place::Bridge | Place::Interface),
         link_layer: options.link_layer,

@@ -1,9 +1,11 @@
 //! `pcapsule read`: the packets of a capture file, as far as it can be read.
 
 use std::{
+    cell::RefCell,
     fs::File,
     io::{self, IsTerminal as _, Read},
     ops::Range,
+    os::fd::AsFd as _,
     path::Path,
     process::ExitCode,
 };
@@ -12,48 +14,64 @@ use anyhow::Context as _;
 
 use crate::model::{Frame, made_up_ethernet};
 use crate::savefile::{LinkType, Packet, Reader, Record};
-use crate::sys::{Filter, OfflineFilter};
+use crate::sys::Filter;
 
 use super::args::ReadArgs;
 use super::printer::Printer;
 
 pub(super) fn run(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
-    let filter = filter.as_ref().map(Filter::offline).transpose()?;
     let name = args.file.display();
-    let mut reader = Reader::new(open(&args.file)?).with_context(|| format!("reading {name}"))?;
+    let printer = RefCell::new(Printer::new(&args.print));
+    let input = Input { file: open(&args.file)?, printer: &printer };
+    let mut reader = Reader::new(input).with_context(|| format!("reading {name}"))?;
     let mut output = Output {
-        printer: Printer::new(&args.print),
+        printer: &printer,
         filter,
         left: args.count.map_or(u64::MAX, Into::into),
         scratch: Vec::new(),
     };
     let result = copy(&mut reader, &mut output);
     // What could be read is shown before it is said why the rest could not.
-    output.printer.flush().context("printing the packets")?;
+    printer.borrow_mut().flush().context("printing the packets")?;
     result.with_context(|| format!("reading {name}"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+fn open(path: &Path) -> anyhow::Result<File> {
     if path == Path::new("-") {
         anyhow::ensure!(
             !io::stdin().is_terminal(),
             "reading standard input: it is a terminal, not a capture"
         );
-        return Ok(Box::new(io::stdin()));
+        return Ok(io::stdin().as_fd().try_clone_to_owned().context("reading standard input")?.into());
     }
-    Ok(Box::new(File::open(path).with_context(|| format!("opening {}", path.display()))?))
+    File::open(path).with_context(|| format!("opening {}", path.display()))
 }
 
-struct Output {
-    printer: Printer,
-    filter: Option<OfflineFilter>,
+/// What is read. It may be a pipe that is silent for long: what can be printed is printed before each wait. The reader
+/// asks for as much as its buffer holds, so files lose nothing by it.
+struct Input<'a> {
+    file: File,
+    printer: &'a RefCell<Printer>,
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let printed = self.printer.borrow_mut().flush();
+        printed.map_err(|error| io::Error::new(error.kind(), format!("printing the packets: {error}")))?;
+        self.file.read(buffer)
+    }
+}
+
+struct Output<'a> {
+    printer: &'a RefCell<Printer>,
+    filter: Option<Filter>,
     left: u64,
     scratch: Vec<u8>,
 }
 
-fn copy(reader: &mut Reader<impl Read>, output: &mut Output) -> anyhow::Result<()> {
+fn copy(reader: &mut Reader<impl Read>, output: &mut Output<'_>) -> anyhow::Result<()> {
     while let Some(record) = reader.next_record()? {
         match record {
             Record::Packet(packet) => {
@@ -62,10 +80,10 @@ fn copy(reader: &mut Reader<impl Read>, output: &mut Output) -> anyhow::Result<(
                     return Ok(());
                 }
             }
-            Record::Names(names) => output.printer.learn(names),
+            Record::Names(names) => output.printer.borrow_mut().learn(names),
             Record::Event(event) => {
                 if let Some(message) = event.field("MESSAGE") {
-                    output.printer.remark(message)?;
+                    output.printer.borrow_mut().remark(message)?;
                 }
             }
             Record::Section(_)
@@ -78,26 +96,29 @@ fn copy(reader: &mut Reader<impl Read>, output: &mut Output) -> anyhow::Result<(
     Ok(())
 }
 
-impl Output {
+impl Output<'_> {
     fn packet(&mut self, packet: &Packet<'_>) -> anyhow::Result<()> {
+        let mut printer = self.printer.borrow_mut();
         let name = match packet.interface.name.as_str() {
             "" => "-",
             name => name,
         };
         let Some(link) = LinkHeader::of(packet.interface.link_type, packet.data) else {
             let number = packet.interface.link_type.number();
-            return Ok(self
-                .printer
-                .remark(&format!("{name}: a packet of link type {number}, which is not decoded"))?);
+            return Ok(
+                printer.remark(&format!("{name}: a packet of link type {number}, which is not decoded"))?
+            );
         };
         let frame = link.frame(packet);
-        if self.filter.as_ref().is_some_and(|filter| !filter.passes(frame.contiguous(&mut self.scratch))) {
+        if let Some(filter) = &self.filter
+            && !filter.passes(frame.contiguous(&mut self.scratch), frame.original_len)
+        {
             return Ok(());
         }
         if packet.drops > 0 {
-            self.printer.remark(&format!("{name}: {} packets lost here", packet.drops))?;
+            printer.remark(&format!("{name}: {} packets lost here", packet.drops))?;
         }
-        self.printer.packet(&frame, name)?;
+        printer.packet(&frame, name)?;
         self.left -= 1;
         Ok(())
     }

@@ -1,60 +1,83 @@
 //! Capture filters: libpcap's language, compiled by libpcap, run by the kernel.
+//!
+//! libpcap looks names up whenever it compiles, with the network of the calling thread. So a filter is compiled in the
+//! host's namespace, once for each form of frame, and taps get the instructions.
 
-use pcap::{BpfProgram, Capture, Linktype};
+use std::sync::{Arc, OnceLock};
+
+use pcap::{Activated, Active, Capture, Device, Linktype};
 
 use crate::model::{Link, LinkKind, MediaType};
+
+use super::bpf::{Program, RET_CONSTANT};
 
 /// The most that any frame is cut to (tcpdump's default snapshot length).
 pub const MAX_SNAPLEN: u32 = 262_144;
 
-/// `BPF_RET | BPF_K`: let so many bytes pass, or none (linux/bpf_common.h).
-const RET_CONSTANT: u16 = 0x06;
+/// A filter expression that libpcap accepted, compiled. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Filter(Arc<Forms>);
 
-/// A filter expression that libpcap accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter(String);
+#[derive(Debug)]
+struct Forms {
+    expression: String,
+    /// For Ethernet frames with their VLAN tags in them.
+    ethernet: Program,
+    /// For IP packets; not every expression makes sense there.
+    raw_ip: Result<Program, String>,
+    /// For Ethernet frames whose outer tag the kernel has taken out, where that makes a difference. Compiling it takes
+    /// privileges, so it waits for the first tap.
+    stripped: OnceLock<Result<Program, String>>,
+}
+
+/// The form of a filter that fits one interface.
+#[derive(Debug, Clone)]
+pub struct LinkFilter(Program);
 
 /// Why there is no filter.
 #[derive(Debug, thiserror::Error)]
-pub enum FilterError {
-    /// The expression is wrong; libpcap's words say how.
-    #[error("filter '{expression}': {reason}")]
-    Expression {
-        /// What was typed.
-        expression: String,
-        /// libpcap's message.
-        reason: String,
-    },
-    /// libpcap's listing of the program could not be read back.
-    #[error("reading the compiled form of filter '{0}'")]
-    Listing(String),
+#[error("filter '{expression}': {reason}")]
+pub struct FilterError {
+    /// What was typed.
+    pub expression: String,
+    /// libpcap's message.
+    pub reason: String,
 }
 
 impl Filter {
-    /// Checks an expression, without any privilege and without opening anything.
+    /// Compiles an expression, without any privilege and without opening anything.
     pub fn parse(expression: &str) -> Result<Self, FilterError> {
-        compile(expression, Linktype::ETHERNET, VlanTags::InFrame)?;
-        Ok(Self(expression.to_owned()))
+        let ethernet = compile(Capture::dead(Linktype::ETHERNET), expression)
+            .map_err(|reason| FilterError { expression: expression.to_owned(), reason })?;
+        let raw_ip = compile(Capture::dead(Linktype::RAW), expression);
+        let expression = expression.to_owned();
+        Ok(Self(Arc::new(Forms { expression, ethernet, raw_ip, stripped: OnceLock::new() })))
     }
 
     /// What was typed.
     pub fn expression(&self) -> &str {
-        &self.0
+        &self.0.expression
     }
 
-    /// A form that can be run on frames in a file.
-    pub fn offline(&self) -> Result<OfflineFilter, FilterError> {
-        compile(&self.0, Linktype::ETHERNET, VlanTags::InFrame).map(OfflineFilter)
+    /// The form for sockets on interfaces of that media type. To be called outside a container's namespace: the first call may compile.
+    pub fn on(&self, media: MediaType) -> Result<LinkFilter, FilterError> {
+        let forms = &*self.0;
+        let program = if media == MediaType::RawIp {
+            forms.raw_ip.as_ref()
+        } else if mentions_vlan(&forms.expression) {
+            forms.stripped.get_or_init(|| compile(live(), &forms.expression)).as_ref()
+        } else {
+            Ok(&forms.ethernet)
+        };
+        program
+            .cloned()
+            .map(LinkFilter)
+            .map_err(|reason| FilterError { expression: forms.expression.clone(), reason: reason.clone() })
     }
-}
 
-/// A filter for whole Ethernet frames in memory.
-pub struct OfflineFilter(BpfProgram);
-
-impl OfflineFilter {
-    /// Whether the frame passes.
-    pub fn passes(&self, frame: &[u8]) -> bool {
-        self.0.filter(frame)
+    /// Whether an Ethernet frame passes of which these bytes were captured and which had `original_len` on the wire.
+    pub fn passes(&self, frame: &[u8], original_len: u32) -> bool {
+        self.0.ethernet.passes(frame, original_len)
     }
 }
 
@@ -71,88 +94,46 @@ const ARRIVALS_ONLY: [libc::sock_filter; 3] = [
 
 /// A program for `SO_ATTACH_FILTER` that lets the filter's frames of `link` pass, cut to `snaplen` bytes.
 pub(super) fn socket_program(
-    filter: Option<&Filter>,
+    filter: Option<&LinkFilter>,
     link: &Link,
     snaplen: u32,
-) -> Result<Vec<libc::sock_filter>, FilterError> {
-    let mut program = expression_program(filter, link.media, snaplen)?;
+) -> Vec<libc::sock_filter> {
+    let mut program = filter.map_or_else(
+        || vec![libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: snaplen }],
+        |LinkFilter(program)| program.cutting_to(snaplen),
+    );
     if link.kind == LinkKind::Loopback {
         program.splice(..0, ARRIVALS_ONLY);
     }
-    Ok(program)
+    program
 }
 
-fn expression_program(
-    filter: Option<&Filter>,
-    media: MediaType,
-    snaplen: u32,
-) -> Result<Vec<libc::sock_filter>, FilterError> {
-    let Some(Filter(expression)) = filter else {
-        return Ok(vec![libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: snaplen }]);
-    };
-    let link_type = if media == MediaType::RawIp { Linktype::RAW } else { Linktype::ETHERNET };
-    let program = compile(expression, link_type, VlanTags::StrippedByKernel)?;
-    let mut instructions = listing(&program).ok_or_else(|| FilterError::Listing(expression.clone()))?;
-    for instruction in &mut instructions {
-        if instruction.code == RET_CONSTANT && instruction.k != 0 {
-            instruction.k = snaplen;
-        }
-    }
-    Ok(instructions)
-}
-
-/// Where the frames to be filtered carry their outer VLAN tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum VlanTags {
-    InFrame,
-    StrippedByKernel,
-}
-
-fn compile(expression: &str, link_type: Linktype, tags: VlanTags) -> Result<BpfProgram, FilterError> {
-    let refused = |error: pcap::Error| FilterError::Expression {
-        expression: expression.to_owned(),
-        reason: match error {
+fn compile<T: Activated>(
+    handle: Result<Capture<T>, pcap::Error>,
+    expression: &str,
+) -> Result<Program, String> {
+    let compiled =
+        handle.and_then(|handle| handle.compile(expression, true)).map_err(|error| match error {
             pcap::Error::PcapError(reason) => reason,
             other => other.to_string(),
-        },
-    };
-    // Only a live handle makes libpcap look for tags that the kernel has taken out of the frame. It costs a socket
-    // and milliseconds, so it is opened where it makes a difference.
-    if tags == VlanTags::StrippedByKernel && link_type == Linktype::ETHERNET && mentions_vlan(expression) {
-        let mut live = Capture::from_device("lo")
-            .and_then(|device| device.immediate_mode(false).open())
-            .map_err(refused)?;
-        live.filter(expression, true).map_err(refused)?;
-        return live_program(&live, expression).map_err(refused);
-    }
-    Capture::dead(link_type).and_then(|dead| dead.compile(expression, true)).map_err(refused)
+        })?;
+    Program::of(&compiled).ok_or_else(|| "its compiled form cannot be read".to_owned())
 }
 
-fn live_program(live: &Capture<pcap::Active>, expression: &str) -> Result<BpfProgram, pcap::Error> {
-    live.compile(expression, true)
+/// A live handle, the only kind that makes libpcap look for tags that the kernel has taken out of the frame. Which
+/// interface it is on does not matter, but it must be up.
+fn live() -> Result<Capture<Active>, pcap::Error> {
+    let open = |device: Device| Capture::from_device(device)?.immediate_mode(false).open();
+    open("lo".into()).or_else(|error| {
+        let up = Device::list()?.into_iter().filter(|device| device.flags.is_up());
+        up.filter_map(|device| open(device).ok())
+            .find(|handle| handle.get_datalink() == Linktype::ETHERNET)
+            .ok_or(error)
+    })
 }
 
 fn mentions_vlan(expression: &str) -> bool {
     expression.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.eq_ignore_ascii_case("vlan"))
-}
-
-/// The crate shows instructions only as text: code, jump if true, jump if false, constant.
-fn listing(program: &BpfProgram) -> Option<Vec<libc::sock_filter>> {
-    program
-        .get_instructions()
-        .iter()
-        .map(|instruction| {
-            let text = instruction.to_string();
-            let mut words = text.split_whitespace();
-            let mut next = || words.next()?.parse::<u32>().ok();
-            Some(libc::sock_filter {
-                code: u16::try_from(next()?).ok()?,
-                jt: u8::try_from(next()?).ok()?,
-                jf: u8::try_from(next()?).ok()?,
-                k: next()?,
-            })
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -169,20 +150,26 @@ mod tests {
 
     #[test]
     fn the_snapshot_length_is_what_a_passing_frame_returns() {
-        let filter = Filter::parse("icmp").unwrap();
-        let program = expression_program(Some(&filter), MediaType::Ethernet, 60).unwrap();
+        let LinkFilter(program) = Filter::parse("icmp").unwrap().on(MediaType::Ethernet).unwrap();
+        let program = program.cutting_to(60);
         let returns: Vec<u32> = program.iter().filter(|i| i.code == RET_CONSTANT).map(|i| i.k).collect();
         assert_eq!(returns, [60, 0]);
-        let all = expression_program(None, MediaType::Ethernet, 96).unwrap();
-        assert_eq!((all.len(), all[0].k), (1, 96));
     }
 
     #[test]
     fn a_file_filter_takes_frames() {
-        let filter = Filter::parse("arp").unwrap().offline().unwrap();
+        let filter = Filter::parse("arp").unwrap();
         let mut frame = [0_u8; 42];
-        assert!(!filter.passes(&frame));
+        assert!(!filter.passes(&frame, 42));
         frame[12..14].copy_from_slice(&[8, 6]);
-        assert!(filter.passes(&frame));
+        assert!(filter.passes(&frame, 42));
+    }
+
+    #[test]
+    fn a_filter_for_ethernet_alone_is_refused_where_there_is_none() {
+        let filter = Filter::parse("ether host 02:00:00:00:00:01").unwrap();
+        assert!(filter.on(MediaType::Ethernet).is_ok());
+        let error = filter.on(MediaType::RawIp).unwrap_err();
+        assert!(error.to_string().starts_with("filter 'ether host 02:00:00:00:00:01': "), "{error}");
     }
 }

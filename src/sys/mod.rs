@@ -2,6 +2,7 @@
 //!
 //! Small functions and traits in our words; nothing here knows what a container is.
 
+mod bpf;
 mod capability;
 mod filter;
 mod inherited;
@@ -20,7 +21,7 @@ mod wake;
 mod writable;
 
 pub use capability::{Capability, keep_only, missing};
-pub use filter::{Filter, FilterError, MAX_SNAPLEN, OfflineFilter};
+pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};
 pub use inherited::inherited_file;
 pub use libpcap::LibpcapSource;
 pub use ring::Ring;

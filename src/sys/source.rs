@@ -1,10 +1,10 @@
 //! Where frames come from: the one trait that the capture loop knows of the kernel.
 
-use std::{io, ops::ControlFlow, os::fd::BorrowedFd};
+use std::{io, ops::ControlFlow, os::fd::BorrowedFd, time::SystemTime};
 
 use crate::model::{Frame, Link, LinkName, MediaType};
 
-use super::filter::{Filter, FilterError};
+use super::filter::{FilterError, LinkFilter};
 
 /// An armed tap on one interface.
 ///
@@ -57,7 +57,7 @@ pub struct SourceOptions<'a> {
     /// Frames are cut to that many bytes.
     pub snaplen: u32,
     /// Which frames pass; `None`: all.
-    pub filter: Option<&'a Filter>,
+    pub filter: Option<&'a LinkFilter>,
     /// Whether frames for others are asked for, too.
     pub promiscuous: bool,
     /// What frames begin with.
@@ -111,4 +111,10 @@ impl SourceError {
     pub(super) fn new(operation: &'static str, link: &Link, source: io::Error) -> Self {
         Self::Kernel { operation, link: link.name.clone(), source }
     }
+}
+
+/// The clock that frames are stamped with.
+pub(super) fn now_ns() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,13 @@
 //! The program from outside: help, manual, completions, exit codes.
 
-use std::{fs, process::Stdio};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    process::Stdio,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use assert_cmd::Command;
 use predicates::prelude::*;
@@ -34,6 +41,28 @@ fn the_manual_has_a_page_for_each_command() {
         let text = fs::read_to_string(dir.path().join(format!("{page}.1"))).unwrap();
         assert!(text.contains("Examples") || page == "pcapsule", "{page} has examples");
     }
+}
+
+#[test]
+fn packets_out_of_a_pipe_are_printed_before_the_next_ones_come() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_pcapsule"))
+        .args(["read", "-n", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    let (tell, told) = mpsc::channel();
+    let reader = thread::spawn(move || stdout.lines().for_each(|line| drop(tell.send(line.unwrap()))));
+    let capture = fs::read("captures/02-dns.pcapng").unwrap();
+    // The last few bytes are missing: it waits in the midst of a block.
+    stdin.write_all(&capture[..capture.len() - 4]).unwrap();
+    let line = told.recv_timeout(Duration::from_secs(20));
+    drop(stdin);
+    assert!(line.is_ok(), "nothing was printed while the pipe was open");
+    child.wait().unwrap();
+    reader.join().unwrap();
 }
 
 #[test]

@@ -1,5 +1,11 @@
 //! Loss is never silent: what is written and what is reported lost add up to what passed the tap.
 
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
 use nix::sys::signal::Signal;
 
 use crate::lab::{Cable, Capture, Conversation, Ended, eventually, has_written, rows, statistics};
@@ -31,6 +37,57 @@ fn loss_is_a_failure_on_request() {
     let capture = Capture::of(&[&cable.left_selector()], &["--fail-on-loss"]);
     Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"one at a time");
     assert_eq!(capture.stop().code, Some(0));
+}
+
+#[test]
+fn a_gap_is_marked_in_the_file_that_follows_it() {
+    let Some(cable) = Cable::lay() else { return };
+    let talk = Conversation::new(cable.left(), cable.right(), Cable::RIGHT);
+    // Many a file is begun, and counted, between the frames before the gap and the first one after it.
+    let capture =
+        Capture::of(&[&cable.left_selector()], &["-U", "-B", "1024", "-C", "100k", "-f", "udp port 7000"]);
+    let folder = capture.file().parent().unwrap().to_owned();
+    capture.signal(Signal::SIGSTOP);
+    talk.flood(7000, DATAGRAMS, 1000);
+    capture.signal(Signal::SIGCONT);
+    let files = || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    eventually("a packet after the gap is written", || {
+        talk.send(7000, [b"after the gap".to_vec()]);
+        files().any(|file| has_written(&file, b"after the gap")).then_some(())
+    });
+    let ended = capture.stop();
+    let gaps = fs::read_dir(ended.folder()).unwrap().flat_map(|entry| {
+        rows(&entry.unwrap().path(), "frame.drop_count > 0", &["frame.drop_count"]).concat()
+    });
+    let reported: u64 = gaps.map(|gap| gap.parse::<u64>().unwrap()).sum();
+    let told = format!("{reported} packets dropped by kernel");
+    assert!(reported > 0 && ended.stderr.contains(&told), "{told}: {}", ended.stderr);
+}
+
+#[test]
+fn by_libpcap_a_stop_amid_traffic_leaves_nothing_uncounted() {
+    let Some(cable) = Cable::lay() else { return };
+    let options = ["--engine", "libpcap", "-f", "udp port 7000"];
+    let capture = Capture::of(&[&cable.left_selector()], &options);
+    let done = AtomicBool::new(false);
+    let ended = thread::scope(|scope| {
+        scope.spawn(|| {
+            let talk = Conversation::new(cable.left(), cable.right(), Cable::RIGHT);
+            // Bounded, so that a failure ends it as well.
+            for _ in (0..5000).take_while(|_| !done.load(Ordering::Relaxed)) {
+                talk.flood(7000, 200, 100);
+            }
+        });
+        let (file, begun) = (capture.file(), "a packet is written");
+        eventually(begun, || has_written(&file, &[b'x'; 100]).then_some(()));
+        let ended = capture.stop();
+        done.store(true, Ordering::Relaxed);
+        ended
+    });
+    let written = rows(&ended.file(), "udp", &["frame.number"]).len() as u64;
+    let lost: u64 = statistics(&ended.file()).iter().map(|(_, tap)| tap.dropped).sum();
+    let passed = format!("{} packets received by filter", written + lost);
+    assert!(ended.stderr.contains(&passed), "{passed}: {}", ended.stderr);
 }
 
 /// A capture with a small buffer that is asleep while the datagrams pass: some must be lost, whatever the machine.

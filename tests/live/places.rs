@@ -1,12 +1,18 @@
 //! Where to listen: the container's end, the host's end, the bridge, the loopback; and what NAT does in between.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpStream, UdpSocket},
     path::Path,
+    process::{Command, Stdio},
 };
 
-use crate::lab::{Cable, Capture, Conversation, Engine, at, rows};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::lab::{Cable, Capture, Conversation, Engine, at, eventually, rows};
 
 #[test]
 fn a_published_port_is_seen_before_and_after_the_translation() {
@@ -70,6 +76,54 @@ fn an_interface_that_is_deleted_ends_its_tap_and_no_other() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(count_at(&ended.file(), doomed.left_name()), 2);
     assert_eq!(count_at(&ended.file(), survivor.left_name()), 2);
+}
+
+#[test]
+fn an_interface_that_comes_back_under_its_old_index_is_another() {
+    let Some(cable) = Cable::lay() else { return };
+    for engine in ["ring", "libpcap"] {
+        let ip = |line: &str| cable.left().ip(&line.split(' ').collect::<Vec<_>>());
+        ip("link add doomed index 77 type bridge");
+        ip("link set doomed up");
+        let net = format!("--net=/run/netns/{}", cable.left_name());
+        let program = [env!("CARGO_BIN_EXE_pcapsule"), "capture", "--no-follow", "--engine", engine];
+        // Each program becomes the next, so that the signals reach the capture.
+        let mut capture = Command::new("nsenter")
+            .arg(net)
+            .args(program)
+            .args(["if=doomed", "--duration", "30s", "-w", "/dev/null", "--ready-fd", "2"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("nsenter starts");
+        let pid = Pid::from_raw(capture.id().cast_signed());
+        let mut lines = BufReader::new(capture.stderr.take().expect("it is piped")).lines();
+        assert!(lines.any(|line| line.is_ok_and(|line| line == "ready")), "{engine}");
+        // Asleep, it cannot look in between.
+        kill(pid, Signal::SIGSTOP).unwrap();
+        ip("link delete doomed");
+        ip("link add doomed index 77 type bridge");
+        kill(pid, Signal::SIGCONT).unwrap();
+        let status = eventually(&format!("{engine} ends with its interface"), || capture.try_wait().unwrap());
+        assert!(status.success(), "{engine}: {status}");
+        ip("link delete doomed");
+    }
+}
+
+#[test]
+fn by_libpcap_a_frame_on_loopback_is_seen_and_counted_once() {
+    let Some(cable) = Cable::lay() else { return };
+    let options = ["--engine", "libpcap", "--at", "container,lo", "-f", "udp port 7000"];
+    let capture = Capture::of(&[&cable.left_selector()], &options);
+    cable.left().inside(|| {
+        let socket = UdpSocket::bind("127.0.0.1:7000").unwrap();
+        for _ in 0..10 {
+            socket.send_to(b"to myself", "127.0.0.1:7000").unwrap();
+        }
+    });
+    let ended = capture.stop();
+    let own = at(&format!("{}/lo", cable.left_name()));
+    assert_eq!(rows(&ended.file(), &own, &["frame.number"]).len(), 10);
+    assert!(ended.stderr.contains("10 packets received by filter"), "{}", ended.stderr);
 }
 
 fn count_at(file: &Path, name: &str) -> usize {

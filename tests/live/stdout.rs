@@ -1,13 +1,13 @@
 //! `-w -`: a stream other tools read, a reader that goes away, and a terminal, which gets nothing binary.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     process::{ChildStdout, Command, Stdio},
 };
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::lab::{Cable, Capture, Conversation, Host, Requirement, checked, pcapsule, rows};
+use crate::lab::{Cable, Capture, Conversation, Host, Requirement, checked, eventually, pcapsule, rows};
 
 #[test]
 fn tshark_and_tcpdump_read_the_stream() {
@@ -93,6 +93,23 @@ fn a_reader_that_goes_away_is_a_success() {
     Conversation::new(cable.left(), cable.right(), Cable::RIGHT).flood(7000, 10, 10);
     let ended = capture.wait();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[test]
+fn a_reader_of_lines_that_goes_away_ends_a_silent_capture() {
+    let Some(cable) = Cable::lay() else { return };
+    let mut capture = Command::new(env!("CARGO_BIN_EXE_pcapsule"))
+        .args(["capture", &cable.left_selector(), "-f", "udp port 7000"])
+        .args(["--duration", "60s", "--ready-fd", "2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(capture.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.is_ok_and(|line| line == "ready")));
+    drop(capture.stdout.take());
+    let status = eventually("the capture ends", || capture.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]

@@ -1,6 +1,16 @@
 //! Frames as lines on standard output.
 
-use std::{io, net::IpAddr, path::PathBuf, time::Instant};
+use std::{
+    fs::File,
+    io,
+    net::IpAddr,
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::fs::FileTypeExt as _,
+    },
+    path::PathBuf,
+    time::Instant,
+};
 
 use crate::capture::{Event, Settled, Sink, SinkError, TapSpec, TapTotals};
 use crate::cli::{args::PrintArgs, printer::Printer};
@@ -10,11 +20,13 @@ use crate::model::Frame;
 pub(super) struct LineSink {
     printer: Printer,
     taps: Vec<String>,
+    /// Standard output, if it is a pipe.
+    pipe: Option<File>,
 }
 
 impl LineSink {
     pub(super) fn new(args: &PrintArgs) -> Self {
-        Self { printer: Printer::new(args), taps: Vec::new() }
+        Self { printer: Printer::new(args), taps: Vec::new(), pipe: pipe() }
     }
 }
 
@@ -57,6 +69,16 @@ impl Sink for LineSink {
     fn finish(&mut self) -> Result<(), SinkError> {
         self.printer.flush().map_err(failed)
     }
+
+    fn reader(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_ref().map(File::as_fd)
+    }
+}
+
+fn pipe() -> Option<File> {
+    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
+    let is_pipe = stdout.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo());
+    is_pipe.then_some(stdout)
 }
 
 fn failed(source: io::Error) -> SinkError {

@@ -1,19 +1,19 @@
 //! A TPACKET_V3 ring as a frame source: the fast way, with direction, VLAN tags and losses from the kernel.
 
 mod map;
-mod socket;
+pub(super) mod socket;
 
 use std::{io, ops::ControlFlow, os::fd::BorrowedFd};
 
-use crate::model::{Direction, Frame, LinkIndex, LinkKind, made_up_ethernet};
+use crate::model::{Direction, Frame, LinkKind, made_up_ethernet};
 
 use self::{
     map::{BlockMap, Slot},
-    socket::PacketSocket,
+    socket::{PacketSocket, attach_filter, has_interface},
 };
 use super::{
     filter::{NOTHING, socket_program},
-    source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions},
+    source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions, now_ns},
 };
 
 /// The kernel hands over a block that is not full after one to two of these (milliseconds).
@@ -29,7 +29,12 @@ pub struct Ring {
     map: BlockMap,
     view: View,
     totals: SourceCounters,
-    link: LinkIndex,
+    /// Lost frames that no packet has been marked with yet.
+    unreported: u64,
+    /// All that was handed over by the kernel has been read since the last count: gaps counted then lie behind us.
+    caught_up: bool,
+    /// Later frames are not handed over.
+    closed_ns: u64,
 }
 
 /// How a frame in the ring becomes one of ours.
@@ -49,7 +54,7 @@ impl Ring {
             loopback: link.kind == LinkKind::Loopback,
             snaplen: options.snaplen,
         };
-        let mut program = socket_program(options.filter, link, options.snaplen)?;
+        let mut program = socket_program(options.filter, link, options.snaplen);
         let failed = |operation| move |source: io::Error| SourceError::new(operation, link, source);
 
         let socket = PacketSocket::open().map_err(failed("opening a packet socket for"))?;
@@ -58,21 +63,29 @@ impl Ring {
         socket.request_ring(&request(block_size, blocks)).map_err(failed("reserving the ring of"))?;
         let map =
             BlockMap::map(socket.descriptor(), block_size, blocks).map_err(failed("mapping the ring of"))?;
-        socket.attach_filter(&mut program).map_err(failed("attaching the filter to"))?;
+        attach_filter(socket.descriptor(), &mut program).map_err(failed("attaching the filter to"))?;
         if options.promiscuous {
             socket.be_promiscuous(link.index).map_err(failed("listening to all frames of"))?;
         }
         socket.bind(link.index).map_err(failed("listening on"))?;
-        Ok(Self { socket, map, view, totals: SourceCounters::default(), link: link.index })
+        Ok(Self {
+            socket,
+            map,
+            view,
+            totals: SourceCounters::default(),
+            unreported: 0,
+            caught_up: true,
+            closed_ns: u64::MAX,
+        })
     }
 }
 
-/// Adds what the kernel counted since the last call; returns the newly lost.
-fn count(socket: &PacketSocket, totals: &mut SourceCounters) -> u64 {
-    let Ok(recent) = socket.take_statistics() else { return 0 };
+/// Adds what the kernel counted since the last call.
+fn count(socket: &PacketSocket, totals: &mut SourceCounters, unreported: &mut u64) {
+    let Ok(recent) = socket.take_statistics() else { return };
     totals.passed += recent.passed;
     totals.lost += recent.lost;
-    recent.lost
+    *unreported += recent.lost;
 }
 
 impl FrameSource for Ring {
@@ -81,12 +94,20 @@ impl FrameSource for Ring {
     }
 
     fn next_time(&mut self) -> Option<u64> {
-        self.map.peek().map(|slot| slot.time_ns)
+        let time = self.map.peek().map(|slot| slot.time_ns);
+        self.caught_up |= time.is_none();
+        time.filter(|time| *time <= self.closed_ns)
     }
 
     fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
+        let until = until.min(self.closed_ns);
         while let Some(slot) = self.map.peek().filter(|slot| slot.time_ns <= until) {
-            let lost = if slot.is_behind_loss { count(&self.socket, &mut self.totals) } else { 0 };
+            if slot.is_behind_loss {
+                count(&self.socket, &mut self.totals, &mut self.unreported);
+            }
+            // Counting makes the kernel forget the gap: it does not mark the block behind it any more.
+            let is_behind_loss = slot.is_behind_loss || self.caught_up;
+            let lost = if is_behind_loss { std::mem::take(&mut self.unreported) } else { 0 };
             let flow = self.view.show(&slot, lost, each);
             self.map.advance();
             flow?;
@@ -99,17 +120,22 @@ impl FrameSource for Ring {
     }
 
     fn close_gate(&mut self) {
-        // Refused only without memory; then late frames are cut off by their time instead.
-        let _ = self.socket.attach_filter(&mut [NOTHING]);
+        // Refused only without memory. Then frames keep coming: they are neither handed over nor counted.
+        if attach_filter(self.socket.descriptor(), &mut [NOTHING]).is_err() {
+            count(&self.socket, &mut self.totals, &mut self.unreported);
+            self.closed_ns = now_ns();
+        }
     }
 
     fn interface_exists(&self) -> bool {
-        self.socket.clear_error();
-        self.socket.link_exists(self.link)
+        has_interface(self.socket.descriptor())
     }
 
     fn counters(&mut self) -> SourceCounters {
-        count(&self.socket, &mut self.totals);
+        if self.closed_ns == u64::MAX {
+            count(&self.socket, &mut self.totals, &mut self.unreported);
+            self.caught_up = self.map.peek().is_none();
+        }
         self.totals
     }
 }

@@ -42,13 +42,6 @@ impl PacketSocket {
         self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, request)
     }
 
-    /// Runs `program` on each frame from now on.
-    pub(super) fn attach_filter(&self, program: &mut [libc::sock_filter]) -> io::Result<()> {
-        let len = program.len().try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
-        let program = libc::sock_fprog { len, filter: program.as_mut_ptr() };
-        self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
-    }
-
     /// Also sees frames for others, for as long as the socket is open.
     pub(super) fn be_promiscuous(&self, index: LinkIndex) -> io::Result<()> {
         let request = libc::packet_mreq {
@@ -91,40 +84,47 @@ impl PacketSocket {
         Ok(SourceCounters { passed: statistics.tp_packets.into(), lost: statistics.tp_drops.into() })
     }
 
-    /// Whether the socket's namespace still has an interface of that index (`SIOCGIFNAME`, netdevice(7)).
-    pub(super) fn link_exists(&self, index: LinkIndex) -> bool {
-        // SAFETY: ifreq is plain data; all zero is a value of it. The kernel writes inside it only.
-        unsafe {
-            let mut request: libc::ifreq = mem::zeroed();
-            request.ifr_ifru.ifru_ifindex = index.number().cast_signed();
-            libc::ioctl(self.0.as_raw_fd(), libc::SIOCGIFNAME, &raw mut request) == 0
-        }
-    }
-
-    /// Reads and so clears the pending error, which otherwise keeps the descriptor readable for ever.
-    pub(super) fn clear_error(&self) {
-        let mut error: libc::c_int = 0;
-        let mut size = mem::size_of_val(&error) as libc::socklen_t;
-        // SAFETY: the buffer is a live local and `size` its length. The result is of no interest.
-        unsafe {
-            libc::getsockopt(
-                self.0.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_ERROR,
-                (&raw mut error).cast(),
-                &raw mut size,
-            );
-        }
-    }
-
     fn set<T>(&self, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
-        let size = mem::size_of::<T>() as libc::socklen_t;
-        // SAFETY: pointer and length describe `value`, which outlives the call; the kernel only reads.
-        let result = unsafe {
-            libc::setsockopt(self.0.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), size)
-        };
-        checked(result).map(drop)
+        set(self.descriptor(), level, name, value)
     }
+}
+
+/// Runs `program` on each frame of that packet socket from now on.
+pub(in crate::sys) fn attach_filter(
+    socket: BorrowedFd<'_>,
+    program: &mut [libc::sock_filter],
+) -> io::Result<()> {
+    let len = program.len().try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len, filter: program.as_mut_ptr() };
+    set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+}
+
+/// Whether the interface that a packet socket listens on is still there, up or down. The kernel forgets its index when
+/// it unregisters (net/packet/af_packet.c, `packet_notifier`); one that comes later is another, even under that index.
+///
+/// Reads and so clears the pending error, which otherwise keeps the descriptor readable for ever.
+pub(in crate::sys) fn has_interface(socket: BorrowedFd<'_>) -> bool {
+    const UNREGISTERED: libc::c_int = -1;
+    let mut error: libc::c_int = 0;
+    let mut error_size = mem::size_of_val(&error) as libc::socklen_t;
+    // SAFETY: sockaddr_ll is plain data; all zero is a value of it. The buffers are live locals given with their
+    // lengths, and the kernel writes at most that.
+    unsafe {
+        let (level, name) = (libc::SOL_SOCKET, libc::SO_ERROR);
+        libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut error).cast(), &raw mut error_size);
+        let mut address: libc::sockaddr_ll = mem::zeroed();
+        let mut size = mem::size_of_val(&address) as libc::socklen_t;
+        let answer = libc::getsockname(socket.as_raw_fd(), (&raw mut address).cast(), &raw mut size);
+        answer == 0 && address.sll_ifindex != UNREGISTERED
+    }
+}
+
+fn set<T>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+    let size = mem::size_of::<T>() as libc::socklen_t;
+    // SAFETY: pointer and length describe `value`, which outlives the call; the kernel only reads.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), size) };
+    checked(result).map(drop)
 }
 
 fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
