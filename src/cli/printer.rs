@@ -64,11 +64,13 @@ impl Printer {
         }
     }
 
-    /// A line between the packets, where lines are printed.
-    pub(super) fn remark(&mut self, text: &str) -> io::Result<()> {
+    /// Something that happened, in its place between the packets.
+    pub(super) fn remark(&mut self, time_ns: u64, text: &str) -> io::Result<()> {
         match &mut self.form {
-            Form::Lines(lines) => lines.remark(text),
-            Form::Json { .. } => Ok(()),
+            Form::Lines(lines) => lines.remark(time_ns, text),
+            Form::Json { out, .. } => {
+                writeln!(out, "{}", serde_json::json!({ "time_ns": time_ns, "event": text }))
+            }
         }
     }
 

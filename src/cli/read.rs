@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::model::{Frame, made_up_ethernet};
+use crate::model::{Direction, Frame, made_up_ethernet};
 use crate::savefile::{LinkType, Packet, Reader, Record};
 use crate::sys::Filter;
 
@@ -83,7 +83,7 @@ fn copy(reader: &mut Reader<impl Read>, output: &mut Output<'_>) -> anyhow::Resu
             Record::Names(names) => output.printer.borrow_mut().learn(names),
             Record::Event(event) => {
                 if let Some(message) = event.field("MESSAGE") {
-                    output.printer.borrow_mut().remark(message)?;
+                    output.printer.borrow_mut().remark(event.time_ns, message)?;
                 }
             }
             Record::Section(_)
@@ -105,9 +105,10 @@ impl Output<'_> {
         };
         let Some(link) = LinkHeader::of(packet.interface.link_type, packet.data) else {
             let number = packet.interface.link_type.number();
-            return Ok(
-                printer.remark(&format!("{name}: a packet of link type {number}, which is not decoded"))?
-            );
+            return Ok(printer.remark(
+                packet.time_ns,
+                &format!("{name}: a packet of link type {number}, which is not decoded"),
+            )?);
         };
         let frame = link.frame(packet);
         if let Some(filter) = &self.filter
@@ -116,7 +117,7 @@ impl Output<'_> {
             return Ok(());
         }
         if packet.drops > 0 {
-            printer.remark(&format!("{name}: {} packets lost here", packet.drops))?;
+            printer.remark(packet.time_ns, &format!("{name}: {} packets lost here", packet.drops))?;
         }
         printer.packet(&frame, name)?;
         self.left -= 1;
@@ -127,36 +128,73 @@ impl Output<'_> {
 /// What stands before the network layer, and what takes its place so that everything is Ethernet.
 enum LinkHeader {
     Ethernet,
-    Other { len: usize, made_up: [u8; 14] },
+    Other { len: usize, made_up: [u8; 14], direction: Direction },
 }
 
 impl LinkHeader {
     /// IP without a link layer, and Linux' "cooked" headers of both versions, as `tcpdump -i any` writes them.
     fn of(link_type: LinkType, data: &[u8]) -> Option<Self> {
-        let cooked = |len: usize, ether_type: Range<usize>| {
-            let mut made_up = [0; 14];
-            made_up[12..].copy_from_slice(data.get(ether_type)?);
-            (data.len() >= len).then_some(Self::Other { len, made_up })
-        };
         match link_type.number() {
             1 => Some(Self::Ethernet),
-            12 | 101 | 228 | 229 => Some(Self::Other { len: 0, made_up: made_up_ethernet(data) }),
-            113 => cooked(16, 14..16),
-            276 => cooked(20, 0..2),
+            12 | 101 | 228 | 229 => {
+                Some(Self::Other { len: 0, made_up: made_up_ethernet(data), direction: Direction::Unknown })
+            }
+            113 => Self::cooked(data, 16, 14..16, 6..12, 1),
+            276 => Self::cooked(data, 20, 0..2, 12..18, 10),
             _ => None,
         }
+    }
+
+    /// `LINKTYPE_LINUX_SLL` and `LINKTYPE_LINUX_SLL2`: they keep the ether type, the sender's address, and whether the
+    /// packet was sent (4, `PACKET_OUTGOING`).
+    fn cooked(
+        data: &[u8],
+        len: usize,
+        ether_type: Range<usize>,
+        sender: Range<usize>,
+        packet_type: usize,
+    ) -> Option<Self> {
+        let header = data.get(..len)?;
+        let mut made_up = [0; 14];
+        made_up[6..12].copy_from_slice(header.get(sender)?);
+        made_up[12..].copy_from_slice(header.get(ether_type)?);
+        let direction = if header.get(packet_type) == Some(&4) { Direction::Out } else { Direction::In };
+        Some(Self::Other { len, made_up, direction })
     }
 
     fn frame<'a>(&'a self, packet: &Packet<'a>) -> Frame<'a> {
         let whole = Frame::whole(packet.data, packet.original_len, packet.time_ns, packet.direction);
         match self {
             Self::Ethernet => whole,
-            Self::Other { len, made_up } => {
+            Self::Other { len, made_up, direction } => {
                 let tail = packet.data.get(*len..).unwrap_or_default();
                 let skipped = u32::try_from(*len).unwrap_or(u32::MAX);
                 let original_len = packet.original_len.saturating_sub(skipped).saturating_add(14);
-                Frame { head: &[], insert: made_up, tail, original_len, ..whole }
+                Frame { head: &[], insert: made_up, tail, original_len, direction: *direction, ..whole }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cooked_headers_give_ether_type_sender_and_direction() {
+        let mut sll = vec![0, 4, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0];
+        let mut sll2 = vec![8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 4, 6, 2, 0, 0, 0, 0, 1, 0, 0];
+        for (number, bytes) in [(113, &mut sll), (276, &mut sll2)] {
+            let Some(LinkHeader::Other { len, made_up, direction }) =
+                LinkHeader::of(LinkType::new(number), bytes)
+            else {
+                panic!("{number} is read")
+            };
+            assert_eq!((len, direction), (bytes.len(), Direction::Out));
+            assert_eq!(made_up, [0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 8, 0]);
+            bytes.pop();
+            assert!(LinkHeader::of(LinkType::new(number), bytes).is_none());
+        }
+        assert!(LinkHeader::of(LinkType::new(147), &[]).is_none());
     }
 }

@@ -104,9 +104,12 @@ impl<W: io::Write> PacketLines<W> {
         self.out.write_all(self.line.as_bytes())
     }
 
-    /// Writes a line that is about no packet.
-    pub fn remark(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "-- {}", Escaped(text.as_bytes()))
+    /// Writes a line about something that happened, in its place between the packets: `14:03:07.123456 -- text`.
+    pub fn remark(&mut self, time_ns: u64, text: &str) -> io::Result<()> {
+        self.line.clear();
+        self.clock.write(&mut self.line, &self.style, time_ns).map_err(io::Error::other)?;
+        writeln!(self.line, "-- {}", Escaped(text.as_bytes())).map_err(io::Error::other)?;
+        self.out.write_all(self.line.as_bytes())
     }
 
     /// Hands on what `out` may still hold back.

@@ -39,7 +39,9 @@ impl Sink for LineSink {
     fn packet(&mut self, tap: usize, frame: &Frame<'_>, lost: u64) -> Result<(), SinkError> {
         let name = self.taps.get(tap).map_or("?", String::as_str);
         if lost > 0 {
-            self.printer.remark(&format!("{name}: {lost} packets lost here")).map_err(failed)?;
+            self.printer
+                .remark(frame.time_ns, &format!("{name}: {lost} packets lost here"))
+                .map_err(failed)?;
         }
         self.printer.packet(frame, name).map_err(failed)
     }
@@ -54,7 +56,7 @@ impl Sink for LineSink {
     }
 
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
-        self.printer.remark(&event.message).map_err(failed)
+        self.printer.remark(event.time_ns, &event.message).map_err(failed)
     }
 
     fn settle(&mut self, _: Instant) -> Result<Settled, SinkError> {
