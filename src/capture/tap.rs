@@ -122,13 +122,15 @@ impl OpenTap {
     pub fn open(spec: TapSpec, options: &TapOptions) -> Result<Self, OpenError> {
         // Out here: compiling a filter may ask the network for names, and must not ask the container's.
         let filter = options.filter.as_ref().map(|filter| filter.on(spec.link.media)).transpose();
-        let opened = filter
-            .map_err(SourceError::from)
-            .map(|filter| spec.namespace.within(|| open_source(&spec, options, filter.as_ref())));
+        let opened = match filter {
+            Ok(filter) => spec.namespace.within(|| open_source(&spec, options, filter.as_ref())),
+            // Whoever may not even enter the namespace is better told that.
+            Err(refused) => spec.namespace.within(|| Err(SourceError::from(refused))),
+        };
         match opened {
-            Ok(Ok(Ok(source))) => Ok(Self { spec, source }),
-            Err(source) | Ok(Ok(Err(source))) => Err(OpenError::Source { name: spec.name, source }),
-            Ok(Err(source)) => Err(OpenError::Namespace { name: spec.name, source }),
+            Ok(Ok(source)) => Ok(Self { spec, source }),
+            Ok(Err(source)) => Err(OpenError::Source { name: spec.name, source }),
+            Err(source) => Err(OpenError::Namespace { name: spec.name, source }),
         }
     }
 

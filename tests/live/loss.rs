@@ -74,9 +74,8 @@ fn by_libpcap_a_stop_amid_traffic_leaves_nothing_uncounted() {
         scope.spawn(|| {
             let talk = Conversation::new(cable.left(), cable.right(), Cable::RIGHT);
             // Bounded, so that a failure ends it as well.
-            for _ in (0..5000).take_while(|_| !done.load(Ordering::Relaxed)) {
-                talk.flood(7000, 200, 100);
-            }
+            let datagrams = std::iter::repeat_n(vec![b'x'; 100], 2_000_000);
+            talk.send(7000, datagrams.take_while(|_| !done.load(Ordering::Relaxed)));
         });
         let (file, begun) = (capture.file(), "a packet is written");
         eventually(begun, || has_written(&file, &[b'x'; 100]).then_some(()));
