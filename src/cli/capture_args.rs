@@ -40,7 +40,7 @@ pub(super) struct CaptureArgs {
     #[arg(hide_possible_values = true)]
     pub(super) at: Vec<Place>,
     /// Stop after N packets
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = units::at_least_one::<NonZeroU64>)]
     pub(super) count: Option<NonZeroU64>,
     /// Stop after this time: seconds, or like 90s, 5m, 1h30m
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
@@ -52,8 +52,11 @@ pub(super) struct CaptureArgs {
     #[arg(long, conflicts_with = "snaplen")]
     pub(super) headers: bool,
     /// The kernel buffer of each tap, in KiB
-    #[arg(short = 'B', long, value_name = "KIB")]
+    #[arg(short = 'B', long, value_name = "KIB", value_parser = units::at_least_one::<NonZeroU32>)]
     pub(super) buffer: Option<NonZeroU32>,
+    /// Leave the interface as it is: take only what it would receive anyhow
+    #[arg(short = 'p', long = "no-promiscuous-mode", overrides_with = "no_promiscuous")]
+    pub(super) no_promiscuous: bool,
     /// Only the containers that run now: none that start later
     #[arg(long)]
     pub(super) no_follow: bool,
@@ -67,10 +70,10 @@ pub(super) struct CaptureArgs {
     #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(0..))]
     pub(super) ready_fd: Option<i32>,
     /// Say less on stderr: no line when listening, no live counters
-    #[arg(short, long)]
+    #[arg(short, long, overrides_with = "quiet")]
     pub(super) quiet: bool,
     /// More on stderr: counters of each tap
-    #[arg(short, long)]
+    #[arg(short, long, overrides_with = "verbose")]
     pub(super) verbose: bool,
     #[command(flatten)]
     pub(super) save: SaveArgs,
@@ -93,7 +96,7 @@ pub(super) struct SaveArgs {
     #[arg(long)]
     pcapng: bool,
     /// Write out each packet at once
-    #[arg(short = 'U', long)]
+    #[arg(short = 'U', long, overrides_with = "packet_buffered")]
     pub(super) packet_buffered: bool,
     /// Begin a new file at this size: millions of bytes, or with k, m, g: KiB, MiB, GiB
     #[arg(short = 'C', long, value_name = "SIZE")]
@@ -102,10 +105,11 @@ pub(super) struct SaveArgs {
     #[arg(short = 'G', long, value_name = "SECONDS", value_parser = units::duration)]
     pub(super) rotate_after: Option<Duration>,
     /// With -C: go round in this many files; with -G: stop after as many
-    #[arg(short = 'W', long, value_name = "COUNT")]
+    #[arg(short = 'W', long, value_name = "COUNT", value_parser = units::at_least_one::<NonZeroU32>)]
     pub(super) file_count: Option<NonZeroU32>,
     /// Keep the newest N files, delete older ones of this run
     #[arg(long, value_name = "N", conflicts_with = "file_count")]
+    #[arg(value_parser = units::at_least_one::<NonZeroU32>)]
     pub(super) keep: Option<NonZeroU32>,
     /// Keep the files of this run below this size together
     #[arg(long, value_name = "SIZE")]

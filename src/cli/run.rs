@@ -31,7 +31,10 @@ pub fn run() -> ExitCode {
 }
 
 fn parse() -> Result<Arguments, clap::Error> {
-    let arguments = Arguments::try_parse()?;
+    let mut arguments = Arguments::try_parse()?;
+    if let Command::Read(args) = &mut arguments.command {
+        args.take_words();
+    }
     if let Command::Capture(args) = &arguments.command
         && let Some(reason) = args.refusal()
     {
