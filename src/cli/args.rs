@@ -9,7 +9,7 @@ use crate::model::Selector;
 use crate::report::{DumpFrom, HexDump, SequenceNumbers, TimeStyle};
 
 use super::capture_args::CaptureArgs;
-use super::units;
+use super::{select, units};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -90,7 +90,7 @@ Examples:
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
 pub(super) struct ListArgs {
     /// What to list; without any, every container
-    #[arg(value_name = "SELECTOR")]
+    #[arg(value_name = "SELECTOR", value_parser = select::selector)]
     pub(super) selectors: Vec<Selector>,
     /// List ended containers too
     #[arg(short, long)]
@@ -117,7 +117,7 @@ Examples:
   pcapsule inspect project=shop --json")]
 pub(super) struct InspectArgs {
     /// Which containers; see `pcapsule ls --help`
-    #[arg(value_name = "SELECTOR", required = true)]
+    #[arg(value_name = "SELECTOR", required = true, value_parser = select::selector)]
     pub(super) selectors: Vec<Selector>,
     /// Print one JSON document (docs/json.md)
     #[arg(long)]
@@ -215,9 +215,16 @@ impl PrintArgs {
         }
     }
 
-    /// Whether anything was asked for that only a printed line can show.
-    pub(super) fn shapes_lines(&self) -> bool {
-        self.json || self.link_header || self.time() != TimeStyle::TimeOfDay || self.dump() != HexDump::None
+    /// The first option given that only a printed line can show.
+    pub(super) fn about_lines(&self) -> Option<&'static str> {
+        let options = [
+            (self.link_header, "-e"),
+            (self.time > 0, "-t"),
+            (self.hex > 0, "-x"),
+            (self.ascii > 0, "-X"),
+            (self.json, "--json"),
+        ];
+        options.into_iter().find_map(|(given, option)| given.then_some(option))
     }
 }
 

@@ -21,9 +21,13 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
         watch(&args).await?;
     } else {
         let look = look::look(&look::engines()).await?;
-        let seen = listing(&look, selection(&args, &look)?);
+        // Why something may be missing is said before that it is.
+        let selection = selection(&args, &look).inspect_err(|_| warn(&look))?;
+        let seen = listing(&look, selection);
         print(&args, &seen, &mut terminal::stdout()).context("printing the list")?;
-        warn(&args, &look);
+        if !args.json {
+            warn(&look);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -34,8 +38,11 @@ async fn watch(args: &ListArgs) -> anyhow::Result<()> {
     let mut watch = Watch::start(&engines).context("watching the host")?;
     let mut look = look::look(&engines).await?;
     // A word that means nothing is a mistake at first; later it is a container that has just gone.
-    selection(args, &look)?;
-    warn(args, &look);
+    selection(args, &look).inspect_err(|_| warn(&look))?;
+    // In JSON the document holds the warnings.
+    if !args.json {
+        warn(&look);
+    }
     let mut screen = if args.json { Screen::Documents } else { Screen::for_text(state_column(args)) };
     loop {
         let seen = listing(&look, selection(args, &look).unwrap_or_default());
@@ -79,11 +86,8 @@ fn print(args: &ListArgs, seen: &Listing<'_>, out: &mut impl Write) -> io::Resul
     }
 }
 
-/// In JSON the document holds the warnings.
-fn warn(args: &ListArgs, look: &Look) {
-    if !args.json {
-        look.topology.warnings.iter().for_each(|warning| terminal::warn(warning));
-    }
+fn warn(look: &Look) {
+    look.topology.warnings.iter().for_each(|warning| terminal::warn(warning));
 }
 
 fn state_column(args: &ListArgs) -> StateColumn {
