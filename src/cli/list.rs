@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::discovery::Watch;
-use crate::report::{self, Listing, StateColumn};
+use crate::report::{self, Listing, Scope, StateColumn};
 
 use super::args::ListArgs;
 use super::look::{self, Look};
@@ -23,7 +23,7 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
         let look = look::look(&look::engines()).await?;
         // Why something may be missing is said before that it is.
         let selection = selection(&args, &look).inspect_err(|_| warn(&look))?;
-        let seen = listing(&look, selection);
+        let seen = listing(&args, &look, selection);
         print(&args, &seen, &mut terminal::stdout()).context("printing the list")?;
         if !args.json {
             warn(&look);
@@ -45,7 +45,7 @@ async fn watch(args: &ListArgs) -> anyhow::Result<()> {
     }
     let mut screen = if args.json { Screen::Documents } else { Screen::for_text(state_column(args)) };
     loop {
-        let seen = listing(&look, selection(args, &look).unwrap_or_default());
+        let seen = listing(args, &look, selection(args, &look).unwrap_or_default());
         screen
             .show(&seen, terminal::page(truncation(args)), &mut terminal::stdout())
             .context("printing the list")?;
@@ -66,11 +66,12 @@ fn selection<'a>(args: &ListArgs, look: &'a Look) -> Result<Selection<'a>, selec
     select::select(&look.topology, selectors, ended, look::namespace_of)
 }
 
-fn listing<'a>(look: &'a Look, selection: Selection<'a>) -> Listing<'a> {
+fn listing<'a>(args: &ListArgs, look: &'a Look, selection: Selection<'a>) -> Listing<'a> {
     Listing {
         topology: &look.topology,
         containers: selection.containers,
         interfaces: selection.interfaces,
+        scope: if args.selectors.is_empty() { Scope::Host } else { Scope::Selection },
         host: &look.host,
         time_ns: look.time_ns,
     }

@@ -17,10 +17,21 @@ pub struct Listing<'a> {
     pub containers: Vec<&'a Container>,
     /// Interfaces of the host that were asked for by name.
     pub interfaces: Vec<&'a Link>,
+    /// Whether anything was asked for.
+    pub scope: Scope,
     /// The host's name.
     pub host: &'a str,
     /// When it was seen, in nanoseconds since the Unix epoch.
     pub time_ns: u64,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The whole host.
+    Host,
+    /// What some selectors pick.
+    Selection,
 }
 
 /// Whether the table tells the state: needed where ended containers are listed too.
@@ -188,6 +199,7 @@ mod tests {
             topology: &topology,
             containers: if interfaces.is_empty() { topology.containers.iter().collect() } else { Vec::new() },
             interfaces: topology.host_links.iter().filter(asked).collect(),
+            scope: Scope::Host,
             host: "testhost",
             time_ns: 0,
         };
