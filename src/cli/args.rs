@@ -1,6 +1,6 @@
 //! What can be typed: the commands, their options and their help. Values are parsed here, once; nothing runs here.
 
-use std::{num::NonZeroU64, path::PathBuf};
+use std::{mem, num::NonZeroU64, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::Targets;
@@ -9,6 +9,7 @@ use crate::model::Selector;
 use crate::report::{DumpFrom, HexDump, SequenceNumbers, TimeStyle};
 
 use super::capture_args::CaptureArgs;
+use super::{select, units};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -89,7 +90,7 @@ Examples:
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
 pub(super) struct ListArgs {
     /// What to list; without any, every container
-    #[arg(value_name = "SELECTOR")]
+    #[arg(value_name = "SELECTOR", value_parser = select::selector)]
     pub(super) selectors: Vec<Selector>,
     /// List ended containers too
     #[arg(short, long)]
@@ -116,7 +117,7 @@ Examples:
   pcapsule inspect project=shop --json")]
 pub(super) struct InspectArgs {
     /// Which containers; see `pcapsule ls --help`
-    #[arg(value_name = "SELECTOR", required = true)]
+    #[arg(value_name = "SELECTOR", required = true, value_parser = select::selector)]
     pub(super) selectors: Vec<Selector>,
     /// Print one JSON document (docs/json.md)
     #[arg(long)]
@@ -127,19 +128,31 @@ pub(super) struct InspectArgs {
 #[command(after_help = "\
 Examples:
   pcapsule read web.pcapng
-  pcapsule read -n -c 10 web.pcapng -f 'tcp port 80'
+  pcapsule read -n -c 10 web.pcapng 'tcp port 80'
   ssh host pcapsule capture web -w - | pcapsule read -")]
 pub(super) struct ReadArgs {
     /// A pcapng or pcap file; - is stdin
     pub(super) file: PathBuf,
+    /// A pcap-filter(7) expression, instead of -f
+    #[arg(value_name = "BPF", conflicts_with = "filter")]
+    words: Vec<String>,
     /// Print only packets that match this pcap-filter(7) expression
     #[arg(short = 'f', long, value_name = "BPF")]
     pub(super) filter: Option<String>,
     /// Stop after N packets
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = units::at_least_one::<NonZeroU64>)]
     pub(super) count: Option<NonZeroU64>,
     #[command(flatten)]
     pub(super) print: PrintArgs,
+}
+
+impl ReadArgs {
+    /// Makes the words after the file the filter that `-f` would have given.
+    pub(super) fn take_words(&mut self) {
+        if !self.words.is_empty() {
+            self.filter = Some(mem::take(&mut self.words).join(" "));
+        }
+    }
 }
 
 /// How a packet is printed; the letters are tcpdump's.
@@ -148,13 +161,13 @@ pub(super) struct ReadArgs {
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
 pub(super) struct PrintArgs {
     /// Print addresses, not names
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, overrides_with = "numeric")]
     pub(super) numeric: bool,
     /// Print the link-level header too
-    #[arg(short = 'e', long)]
+    #[arg(short = 'e', long, overrides_with = "link_header")]
     pub(super) link_header: bool,
     /// Print TCP sequence numbers as sent, not from the start of each conversation
-    #[arg(short = 'S', long)]
+    #[arg(short = 'S', long, overrides_with = "absolute_sequence")]
     absolute_sequence: bool,
     /// Time: -t none, -tt since the epoch, -ttt since the packet before, -tttt with the date, -ttttt since the first
     #[arg(short = 't', action = clap::ArgAction::Count)]
@@ -165,6 +178,9 @@ pub(super) struct PrintArgs {
     /// Dump each packet in hex and ASCII; -XX with its link-level header
     #[arg(short = 'X', action = clap::ArgAction::Count, conflicts_with = "hex")]
     ascii: u8,
+    /// Nothing more than without: each line is written at once; taken as tcpdump takes it
+    #[arg(short = 'l', overrides_with = "line_buffered")]
+    line_buffered: bool,
     /// Print one JSON object a packet
     #[arg(long, conflicts_with_all = ["hex", "ascii", "time", "link_header"])]
     pub(super) json: bool,
@@ -199,9 +215,16 @@ impl PrintArgs {
         }
     }
 
-    /// Whether anything was asked for that only a printed line can show.
-    pub(super) fn shapes_lines(&self) -> bool {
-        self.json || self.link_header || self.time() != TimeStyle::TimeOfDay || self.dump() != HexDump::None
+    /// The first option given that only a printed line can show.
+    pub(super) fn about_lines(&self) -> Option<&'static str> {
+        let options = [
+            (self.link_header, "-e"),
+            (self.time > 0, "-t"),
+            (self.hex > 0, "-x"),
+            (self.ascii > 0, "-X"),
+            (self.json, "--json"),
+        ];
+        options.into_iter().find_map(|(given, option)| given.then_some(option))
     }
 }
 
@@ -235,6 +258,29 @@ mod tests {
     #[test]
     fn the_command_tree_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_words_after_a_file_are_its_filter() {
+        let filter = |words: &str| match Arguments::parse_from(words.split(' ')).command {
+            Command::Read(mut args) => {
+                args.take_words();
+                args.filter
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(filter("pcapsule read f"), None);
+        assert_eq!(filter("pcapsule read f -f udp").as_deref(), Some("udp"));
+        assert_eq!(filter("pcapsule read f -n tcp port 80 -e").as_deref(), Some("tcp port 80"));
+        assert_eq!(filter("pcapsule read -n f -- tcp port 80").as_deref(), Some("tcp port 80"));
+    }
+
+    #[test]
+    fn letters_may_be_repeated_as_fingers_used_to_tcpdump_do() {
+        for words in ["read f -nn", "read f -n -n -l -l -ee -SS", "capture web -nnvvvl -qq -UU -pp -w f"] {
+            let line = ["pcapsule"].into_iter().chain(words.split(' '));
+            assert!(Arguments::try_parse_from(line).is_ok(), "{words}");
+        }
     }
 
     #[test]

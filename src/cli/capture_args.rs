@@ -13,6 +13,7 @@ use crate::model::Selector;
 use crate::savefile::Format;
 
 use super::args::PrintArgs;
+use super::select;
 use super::units::{self, Bytes};
 
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ Examples:
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
 pub(super) struct CaptureArgs {
     /// What to capture; see `pcapsule ls --help`
-    #[arg(value_name = "SELECTOR", required = true)]
+    #[arg(value_name = "SELECTOR", required = true, value_parser = select::selector)]
     pub(super) selectors: Vec<Selector>,
     /// A pcap-filter(7) expression, instead of -f
     #[arg(last = true, value_name = "BPF", conflicts_with = "filter")]
@@ -40,7 +41,7 @@ pub(super) struct CaptureArgs {
     #[arg(hide_possible_values = true)]
     pub(super) at: Vec<Place>,
     /// Stop after N packets
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = units::at_least_one::<NonZeroU64>)]
     pub(super) count: Option<NonZeroU64>,
     /// Stop after this time: seconds, or like 90s, 5m, 1h30m
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
@@ -52,8 +53,11 @@ pub(super) struct CaptureArgs {
     #[arg(long, conflicts_with = "snaplen")]
     pub(super) headers: bool,
     /// The kernel buffer of each tap, in KiB
-    #[arg(short = 'B', long, value_name = "KIB")]
+    #[arg(short = 'B', long, value_name = "KIB", value_parser = units::at_least_one::<NonZeroU32>)]
     pub(super) buffer: Option<NonZeroU32>,
+    /// Leave the interface as it is: take only what it would receive anyhow
+    #[arg(short = 'p', long = "no-promiscuous-mode", overrides_with = "no_promiscuous")]
+    pub(super) no_promiscuous: bool,
     /// Only the containers that run now: none that start later
     #[arg(long)]
     pub(super) no_follow: bool,
@@ -67,10 +71,10 @@ pub(super) struct CaptureArgs {
     #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(0..))]
     pub(super) ready_fd: Option<i32>,
     /// Say less on stderr: no line when listening, no live counters
-    #[arg(short, long)]
+    #[arg(short, long, overrides_with = "quiet")]
     pub(super) quiet: bool,
     /// More on stderr: counters of each tap
-    #[arg(short, long)]
+    #[arg(short, long, overrides_with = "verbose")]
     pub(super) verbose: bool,
     #[command(flatten)]
     pub(super) save: SaveArgs,
@@ -93,7 +97,7 @@ pub(super) struct SaveArgs {
     #[arg(long)]
     pcapng: bool,
     /// Write out each packet at once
-    #[arg(short = 'U', long)]
+    #[arg(short = 'U', long, overrides_with = "packet_buffered")]
     pub(super) packet_buffered: bool,
     /// Begin a new file at this size: millions of bytes, or with k, m, g: KiB, MiB, GiB
     #[arg(short = 'C', long, value_name = "SIZE")]
@@ -102,10 +106,11 @@ pub(super) struct SaveArgs {
     #[arg(short = 'G', long, value_name = "SECONDS", value_parser = units::duration)]
     pub(super) rotate_after: Option<Duration>,
     /// With -C: go round in this many files; with -G: stop after as many
-    #[arg(short = 'W', long, value_name = "COUNT")]
+    #[arg(short = 'W', long, value_name = "COUNT", value_parser = units::at_least_one::<NonZeroU32>)]
     pub(super) file_count: Option<NonZeroU32>,
     /// Keep the newest N files, delete older ones of this run
     #[arg(long, value_name = "N", conflicts_with = "file_count")]
+    #[arg(value_parser = units::at_least_one::<NonZeroU32>)]
     pub(super) keep: Option<NonZeroU32>,
     /// Keep the files of this run below this size together
     #[arg(long, value_name = "SIZE")]
@@ -151,21 +156,22 @@ impl SaveArgs {
         if self.pcap || (named_pcap && !self.pcapng) { Format::Pcap } else { Format::Pcapng }
     }
 
-    fn rotates(&self) -> bool {
-        self.rotate_size.is_some() || self.rotate_after.is_some()
-    }
-
-    fn asks_for_a_file(&self) -> bool {
-        self.rotates()
-            || self.pcap
-            || self.pcapng
-            || self.packet_buffered
-            || self.file_count.is_some()
-            || self.keep.is_some()
-            || self.max_total.is_some()
-            || self.reserve.is_some()
-            || self.force
-            || self.native_linktypes
+    /// The first option given that is about a file.
+    fn about_a_file(&self) -> Option<&'static str> {
+        let options = [
+            (self.rotate_size.is_some(), "-C"),
+            (self.rotate_after.is_some(), "-G"),
+            (self.file_count.is_some(), "-W"),
+            (self.pcap, "--pcap"),
+            (self.pcapng, "--pcapng"),
+            (self.packet_buffered, "-U"),
+            (self.keep.is_some(), "--keep"),
+            (self.max_total.is_some(), "--max-total"),
+            (self.reserve.is_some(), "--reserve"),
+            (self.force, "--force"),
+            (self.native_linktypes, "--native-linktypes"),
+        ];
+        options.into_iter().find_map(|(given, option)| given.then_some(option))
     }
 }
 
@@ -176,23 +182,20 @@ impl CaptureArgs {
     }
 
     /// Why this mix of options is not taken, although tcpdump takes most of it and ignores a part.
-    pub(super) fn refusal(&self) -> Option<&'static str> {
+    pub(super) fn refusal(&self) -> Option<String> {
         let save = &self.save;
-        let refusals = [
-            (
-                save.output.is_none() && save.asks_for_a_file(),
-                "options about the file need -w FILE: without it packets are printed",
-            ),
-            (
-                save.output.is_some() && self.print.shapes_lines(),
-                "-e, -t, -x, -X and --json shape printed lines, and -w prints none",
-            ),
-            (
-                save.native_linktypes && save.format() == Format::Pcap,
-                "--native-linktypes needs pcapng: a pcap file has one link type",
-            ),
-        ];
-        refusals.into_iter().find_map(|(refused, reason)| refused.then_some(reason))
+        if save.output.is_none()
+            && let Some(option) = save.about_a_file()
+        {
+            return Some(format!("{option} needs -w FILE: without it packets are printed"));
+        }
+        if save.output.is_some()
+            && let Some(option) = self.print.about_lines()
+        {
+            return Some(format!("{option} shapes printed lines, and -w prints none"));
+        }
+        (save.native_linktypes && save.format() == Format::Pcap)
+            .then(|| "--native-linktypes needs pcapng: a pcap file has one link type".to_owned())
     }
 }
 
@@ -237,8 +240,16 @@ mod tests {
 
     #[test]
     fn mixes_that_would_be_ignored_are_refused() {
-        for words in ["-C 1", "--pcap", "-w f -x", "-w f --json", "-w f.pcap --native-linktypes"] {
-            assert!(parse(&format!("pcapsule capture web {words}")).refusal().is_some(), "{words}");
+        for (words, option) in [
+            ("-C 1", "-C "),
+            ("-U --pcap", "--pcap "),
+            ("-w f -x", "-x "),
+            ("-w f -tt", "-t "),
+            ("-w f --json", "--json "),
+            ("-w f.pcap --native-linktypes", "--native-linktypes "),
+        ] {
+            let refusal = parse(&format!("pcapsule capture web {words}")).refusal().unwrap();
+            assert!(refusal.starts_with(option), "{words}: {refusal}");
         }
         for words in
             ["-n -e -x", "-w f -n", "-w f -C 1 -W 3", "-w f -G 60 -C 5 --keep 3 --max-total 1g", "-w f -q"]

@@ -2,20 +2,26 @@
 
 use std::{error::Error, io, panic::PanicHookInfo, process::ExitCode};
 
-use crate::capture::{DestinationError, InvalidRotation, SinkError};
-use crate::sys::FilterError;
+use indicatif::HumanBytes;
+
+use crate::capture::{DestinationError, InvalidRotation, OpenError, SinkError};
+use crate::discovery;
+use crate::sys::{self, Capability, FilterError, SourceError, netlink, netns, process};
 
 use super::{exit, select, terminal};
 
 /// The rights that looking and capturing need, with what each is for (capabilities(7)).
-const CAPABILITIES: &str = "run as root, or give the program CAP_NET_RAW (to capture), CAP_NET_ADMIN (to ask the \
-                            kernel for links), CAP_SYS_ADMIN (to enter namespaces) and CAP_SYS_PTRACE (to find \
-                            those of other users); see 'Permissions' in the README";
+const RIGHTS: [(Capability, &str); 4] = [
+    (Capability::CAP_NET_RAW, "to capture"),
+    (Capability::CAP_NET_ADMIN, "to ask the kernel for links"),
+    (Capability::CAP_SYS_ADMIN, "to enter namespaces"),
+    (Capability::CAP_SYS_PTRACE, "to find those of other users"),
+];
 
 /// A failed command, ready to be told.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// The chain of causes, outermost first; reads on after "failed".
+    /// The chain of causes, outermost first.
     line: String,
     verdict: Verdict,
 }
@@ -24,42 +30,107 @@ pub(super) struct Failure {
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     code: u8,
-    hint: Option<String>,
+    hints: Vec<String>,
+}
+
+impl Verdict {
+    fn of(code: u8) -> Self {
+        Self { code, hints: Vec::new() }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
 }
 
 impl Failure {
-    /// Judged by the first error of the chain that is known.
+    /// Judged by the first error of the chain that is known, and by the capabilities that this thread lacks.
     pub(super) fn of(error: &anyhow::Error) -> Self {
-        let verdict = error.chain().find_map(judge).unwrap_or(Verdict { code: exit::FAULT, hint: None });
-        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        Self::without(&sys::missing(&RIGHTS.map(|(capability, _)| capability)), error)
+    }
+
+    fn without(missing: &[Capability], error: &anyhow::Error) -> Self {
+        let asks_kernel = error.chain().any(is_of_the_kernel);
+        let judge = |cause| judge(cause, missing, asks_kernel);
+        let verdict = error.chain().find_map(judge).unwrap_or(Verdict::of(exit::FAULT));
+        let causes: Vec<String> = error.chain().map(words).collect();
         Self { line: causes.join(": "), verdict }
     }
 
     /// Prints it on stderr, unless it is a success after all, and answers with the exit code.
     pub(super) fn report(self) -> ExitCode {
         if self.verdict.code != exit::DONE {
-            terminal::complain(&format!("failed {}", self.line));
-            if let Some(hint) = &self.verdict.hint {
-                terminal::hint(hint);
-            }
+            terminal::complain(&self.sentence());
+            self.verdict.hints.iter().for_each(|hint| terminal::hint(hint));
         }
         ExitCode::from(self.verdict.code)
     }
+
+    /// "failed opening x: no such file"; what does not begin with a doing ("x exists already") stands for itself.
+    fn sentence(&self) -> String {
+        let first = self.line.split(' ').next().unwrap_or_default();
+        let is_doing = first.ends_with("ing") && first.bytes().all(|byte| byte.is_ascii_lowercase());
+        if is_doing { format!("failed {}", self.line) } else { self.line.clone() }
+    }
+}
+
+fn words(cause: &(dyn Error + 'static)) -> String {
+    match cause.downcast_ref::<SinkError>() {
+        Some(SinkError::Reserve { path, free, reserve }) => format!(
+            "only {} are left on the disk of {}, less than the reserve of {}",
+            HumanBytes(*free),
+            path.display(),
+            HumanBytes(*reserve)
+        ),
+        _ => cause.to_string(),
+    }
+}
+
+/// Whether the kernel was asked for something that takes capabilities, unlike a file.
+fn is_of_the_kernel(cause: &(dyn Error + 'static)) -> bool {
+    cause.is::<discovery::Error>()
+        || cause.is::<OpenError>()
+        || cause.is::<SourceError>()
+        || cause.is::<netlink::Error>()
+        || cause.is::<netns::Error>()
+        || cause.is::<process::Error>()
 }
 
 /// The place to map an error of any room to a code and a hint: one `downcast_ref` each, the telling ones first.
-fn judge(cause: &(dyn Error + 'static)) -> Option<Verdict> {
+fn judge(cause: &(dyn Error + 'static), missing: &[Capability], asks_kernel: bool) -> Option<Verdict> {
     if let Some(error) = cause.downcast_ref::<select::Error>() {
-        let code =
-            if matches!(error, select::Error::HostMode(_)) { exit::UNSUPPORTED } else { exit::NO_TARGET };
-        return Some(Verdict { code, hint: Some(error.hint()) });
+        return Some(judge_selection(error, missing));
     }
-    judge_capture(cause).or_else(|| cause.downcast_ref::<io::Error>().and_then(judge_io))
+    judge_capture(cause)
+        .or_else(|| cause.downcast_ref::<io::Error>().and_then(|error| judge_io(error, missing, asks_kernel)))
+}
+
+fn judge_selection(error: &select::Error, missing: &[Capability]) -> Verdict {
+    let for_looking: Vec<Capability> =
+        missing.iter().copied().filter(|missing| *missing != Capability::CAP_NET_RAW).collect();
+    if error.may_be_hidden() && !for_looking.is_empty() {
+        let hidden = format!("not everything could be looked at: {}", rights(&for_looking));
+        return Verdict::of(exit::NOT_PERMITTED).hint(error.hint()).hint(hidden);
+    }
+    let unsupported = matches!(error, select::Error::HostMode(_));
+    Verdict::of(if unsupported { exit::UNSUPPORTED } else { exit::NO_TARGET }).hint(error.hint())
+}
+
+/// What to do about the capabilities that are missing.
+fn rights(missing: &[Capability]) -> String {
+    if missing.is_empty() {
+        return "no capability is missing: a security module or a seccomp filter may forbid it".to_owned();
+    }
+    let wanted = RIGHTS.iter().filter(|(capability, _)| missing.contains(capability));
+    let named: Vec<String> =
+        wanted.map(|(capability, purpose)| format!("{capability} ({purpose})")).collect();
+    format!("run as root, or give the program {}; see 'Permissions' in the README", named.join(", "))
 }
 
 fn judge_capture(cause: &(dyn Error + 'static)) -> Option<Verdict> {
     if cause.is::<FilterError>() || cause.is::<InvalidRotation>() {
-        return Some(Verdict { code: exit::USAGE, hint: None });
+        return Some(Verdict::of(exit::USAGE));
     }
     let destination = |error: &DestinationError| {
         let hint = match error {
@@ -67,7 +138,7 @@ fn judge_capture(cause: &(dyn Error + 'static)) -> Option<Verdict> {
             DestinationError::NotCapture(_) => "--force overwrites it all the same",
             DestinationError::Unreadable { .. } => return None,
         };
-        Some(Verdict { code: exit::USAGE, hint: Some(hint.to_owned()) })
+        Some(Verdict::of(exit::USAGE).hint(hint))
     };
     if let Some(error) = cause.downcast_ref::<DestinationError>() {
         return destination(error);
@@ -76,21 +147,23 @@ fn judge_capture(cause: &(dyn Error + 'static)) -> Option<Verdict> {
         SinkError::Refused(error) => destination(error),
         SinkError::Reserve { .. } => {
             let hint = "everything captured until then is in the file; --reserve sets what is left alone";
-            Some(Verdict { code: exit::UNSUPPORTED, hint: Some(hint.to_owned()) })
+            Some(Verdict::of(exit::UNSUPPORTED).hint(hint))
         }
-        SinkError::DiskFull { .. } => Some(Verdict { code: exit::UNSUPPORTED, hint: None }),
+        SinkError::DiskFull { .. } => Some(Verdict::of(exit::UNSUPPORTED)),
         SinkError::Closed | SinkError::Complete | SinkError::Io { .. } => None,
     }
 }
 
-fn judge_io(error: &io::Error) -> Option<Verdict> {
-    let verdict = |code, hint: &str| Some(Verdict { code, hint: Some(hint.to_owned()) });
+fn judge_io(error: &io::Error, missing: &[Capability], asks_kernel: bool) -> Option<Verdict> {
     match error.kind() {
         // The reader has gone: `pcapsule ls | head -1`. What it wanted, it has.
-        io::ErrorKind::BrokenPipe => Some(Verdict { code: exit::DONE, hint: None }),
-        io::ErrorKind::PermissionDenied => verdict(exit::NOT_PERMITTED, CAPABILITIES),
+        io::ErrorKind::BrokenPipe => Some(Verdict::of(exit::DONE)),
+        io::ErrorKind::PermissionDenied if asks_kernel => {
+            Some(Verdict::of(exit::NOT_PERMITTED).hint(rights(missing)))
+        }
+        io::ErrorKind::PermissionDenied => Some(Verdict::of(exit::NOT_PERMITTED)),
         io::ErrorKind::Unsupported => {
-            verdict(exit::UNSUPPORTED, "this kernel lacks what is needed; see `uname -r`")
+            Some(Verdict::of(exit::UNSUPPORTED).hint("this kernel lacks what is needed; see `uname -r`"))
         }
         _ => None,
     }
@@ -121,7 +194,7 @@ mod tests {
     fn the_line_is_the_chain_of_causes() {
         let failure = failure(io::ErrorKind::NotFound);
         assert_eq!(failure.line, "opening the network namespace of container web: entity not found");
-        assert_eq!(failure.verdict, Verdict { code: exit::FAULT, hint: None });
+        assert_eq!(failure.verdict, Verdict::of(exit::FAULT));
     }
 
     #[test]
@@ -130,17 +203,54 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_right_names_the_capabilities() {
+    fn a_missing_right_of_the_kernel_is_named_alone() {
+        let refused = || netlink::Error::Open(io::ErrorKind::PermissionDenied.into());
+        let hint = |missing: &[Capability]| {
+            let Verdict { code, hints } = Failure::without(missing, &refused().into()).verdict;
+            assert_eq!(code, exit::NOT_PERMITTED);
+            hints.join("; ")
+        };
+        let one = hint(&[Capability::CAP_SYS_ADMIN]);
+        assert!(one.contains("CAP_SYS_ADMIN (to enter namespaces)") && !one.contains("CAP_NET_RAW"), "{one}");
+        assert!(hint(&[]).contains("no capability is missing"));
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_opened_asks_for_no_capability() {
         let verdict = failure(io::ErrorKind::PermissionDenied).verdict;
-        assert_eq!(verdict.code, exit::NOT_PERMITTED);
-        assert!(verdict.hint.unwrap().contains("CAP_NET_RAW"));
+        assert_eq!(verdict, Verdict::of(exit::NOT_PERMITTED));
+    }
+
+    fn unknown() -> anyhow::Error {
+        select::Error::UnknownWord { word: "wbe".into(), advice: "nearest: web".into() }.into()
     }
 
     #[test]
     fn an_unknown_name_is_no_target() {
-        let error = select::Error::UnknownWord { word: "wbe".into(), nearest: vec!["web".into()] };
-        let failure = Failure::of(&error.into());
+        let failure = Failure::without(&[Capability::CAP_NET_RAW], &unknown());
         assert_eq!(failure.line, "finding a container named 'wbe'");
-        assert_eq!(failure.verdict, Verdict { code: exit::NO_TARGET, hint: Some("nearest: web".into()) });
+        assert_eq!(failure.verdict, Verdict::of(exit::NO_TARGET).hint("nearest: web"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_not_permitted_where_not_everything_may_be_seen() {
+        let verdict = Failure::without(&[Capability::CAP_SYS_PTRACE], &unknown()).verdict;
+        assert_eq!(verdict.code, exit::NOT_PERMITTED);
+        assert!(verdict.hints[1].contains("CAP_SYS_PTRACE"), "{verdict:?}");
+    }
+
+    #[test]
+    fn only_a_doing_has_failed() {
+        let sentence = |error: anyhow::Error| Failure::of(&error).sentence();
+        assert_eq!(
+            sentence(DestinationError::NotCapture("/etc/hostname".into()).into()),
+            "/etc/hostname exists and is not a capture file"
+        );
+        let full = SinkError::Reserve { path: "a.pcap".into(), free: 60 << 30, reserve: 512 << 20 };
+        assert_eq!(
+            sentence(full.into()),
+            "only 60.00 GiB are left on the disk of a.pcap, less than the reserve of 512.00 MiB"
+        );
+        assert_eq!(sentence(unknown()), "failed finding a container named 'wbe'");
     }
 }

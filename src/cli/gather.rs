@@ -74,9 +74,12 @@ fn links(look: &Look, namespace: NamespaceId) -> &[Link] {
     look.ground.links.get(&namespace).map_or(&[], Vec::as_slice)
 }
 
+/// As `sysctl(8)` writes them: a dot in an interface's name becomes a slash.
 fn per_interface(container: &Container) -> impl Iterator<Item = String> {
     let names = container.endpoints.iter().map(|endpoint| endpoint.link.name.as_str().replace('.', "/"));
-    names.map(|name| format!("net.ipv4.conf.{name}.rp_filter"))
+    names.flat_map(|name| {
+        [format!("net.ipv4.conf.{name}.rp_filter"), format!("net.ipv6.conf.{name}.disable_ipv6")]
+    })
 }
 
 async fn uplink(look: &Look) -> Option<LinkName> {
@@ -184,4 +187,19 @@ fn name_resolution(pid: u32) -> std::io::Result<NameResolution> {
     let without_comment = |line: &str| line.split('#').next().unwrap_or_default().trim().to_owned();
     names.hosts = hosts.lines().map(without_comment).filter(|line| !line.is_empty()).collect();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn each_interface_tells_whether_it_has_ipv6() {
+        let topology = fixture::topology();
+        let names: Vec<String> = per_interface(fixture::container(&topology, "web")).collect();
+        for name in ["net.ipv4.conf.eth1.rp_filter", "net.ipv6.conf.eth0.disable_ipv6"] {
+            assert!(names.iter().any(|found| found == name), "{names:?}");
+        }
+    }
 }

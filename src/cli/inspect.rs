@@ -7,17 +7,20 @@ use std::{
 
 use anyhow::Context as _;
 
+use crate::model::Selector;
 use crate::report::{self, Inspection};
 
 use super::args::InspectArgs;
 use super::gather;
 use super::look::{self, Look};
-use super::select::{self, Ended};
+use super::select::{self, Ended, Selection};
 use super::terminal::{self, Truncation};
 
 pub(super) async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let look = look::look(&look::engines()).await?;
-    let selection = select::select(&look.topology, &args.selectors, Ended::Included, look::namespace_of)?;
+    // Why something may be missing is said before that it is.
+    let selection = selection(&args, &look)
+        .inspect_err(|_| look.topology.warnings.iter().for_each(|warning| terminal::warn(warning)))?;
     let mut inspections = Vec::new();
     for container in selection.containers {
         let (inspection, warnings) = gather::inspection(&look, container).await;
@@ -34,6 +37,13 @@ pub(super) async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     }
     .context("printing what was found")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn selection<'a>(args: &InspectArgs, look: &'a Look) -> Result<Selection<'a>, select::Error> {
+    if let Some(interface) = args.selectors.iter().find(|selector| Selector::is_interface(selector)) {
+        return Err(select::Error::NotAContainer(interface.to_string()));
+    }
+    select::select(&look.topology, &args.selectors, Ended::Included, look::namespace_of)
 }
 
 fn print(look: &Look, inspections: &[Inspection<'_>], out: &mut impl Write) -> io::Result<()> {

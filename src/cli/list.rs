@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::discovery::Watch;
-use crate::report::{self, Listing, StateColumn};
+use crate::report::{self, Listing, Scope, StateColumn};
 
 use super::args::ListArgs;
 use super::look::{self, Look};
@@ -21,9 +21,13 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
         watch(&args).await?;
     } else {
         let look = look::look(&look::engines()).await?;
-        let seen = listing(&look, selection(&args, &look)?);
+        // Why something may be missing is said before that it is.
+        let selection = selection(&args, &look).inspect_err(|_| warn(&look))?;
+        let seen = listing(&args, &look, selection);
         print(&args, &seen, &mut terminal::stdout()).context("printing the list")?;
-        warn(&args, &look);
+        if !args.json {
+            warn(&look);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -34,11 +38,14 @@ async fn watch(args: &ListArgs) -> anyhow::Result<()> {
     let mut watch = Watch::start(&engines).context("watching the host")?;
     let mut look = look::look(&engines).await?;
     // A word that means nothing is a mistake at first; later it is a container that has just gone.
-    selection(args, &look)?;
-    warn(args, &look);
+    selection(args, &look).inspect_err(|_| warn(&look))?;
+    // In JSON the document holds the warnings.
+    if !args.json {
+        warn(&look);
+    }
     let mut screen = if args.json { Screen::Documents } else { Screen::for_text(state_column(args)) };
     loop {
-        let seen = listing(&look, selection(args, &look).unwrap_or_default());
+        let seen = listing(args, &look, selection(args, &look).unwrap_or_default());
         screen
             .show(&seen, terminal::page(truncation(args)), &mut terminal::stdout())
             .context("printing the list")?;
@@ -59,11 +66,12 @@ fn selection<'a>(args: &ListArgs, look: &'a Look) -> Result<Selection<'a>, selec
     select::select(&look.topology, selectors, ended, look::namespace_of)
 }
 
-fn listing<'a>(look: &'a Look, selection: Selection<'a>) -> Listing<'a> {
+fn listing<'a>(args: &ListArgs, look: &'a Look, selection: Selection<'a>) -> Listing<'a> {
     Listing {
         topology: &look.topology,
         containers: selection.containers,
         interfaces: selection.interfaces,
+        scope: if args.selectors.is_empty() { Scope::Host } else { Scope::Selection },
         host: &look.host,
         time_ns: look.time_ns,
     }
@@ -79,11 +87,8 @@ fn print(args: &ListArgs, seen: &Listing<'_>, out: &mut impl Write) -> io::Resul
     }
 }
 
-/// In JSON the document holds the warnings.
-fn warn(args: &ListArgs, look: &Look) {
-    if !args.json {
-        look.topology.warnings.iter().for_each(|warning| terminal::warn(warning));
-    }
+fn warn(look: &Look) {
+    look.topology.warnings.iter().for_each(|warning| terminal::warn(warning));
 }
 
 fn state_column(args: &ListArgs) -> StateColumn {

@@ -1,8 +1,10 @@
 //! What the user types and sees: one file per command, and the only room that knows stdout and exit codes.
 //!
-//! `args` and `capture_args` parse, `look` looks at the host, `select` finds what the words mean, `failure` turns an
+//! `args` and `capture_args` parse, `look` looks at the host, `select` finds what the words mean, `advice` what they may
+//! have meant, `failure` turns an
 //! error into a line, a hint and an exit code. Nothing here decodes, joins or captures.
 
+mod advice;
 mod args;
 mod capture;
 mod capture_args;

@@ -1,13 +1,16 @@
 //! From the command line to the exit code: parse, log, run one command, turn whatever went wrong into words.
 
 use std::{
-    io,
+    env, io,
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
 };
 
 use anyhow::Context as _;
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::{
+    CommandFactory, Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::args::{Arguments, Command};
@@ -31,13 +34,47 @@ pub fn run() -> ExitCode {
 }
 
 fn parse() -> Result<Arguments, clap::Error> {
-    let arguments = Arguments::try_parse()?;
+    let words: Vec<_> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut arguments = Arguments::try_parse().map_err(|error| with_tip(error, &words))?;
+    if let Command::Read(args) = &mut arguments.command {
+        args.take_words();
+    }
     if let Command::Capture(args) = &arguments.command
         && let Some(reason) = args.refusal()
     {
-        return Err(Arguments::command().error(ErrorKind::ArgumentConflict, reason));
+        let mut commands = Arguments::command();
+        commands.build();
+        let capture = commands.find_subcommand_mut("capture").expect("it has just been parsed");
+        return Err(capture.error(ErrorKind::ArgumentConflict, reason));
     }
     Ok(arguments)
+}
+
+/// Options that tcpdump has and we have not: what to type instead of clap's guess.
+fn with_tip(mut error: clap::Error, words: &[String]) -> clap::Error {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let value = |example: &str| {
+        let mut after = words.iter().skip_while(|word| !word.starts_with(option.as_str()));
+        let joined = after.next().and_then(|word| word.get(2..)).filter(|rest| !rest.is_empty());
+        let value = joined.or(after.next().map(String::as_str)).filter(|value| !value.starts_with('-'));
+        value.unwrap_or(example).to_owned()
+    };
+    let tip = match option.as_str() {
+        "-i" | "--interface" => {
+            format!("an interface of the host is a selector: pcapsule capture if={}", value("eth0"))
+        }
+        "-r" => format!("a file is read by `pcapsule read {}`", value("FILE")),
+        "-D" | "--list-interfaces" => {
+            "`pcapsule ls` lists containers, `pcapsule ls if=NAME` an interface".to_owned()
+        }
+        _ => return error,
+    };
+    error.remove(ContextKind::SuggestedArg);
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
 }
 
 fn start_logging(filter: Option<Targets>) {

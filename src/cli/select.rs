@@ -1,9 +1,11 @@
 //! What the words on the command line mean on this host: selectors against a topology. Pure.
 
-use std::ptr;
+use std::{path::Path, ptr};
 
 use crate::discovery::Topology;
-use crate::model::{Container, Link, LinkKind, LinkName, NamespaceId, Selector, State};
+use crate::model::{Container, InvalidSelector, Link, LinkKind, LinkName, NamespaceId, Selector, State};
+
+use super::advice;
 
 /// What was selected, each thing once, in the order it was named.
 #[derive(Debug, Default)]
@@ -25,9 +27,9 @@ pub(super) enum Ended {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum Error {
     #[error("finding a container named '{word}'")]
-    UnknownWord { word: String, nearest: Vec<String> },
-    #[error("finding a container for '{0}'")]
-    NoMatch(String),
+    UnknownWord { word: String, advice: String },
+    #[error("finding a container for '{}'", .0.selector)]
+    NoMatch(Unmatched),
     #[error("finding '{selector}' running: container {name} is {state}")]
     NotLive { selector: String, name: String, state: State },
     #[error("finding anything to listen on: {0}")]
@@ -43,21 +45,27 @@ pub(super) enum Error {
     #[error("finding a container of process {0}: it is in the host's own network namespace")]
     HostProcess(u32),
     #[error("finding the interface {name} on the host")]
-    UnknownLink { name: LinkName, nearest: Vec<String> },
+    UnknownLink { name: LinkName, advice: String },
     #[error("taking {name} as a bridge: its kind is {kind}")]
     NotABridge { name: LinkName, kind: LinkKind },
+    #[error("finding a container in '{0}': that is an interface of the host")]
+    NotAContainer(String),
+}
+
+/// A selector that picks none of the containers there are.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unmatched {
+    selector: String,
+    advice: String,
 }
 
 impl Error {
     /// What to try instead.
     pub(super) fn hint(&self) -> String {
         match self {
-            Self::UnknownWord { nearest, .. } | Self::UnknownLink { nearest, .. } if !nearest.is_empty() => {
-                format!("nearest: {}", nearest.join(", "))
-            }
-            Self::UnknownWord { .. } | Self::NoMatch(_) => {
-                "`pcapsule ls --all` lists every container".to_owned()
-            }
+            Self::UnknownWord { advice, .. }
+            | Self::UnknownLink { advice, .. }
+            | Self::NoMatch(Unmatched { advice, .. }) => advice.clone(),
             Self::HostMode(_) => {
                 "`pcapsule capture if=NAME` captures an interface of the host, its packets among all"
                     .to_owned()
@@ -69,10 +77,35 @@ impl Error {
             Self::Ambiguous { .. } => "type more of the id, or the name".to_owned(),
             Self::UnknownProcess(_) => "has it ended, or does it belong to another user?".to_owned(),
             Self::HostProcess(_) => "if=NAME selects an interface of the host".to_owned(),
-            Self::UnknownLink { .. } => "`ip link` lists the interfaces".to_owned(),
             Self::NotABridge { name, .. } => format!("if={name} selects any interface"),
+            Self::NotAContainer(selector) => format!("`pcapsule ls {selector}` shows it"),
         }
     }
+
+    /// Whether it may be there all the same, for somebody who is allowed to see more.
+    pub(super) fn may_be_hidden(&self) -> bool {
+        match self {
+            Self::UnknownWord { .. } | Self::NoMatch(_) => true,
+            Self::UnknownProcess(pid) => Path::new("/proc").join(pid.to_string()).exists(),
+            _ => false,
+        }
+    }
+}
+
+/// A selector as it is typed, refused in words that say what to type.
+pub(super) fn selector(text: &str) -> Result<Selector, String> {
+    if text.is_empty() {
+        return Err("an empty word selects nothing; `all` selects every container".to_owned());
+    }
+    if text.starts_with('=') {
+        return Err("a word is missing before '=', as in name=web-*".to_owned());
+    }
+    text.parse().map_err(|error: InvalidSelector| match error {
+        InvalidSelector::Link(_) if text.starts_with("bridge=") => {
+            format!("{error}; network=NAME selects the containers of a network")
+        }
+        error => error.to_string(),
+    })
 }
 
 /// Everything that one of `selectors` names. `namespace_of` tells a process's network namespace.
@@ -132,10 +165,12 @@ fn named_containers<'a>(
     match selector {
         Selector::All => Ok(found),
         Selector::Word(word) if found.is_empty() => {
-            let names = topology.containers.iter().map(|container| container.name.as_str());
-            Err(Error::UnknownWord { word: word.clone(), nearest: nearest(word, names) })
+            Err(Error::UnknownWord { word: word.clone(), advice: advice::on_word(topology, word) })
         }
-        _ if found.is_empty() => Err(Error::NoMatch(selector.to_string())),
+        _ if found.is_empty() => Err(Error::NoMatch(Unmatched {
+            selector: selector.to_string(),
+            advice: advice::everybody(topology),
+        })),
         _ => Ok(found),
     }
 }
@@ -188,10 +223,8 @@ fn without_ended<'a>(
 }
 
 fn link<'a>(topology: &'a Topology, name: &LinkName) -> Result<&'a Link, Error> {
-    topology.host_links.iter().find(|link| link.name == *name).ok_or_else(|| {
-        let names = topology.host_links.iter().map(|link| link.name.as_str());
-        Error::UnknownLink { name: name.clone(), nearest: nearest(name.as_str(), names) }
-    })
+    let found = topology.host_links.iter().find(|link| link.name == *name);
+    found.ok_or_else(|| Error::UnknownLink { name: name.clone(), advice: advice::on_link(topology, name) })
 }
 
 fn bridge<'a>(topology: &'a Topology, name: &LinkName) -> Result<&'a Link, Error> {
@@ -200,21 +233,6 @@ fn bridge<'a>(topology: &'a Topology, name: &LinkName) -> Result<&'a Link, Error
         LinkKind::Bridge => Ok(link),
         kind => Err(Error::NotABridge { name: name.clone(), kind: kind.clone() }),
     }
-}
-
-/// At most three names that a person may have meant, the likeliest first.
-fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    const ALIKE: f64 = 0.5;
-    let mut scored: Vec<(f64, &str)> = names
-        .map(|name| {
-            let contained = if name.contains(word) { 0.7 } else { 0.0 };
-            (strsim::normalized_damerau_levenshtein(word, name).max(contained), name)
-        })
-        .filter(|(score, _)| *score >= ALIKE)
-        .collect();
-    scored.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
-    scored.dedup_by_key(|(_, name)| *name);
-    scored.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -263,10 +281,10 @@ mod tests {
     fn what_cannot_be_found_says_why_and_what_instead() {
         for (words, complaint) in [
             ("wbe", "!finding a container named 'wbe'; nearest: web"),
-            ("zzzz", "!finding a container named 'zzzz'; `pcapsule ls --all` lists every container"),
+            ("nginx", "!finding a container named 'nginx'; try image=nginx"),
             (
                 "image=redis",
-                "!finding a container for 'image=redis'; `pcapsule ls --all` lists every container",
+                "!finding a container for 'image=redis'; found: agent, db, dind, inner, lan and 2 more",
             ),
             ("if=eth1", "!finding the interface eth1 on the host; nearest: eth0, veth1a2b"),
             ("bridge=eth0", "!taking eth0 as a bridge: its kind is hardware; if=eth0 selects any interface"),
@@ -277,6 +295,19 @@ mod tests {
         ] {
             assert_eq!(selected(words, Ended::Excluded), complaint, "{words}");
         }
+    }
+
+    #[test]
+    fn a_word_that_cannot_be_a_selector_is_refused_with_an_example() {
+        for (word, refusal) in [
+            ("", "an empty word selects nothing; `all` selects every container"),
+            ("=", "a word is missing before '=', as in name=web-*"),
+            ("name=", "'name=' lacks a value after '='"),
+        ] {
+            assert_eq!(selector(word), Err(refusal.to_owned()), "{word}");
+        }
+        assert!(selector("bridge=shop_default_net").unwrap_err().ends_with("the containers of a network"));
+        assert_eq!(selector("web"), Ok(Selector::Word("web".to_owned())));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Sizes and durations as people type them.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
 
 /// A number of bytes, typed as tcpdump's `-C` takes it: a bare number is in millions of bytes; with `k`, `m` or `g`
 /// it is in KiB, MiB or GiB (tcpdump(1), `-C`).
@@ -48,6 +48,17 @@ pub(super) fn size_or_zero(text: &str) -> Result<Bytes, InvalidSizeOrZero> {
     };
     let number: u64 = digits.parse().map_err(|_| InvalidSizeOrZero)?;
     number.checked_mul(unit).map(Bytes).ok_or(InvalidSizeOrZero)
+}
+
+/// A number of things of which there is at least one.
+pub(super) fn at_least_one<N: TryFrom<NonZeroU64>>(text: &str) -> Result<N, String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("'{text}' is not a number"));
+    }
+    // All digits: what cannot be parsed is too large.
+    let number = text.parse().unwrap_or(u64::MAX);
+    let number = NonZeroU64::new(number).ok_or("it must be at least 1")?;
+    N::try_from(number).map_err(|_| format!("{number} is too large"))
 }
 
 /// Not a duration.
@@ -105,6 +116,20 @@ mod tests {
         }
         for bad in ["", "0", "0s", "-1", "nan", "inf", "soon"] {
             assert_eq!(duration(bad), Err(InvalidDuration), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_number_is_refused_in_plain_words() {
+        assert_eq!(at_least_one::<NonZeroU64>("7"), Ok(NonZeroU64::MIN.saturating_add(6)));
+        for (text, refusal) in [
+            ("0", "it must be at least 1"),
+            ("ten", "'ten' is not a number"),
+            ("-1", "'-1' is not a number"),
+            ("", "'' is not a number"),
+            ("4294967296", "4294967296 is too large"),
+        ] {
+            assert_eq!(at_least_one::<std::num::NonZeroU32>(text), Err(refusal.to_owned()), "{text}");
         }
     }
 

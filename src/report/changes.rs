@@ -57,6 +57,7 @@ mod tests {
                 topology: &topology,
                 containers: names.iter().map(|name| fixture::container(&topology, name)).collect(),
                 interfaces: Vec::new(),
+                scope: table::Scope::Host,
                 host: "testhost",
                 time_ns: 0,
             };

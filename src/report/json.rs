@@ -10,7 +10,7 @@ use crate::model::{
     NamespaceId, NetworkMode, PublishedPort, State,
 };
 
-use super::table::Listing;
+use super::table::{Listing, Scope};
 use super::{ends, links};
 
 /// Writes the document of `ls` on one line.
@@ -48,7 +48,7 @@ impl<'a, T: Serialize> Document<'a, T> {
 #[derive(Debug, Serialize)]
 struct Listed<'a> {
     containers: Vec<ContainerJson<'a>>,
-    /// Those asked for; all of the host where no interface was.
+    /// Those asked for; all of the host where nothing was.
     bridges: Vec<BridgeJson<'a>>,
     /// Those asked for that are not bridges.
     interfaces: Vec<HostLinkJson<'a>>,
@@ -59,8 +59,10 @@ impl<'a> Listed<'a> {
         let topology = listing.topology;
         let (asked_bridges, others): (Vec<&Link>, Vec<&Link>) =
             listing.interfaces.iter().partition(|link| link.kind == LinkKind::Bridge);
-        let bridges =
-            if listing.interfaces.is_empty() { ends::bridges(topology).collect() } else { asked_bridges };
+        let bridges = match listing.scope {
+            Scope::Host => ends::bridges(topology).collect(),
+            Scope::Selection => asked_bridges,
+        };
         Self {
             containers: listing.containers.iter().map(|found| ContainerJson::of(topology, found)).collect(),
             bridges: bridges.into_iter().map(|bridge| BridgeJson::of(topology, bridge)).collect(),
@@ -241,6 +243,7 @@ mod tests {
                 .iter()
                 .filter(|link| interfaces.contains(&link.name.as_str()))
                 .collect(),
+            scope: if containers.len() + interfaces.len() == 0 { Scope::Host } else { Scope::Selection },
             host: "testhost",
             time_ns: 1_700_000_000_000_000_000,
         };
@@ -257,8 +260,10 @@ mod tests {
     }
 
     #[test]
-    fn all_bridges_unless_an_interface_is_asked_for() {
+    fn all_bridges_unless_something_is_asked_for() {
         assert_eq!(document(&[], &[])["bridges"].as_array().unwrap().len(), 2);
+        assert_eq!(document(&["web"], &[])["bridges"], Value::Array(vec![]));
+        assert_eq!(document(&["web"], &["docker0"])["bridges"][0]["name"], "docker0");
         let asked = document(&[], &["veth1a2b"]);
         assert_eq!(asked["bridges"], Value::Array(vec![]));
         assert_eq!(asked["interfaces"][0]["container"], "web");

@@ -26,4 +26,4 @@ pub use inspect::{Forwarding, Inspection, NameResolution, Neighbour, Route, insp
 pub use inspect_json::inspection_json;
 pub use json::listing_json;
 pub use packet_line::{LineStyle, PacketLines, SequenceNumbers, TimeStyle};
-pub use table::{Listing, StateColumn, listing, names};
+pub use table::{Listing, Scope, StateColumn, listing, names};

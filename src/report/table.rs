@@ -17,10 +17,21 @@ pub struct Listing<'a> {
     pub containers: Vec<&'a Container>,
     /// Interfaces of the host that were asked for by name.
     pub interfaces: Vec<&'a Link>,
+    /// Whether anything was asked for.
+    pub scope: Scope,
     /// The host's name.
     pub host: &'a str,
     /// When it was seen, in nanoseconds since the Unix epoch.
     pub time_ns: u64,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The whole host.
+    Host,
+    /// What some selectors pick.
+    Selection,
 }
 
 /// Whether the table tells the state: needed where ended containers are listed too.
@@ -113,7 +124,7 @@ fn rows(topology: &Topology, container: &Container, width: Width) -> Vec<Vec<Str
         NetworkMode::Shared if !container.shares_with.is_empty() => {
             vec![elsewhere(format!("(with {})", container.shares_with.join(", ")))]
         }
-        _ if container.endpoints.is_empty() => vec![elsewhere(String::new())],
+        _ if container.endpoints.is_empty() => vec![unconnected(container)],
         _ => container.endpoints.iter().map(|endpoint| endpoint_cells(topology, endpoint)).collect(),
     };
     let row = |interface: [String; 5]| {
@@ -134,6 +145,14 @@ fn rows(topology: &Topology, container: &Container, width: Width) -> Vec<Vec<Str
 fn elsewhere(whose: String) -> [String; 5] {
     let mut cells = [const { String::new() }; 5];
     cells[1] = whose;
+    cells
+}
+
+/// The cells of a container that has ended or has no interface: the engine knows its networks all the same.
+fn unconnected(container: &Container) -> [String; 5] {
+    let networks: Vec<&str> = container.networks.iter().map(|found| found.network.as_str()).collect();
+    let mut cells = elsewhere(String::new());
+    cells[0] = networks.join(", ");
     cells
 }
 
@@ -180,6 +199,7 @@ mod tests {
             topology: &topology,
             containers: if interfaces.is_empty() { topology.containers.iter().collect() } else { Vec::new() },
             interfaces: topology.host_links.iter().filter(asked).collect(),
+            scope: Scope::Host,
             host: "testhost",
             time_ns: 0,
         };
@@ -203,6 +223,21 @@ mod tests {
         let text = text(Width::Unlimited, StateColumn::Hidden, &[]);
         let line = text.lines().find(|line| line.contains("veth3c4d")).unwrap();
         assert!(line.starts_with("web "), "{line}");
+    }
+
+    #[test]
+    fn an_ended_container_shows_its_networks() {
+        let mut topology = fixture::topology();
+        let membership = |network: &str| crate::model::Membership {
+            network: network.to_owned(),
+            bridge: None,
+            addresses: Vec::new(),
+            mac: None,
+            aliases: Vec::new(),
+        };
+        topology.containers[1].networks = vec![membership("shop_app"), membership("bridge")];
+        let cells = rows(&topology, fixture::container(&topology, "db"), Width::Unlimited).concat();
+        assert_eq!(cells[4], "shop_app, bridge");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! A running capture holds no capability that could hurt, in any of its threads.
 
-use std::fs;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Output},
+};
 
 use crate::lab::{Cable, Capture, Conversation, rows};
 
@@ -30,6 +34,34 @@ fn every_thread_drops_what_it_does_not_need_and_still_captures() {
     }
     Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"hello");
     assert_eq!(rows(&capture.stop().file(), "", &["frame.number"]).len(), 2);
+}
+
+#[test]
+fn who_may_not_look_everywhere_is_not_told_that_there_is_no_such_container() {
+    let Some(_cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("pcapsule");
+    fs::copy(env!("CARGO_BIN_EXE_pcapsule"), &program).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let as_nobody = |words: &[&str]| -> Output {
+        let user = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+        Command::new("setpriv").args(user).arg(&program).args(words).output().expect("util-linux")
+    };
+    for words in [&["ls", "pcs-unseen"][..], &["inspect", "pcs-unseen"], &["ls", "pid=1"]] {
+        let output = as_nobody(words);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{words:?}: {errors}");
+        let (warning, failure) = (errors.find("warning: "), errors.find("pcapsule: failed"));
+        assert!(warning.is_some() && warning < failure, "{words:?}: {errors}");
+        assert!(errors.contains("CAP_SYS_PTRACE"), "{words:?}: {errors}");
+    }
+    let secret = folder.path().join("secret.pcapng");
+    fs::write(&secret, b"").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let output = as_nobody(&["read", secret.to_str().unwrap()]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{errors}");
+    assert!(!errors.contains("CAP_"), "{errors}");
 }
 
 #[test]
