@@ -65,6 +65,8 @@ pub struct TapOptions {
     pub filter: Option<Filter>,
     /// What frames begin with.
     pub link_layer: LinkLayer,
+    /// Whether bridges and interfaces of the host are asked for frames for others, too.
+    pub promiscuous: bool,
 }
 
 /// Who takes the frames out of the kernel.
@@ -151,7 +153,7 @@ fn open_source(
         snaplen: options.snaplen,
         filter,
         // A bridge shows frames between its ports only when promiscuous; a container's own end needs no such change.
-        promiscuous: matches!(spec.place, Place::Bridge | Place::Interface),
+        promiscuous: options.promiscuous && matches!(spec.place, Place::Bridge | Place::Interface),
         link_layer: options.link_layer,
     };
     Ok(match options.engine {

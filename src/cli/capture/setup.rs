@@ -36,6 +36,7 @@ pub(super) struct Setup {
     snaplen: u32,
     engine: EngineChoice,
     link_layer: LinkLayer,
+    promiscuous: bool,
     ring_bytes: Option<usize>,
 }
 
@@ -70,6 +71,7 @@ impl Setup {
                 CaptureEngine::Libpcap => EngineChoice::Libpcap,
             },
             link_layer: link_layer(&args.save),
+            promiscuous: !args.no_promiscuous,
             ring_bytes: args.buffer.map(|kibibytes| kibibytes.get() as usize * 1024),
         })
     }
@@ -83,6 +85,7 @@ impl Setup {
             buffer_bytes: self.ring_bytes.unwrap_or(share),
             filter: self.filter.clone(),
             link_layer: self.link_layer,
+            promiscuous: self.promiscuous,
         }
     }
 
