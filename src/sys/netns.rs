@@ -83,9 +83,13 @@ impl Namespace {
     /// Runs `work` inside the namespace, on a thread of its own, and waits for it.
     ///
     /// Sockets opened there stay in the namespace when they are handed back. Needs `CAP_SYS_ADMIN` over the user
-    /// namespace that owns it and over our own (`setns(2)`). A panic in `work` goes on in the caller.
+    /// namespace that owns it and over our own (`setns(2)`), unless the calling thread is in it already. A panic in
+    /// `work` goes on in the caller.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
         let namespace = self.id;
+        if Self::current().is_ok_and(|current| current.id == namespace) {
+            return Ok(work());
+        }
         thread::scope(|scope| {
             let thread = thread::Builder::new()
                 .name("netns".to_owned())
