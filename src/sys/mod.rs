@@ -4,6 +4,7 @@
 
 mod capability;
 mod filter;
+mod hang_up;
 mod inherited;
 mod libpcap;
 pub mod mounts;
@@ -21,6 +22,7 @@ mod writable;
 
 pub use capability::{Capability, keep_only, missing};
 pub use filter::{Filter, FilterError, MAX_SNAPLEN, OfflineFilter};
+pub use hang_up::reader_is_gone;
 pub use inherited::inherited_file;
 pub use libpcap::LibpcapSource;
 pub use ring::Ring;
