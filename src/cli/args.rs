@@ -104,7 +104,7 @@ pub(super) struct ListArgs {
     /// Print one JSON document (docs/json.md); with --watch, one a line
     #[arg(long)]
     pub(super) json: bool,
-    /// Stay, and show every change; piped, print + and - lines
+    /// Stay, and show every change; piped, print + and - lines with the time
     #[arg(long)]
     pub(super) watch: bool,
 }

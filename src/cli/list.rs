@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::discovery::Watch;
 use crate::report::{self, Listing, Scope, StateColumn};
@@ -37,15 +38,20 @@ async fn watch(args: &ListArgs) -> anyhow::Result<()> {
     // Watching begins before looking, so that nothing falls between.
     let mut watch = Watch::start(&engines).context("watching the host")?;
     let mut look = look::look(&engines).await?;
-    // A word that means nothing is a mistake at first; later it is a container that has just gone.
-    selection(args, &look).inspect_err(|_| warn(&look))?;
+    // A name that means nothing is a mistake at first; later it is a container that has just gone. A description may
+    // be one of containers that are still to come.
+    forgiving(args, &look, |error| matches!(error, select::Error::NoMatch(_)))
+        .inspect_err(|_| warn(&look))?;
     // In JSON the document holds the warnings.
     if !args.json {
         warn(&look);
     }
     let mut screen = if args.json { Screen::Documents } else { Screen::for_text(state_column(args)) };
+    let listen = |kind| signal(kind).context("listening for signals");
+    let (mut interrupted, mut resized) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::window_change())?);
     loop {
-        let seen = listing(args, &look, selection(args, &look).unwrap_or_default());
+        let seen = listing(args, &look, forgiving(args, &look, |_| true)?);
         screen
             .show(&seen, terminal::page(truncation(args)), &mut terminal::stdout())
             .context("printing the list")?;
@@ -54,16 +60,45 @@ async fn watch(args: &ListArgs) -> anyhow::Result<()> {
                 Some(_) => look = look::look(&engines).await?,
                 None => return Ok(()),
             },
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            // Shown again, on the page as large as it is now.
+            Some(()) = resized.recv() => {}
+            () = terminal::reader_gone() => return Ok(()),
+            _ = interrupted.recv() => {
+                // Behind the ^C that the terminal shows.
+                return screen.leave(&mut terminal::stdout()).context("printing the list");
+            }
         }
     }
 }
 
+/// What the words select, leaving out those whose error is forgiven.
+fn forgiving<'a>(
+    args: &ListArgs,
+    look: &'a Look,
+    forgiven: impl Fn(&select::Error) -> bool,
+) -> Result<Selection<'a>, select::Error> {
+    if args.selectors.is_empty() {
+        return selection(args, look);
+    }
+    let mut all = Selection::default();
+    for word in args.selectors.chunks(1) {
+        match select::select(&look.topology, word, ended(args), look::namespace_of) {
+            Ok(found) => all.add(found),
+            Err(error) if forgiven(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
 fn selection<'a>(args: &ListArgs, look: &'a Look) -> Result<Selection<'a>, select::Error> {
-    let ended = if args.all { Ended::Included } else { Ended::Excluded };
     let everything = [crate::model::Selector::All];
     let selectors = if args.selectors.is_empty() { &everything[..] } else { &args.selectors };
-    select::select(&look.topology, selectors, ended, look::namespace_of)
+    select::select(&look.topology, selectors, ended(args), look::namespace_of)
+}
+
+fn ended(args: &ListArgs) -> Ended {
+    if args.all { Ended::Included } else { Ended::Excluded }
 }
 
 fn listing<'a>(args: &ListArgs, look: &'a Look, selection: Selection<'a>) -> Listing<'a> {

@@ -40,18 +40,32 @@ impl Screen {
         }
         out.flush()
     }
+
+    /// Leaves the last listing on a terminal, and begins a line of its own for what comes next.
+    pub(super) fn leave(&self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Redrawn(_) => writeln!(out),
+            Self::Differences(_) | Self::Documents => Ok(()),
+        }
+    }
 }
 
 /// Over the old text rather than after clearing it, so that nothing flickers; the last line stays empty, so that
-/// nothing scrolls (ECMA-48: CUP, EL, ED).
+/// nothing scrolls (ECMA-48: CUP, EL, ED). Where not every line fits, the last one that does says how many do not.
 fn redraw(text: &[u8], lines: u16, out: &mut impl Write) -> io::Result<()> {
     const HOME: &[u8] = b"\x1b[H";
     const CLEAR_LINE_END: &[u8] = b"\x1b[K\r\n";
     const CLEAR_BELOW: &[u8] = b"\x1b[J";
     let room = usize::from(lines.saturating_sub(1));
+    let text: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    let shown = if text.len() > room { room.saturating_sub(1) } else { text.len() };
     out.write_all(HOME)?;
-    for line in text.split_inclusive(|byte| *byte == b'\n').take(room) {
+    for line in &text[..shown] {
         out.write_all(line.strip_suffix(b"\n").unwrap_or(line))?;
+        out.write_all(CLEAR_LINE_END)?;
+    }
+    if shown < text.len() && room > 0 {
+        write!(out, "… {} more", text.len() - shown)?;
         out.write_all(CLEAR_LINE_END)?;
     }
     out.write_all(CLEAR_BELOW)
@@ -73,7 +87,9 @@ mod tests {
     }
 
     #[test]
-    fn a_small_terminal_does_not_scroll() {
-        assert_eq!(redrawn(3), "\x1b[Hone\x1b[K\r\ntwo\x1b[K\r\n\x1b[J");
+    fn a_small_terminal_does_not_scroll_and_says_what_is_missing() {
+        assert_eq!(redrawn(4), "\x1b[Hone\x1b[K\r\ntwo\x1b[K\r\nthree\x1b[K\r\n\x1b[J");
+        assert_eq!(redrawn(3), "\x1b[Hone\x1b[K\r\n… 2 more\x1b[K\r\n\x1b[J");
+        assert_eq!(redrawn(1), "\x1b[H\x1b[J");
     }
 }

@@ -2,11 +2,16 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    os::fd::AsFd as _,
+    time::Duration,
+};
 
 use anstream::{AutoStream, ColorChoice};
 
 use crate::report::{Headings, Layout, Width};
+use crate::sys;
 
 use super::args::When;
 
@@ -56,6 +61,17 @@ pub(super) fn choose_colour(when: When) {
 /// Where results go.
 pub(super) fn stdout() -> io::StdoutLock<'static> {
     io::stdout().lock()
+}
+
+/// Waits until nobody reads our stdout any more: a second longer at most.
+pub(super) async fn reader_gone() {
+    let mut beat = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        beat.tick().await;
+        if sys::reader_is_gone(io::stdout().as_fd()) {
+            return;
+        }
+    }
 }
 
 /// Whether stdout is a terminal.

@@ -66,16 +66,16 @@ impl Census {
         let table = ProcessTable::read().map_err(Error::Processes)?;
         if table.hidden > 0 {
             census.warnings.push(format!(
-                "{} processes could not be looked at (needs CAP_SYS_PTRACE): their containers may be missing",
-                table.hidden
+                "{} could not be looked at (needs CAP_SYS_PTRACE): containers may be missing",
+                counted(table.hidden, "process")
             ));
         }
         census.processes = table.processes;
         census.open_by_process();
         census.open_by_mount();
         if let Some(first) = census.unopened.first() {
-            let count = census.unopened.len();
-            census.warnings.push(format!("{count} namespaces could not be opened: {}", sentence(first)));
+            let count = counted(census.unopened.len(), "namespace");
+            census.warnings.push(format!("{count} could not be opened: {}", sentence(first)));
         }
         Ok(census)
     }
@@ -217,8 +217,19 @@ impl Crawl {
     fn warning(&self) -> Option<String> {
         let first = self.unread.first()?;
         let needs = if first.is_permission() { " (needs CAP_SYS_ADMIN)" } else { "" };
-        Some(format!("{} namespaces could not be read{needs}: {}", self.unread.len(), sentence(first)))
+        let count = counted(self.unread.len(), "namespace");
+        Some(format!("{count} could not be read{needs}: {}", sentence(first)))
     }
+}
+
+/// `1 namespace`, `2 namespaces`; of nouns that take an "s" or "es".
+fn counted(count: usize, noun: &str) -> String {
+    let plural = match (count, noun.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{count} {noun}{plural}")
 }
 
 /// Namespaces as one socket numbers them.

@@ -1,7 +1,9 @@
-//! What a watch prints into a pipe: a `+` line for each container that came, a `-` line for each that went. One that
-//! changed does both.
+//! What a watch prints into a pipe: a `+` line for each container that came, a `-` line for each that went, with the
+//! time of day. One that changed does both.
 
 use std::{collections::BTreeSet, io};
+
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::discovery::Topology;
 use crate::model::Container;
@@ -10,9 +12,17 @@ use super::table::{self, Listing};
 use super::{ends, ports};
 
 /// The containers that were listed last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Changes {
     listed: BTreeSet<String>,
+    zone: TimeZone,
+}
+
+impl Default for Changes {
+    /// Nothing yet, in the time zone of the system.
+    fn default() -> Self {
+        Self { listed: BTreeSet::new(), zone: TimeZone::system() }
+    }
 }
 
 impl Changes {
@@ -20,14 +30,20 @@ impl Changes {
     pub fn write(&mut self, listing: &Listing<'_>, out: &mut impl io::Write) -> io::Result<()> {
         let now: BTreeSet<String> =
             listing.containers.iter().map(|container| line(listing.topology, container)).collect();
+        let time = self.time(listing.time_ns);
         for gone in self.listed.difference(&now) {
-            writeln!(out, "- {gone}")?;
+            writeln!(out, "- {time} {gone}")?;
         }
         for new in now.difference(&self.listed) {
-            writeln!(out, "+ {new}")?;
+            writeln!(out, "+ {time} {new}")?;
         }
         self.listed = now;
         Ok(())
+    }
+
+    fn time(&self, time_ns: u64) -> String {
+        let time = Timestamp::from_nanosecond(time_ns.into()).unwrap_or_default();
+        time.to_zoned(self.zone.clone()).strftime("%H:%M:%S%.3f").to_string()
     }
 }
 
@@ -51,7 +67,7 @@ mod tests {
     #[test]
     fn only_differences_are_written() {
         let topology = fixture::topology();
-        let mut changes = Changes::default();
+        let mut changes = Changes { zone: TimeZone::UTC, ..Changes::default() };
         let mut after = |names: &[&str]| {
             let listing = Listing {
                 topology: &topology,
@@ -65,11 +81,11 @@ mod tests {
             changes.write(&listing, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(after(&["agent"]), "+ agent running host\n");
+        assert_eq!(after(&["agent"]), "+ 00:00:00.000 agent running host\n");
         assert_eq!(after(&["agent"]), "");
         assert_eq!(
             after(&["dind"]),
-            "- agent running host\n+ dind running bridge eth0=172.17.0.3/16 veth5e6f\n"
+            "- 00:00:00.000 agent running host\n+ 00:00:00.000 dind running bridge eth0=172.17.0.3/16 veth5e6f\n"
         );
     }
 }

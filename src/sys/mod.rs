@@ -5,6 +5,7 @@
 mod bpf;
 mod capability;
 mod filter;
+mod hang_up;
 mod inherited;
 mod libpcap;
 pub mod mounts;
@@ -22,6 +23,7 @@ mod writable;
 
 pub use capability::{Capability, keep_only, missing};
 pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};
+pub use hang_up::reader_is_gone;
 pub use inherited::inherited_file;
 pub use libpcap::LibpcapSource;
 pub use ring::Ring;

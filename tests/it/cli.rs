@@ -39,7 +39,7 @@ fn the_manual_has_a_page_for_each_command() {
     pcapsule("man --dir").arg(dir.path()).assert().success().stdout("");
     for page in ["pcapsule", "pcapsule-ls", "pcapsule-inspect", "pcapsule-capture", "pcapsule-read"] {
         let text = fs::read_to_string(dir.path().join(format!("{page}.1"))).unwrap();
-        assert!(text.contains("Examples") || page == "pcapsule", "{page} has examples");
+        assert!(text.contains("EXAMPLES") || page == "pcapsule", "{page} has examples");
     }
 }
 

@@ -1,4 +1,5 @@
-//! `ls --watch`: a new container shows within 200 ms of the engine's word that it started.
+//! `ls --watch`: a new container shows within 200 ms of the engine's word that it started; a watch ends when nobody
+//! reads it.
 
 use std::{
     io::{BufRead, BufReader},
@@ -10,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::lab::{Engine, inspect};
+use crate::lab::{Cable, Engine, Requirement, inspect, run, unique, within};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -29,6 +30,55 @@ fn a_new_container_shows_within_200_ms() {
     assert!(delays[3] <= Duration::from_millis(200), "{delays:?}");
 }
 
+#[test]
+fn a_watch_ends_when_nobody_reads_it_any_more() {
+    let Some(_cable) = Cable::lay() else { return };
+    for options in [&[][..], &["--json"]] {
+        let mut child = watching(options);
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("stdout is piped")).read_line(&mut line).unwrap();
+        let ended = within(PATIENCE, || child.try_wait().expect("it is our child"));
+        let _ = child.kill();
+        assert_eq!(ended.and_then(|status| status.code()), Some(0), "{options:?}");
+        assert!(!options.is_empty() || has_time(&line), "{line}");
+    }
+}
+
+/// `+ 12:34:56.789 web …`
+fn has_time(line: &str) -> bool {
+    let time = line.strip_prefix("+ ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    time.len() == 12 && time.split([':', '.']).all(|part| part.parse::<u16>().is_ok())
+}
+
+#[test]
+fn a_watch_of_a_description_waits_for_what_fits_it() {
+    if !Requirement::all(Requirement::NAMESPACES) {
+        return;
+    }
+    let name = unique();
+    let mut child = watching(&[&format!("name={name}*")]);
+    let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+    let (tell, lines) = mpsc::channel();
+    thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    assert!(lines.recv_timeout(Duration::from_secs(1)).is_err(), "nothing fits yet");
+    assert!(child.try_wait().expect("it is our child").is_none(), "it waits");
+    run("ip", &["netns", "add", &name]);
+    // The kernel tells of links, not of an empty namespace.
+    run("ip", &["link", "add", &name, "type", "veth", "peer", "name", "eth0", "netns", &name]);
+    let line = lines.recv_timeout(PATIENCE);
+    run("ip", &["netns", "delete", &name]);
+    let _ = child.kill();
+    let _ = child.wait();
+    let line = line.expect("it shows");
+    assert!(line.starts_with("+ ") && line.contains(&name), "{line}");
+}
+
+fn watching(options: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pcapsule"));
+    command.args(["ls", "--watch"]).args(options).stdout(Stdio::piped());
+    command.spawn().expect("pcapsule starts")
+}
+
 /// When the engine says the container started, since the Unix epoch.
 fn started_at(name: &str) -> Duration {
     let started = inspect(name)["State"]["StartedAt"].as_str().expect("a time").to_owned();
@@ -44,11 +94,7 @@ struct Watch {
 
 impl Watch {
     fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pcapsule"))
-            .args(["ls", "--watch", "--json"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("pcapsule starts");
+        let mut child = watching(&["--json"]);
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let (tell, documents) = mpsc::channel();
         thread::spawn(move || {
