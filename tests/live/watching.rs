@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::lab::{Cable, Engine, Requirement, inspect, run, unique, within};
+use crate::lab::{Cable, Engine, Host, Requirement, inspect, run, unique, within};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -55,6 +55,7 @@ fn a_watch_of_a_description_waits_for_what_fits_it() {
     if !Requirement::all(Requirement::NAMESPACES) {
         return;
     }
+    let _host = Host::shared();
     let name = unique();
     let mut child = watching(&[&format!("name={name}*")]);
     let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
@@ -66,6 +67,8 @@ fn a_watch_of_a_description_waits_for_what_fits_it() {
     // The kernel tells of links, not of an empty namespace.
     run("ip", &["link", "add", &name, "type", "veth", "peer", "name", "eth0", "netns", &name]);
     let line = lines.recv_timeout(PATIENCE);
+    // The kernel takes its time to tidy a namespace up, and the far end with it.
+    run("ip", &["link", "delete", &name]);
     run("ip", &["netns", "delete", &name]);
     let _ = child.kill();
     let _ = child.wait();
