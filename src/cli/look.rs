@@ -1,6 +1,7 @@
 //! One look at the host: kernel and engines asked at the same time, and joined.
 
 use std::{
+    collections::HashSet,
     fs,
     os::unix::fs::MetadataExt as _,
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -10,8 +11,8 @@ use anyhow::Context as _;
 
 use crate::capture::Ground;
 use crate::discovery::engine::{Address, Engines, PATIENCE};
-use crate::discovery::{Topology, scan};
-use crate::model::NamespaceId;
+use crate::discovery::{Facts, Topology, scan};
+use crate::model::{Engine, NamespaceId};
 
 /// The host as it was at one moment.
 #[derive(Debug)]
@@ -40,7 +41,8 @@ pub(super) async fn look(engines: &Engines) -> anyhow::Result<Look> {
     let mut scan = scan.context("looking at the host")?;
     scan.facts.engine_containers = answers.containers;
     scan.facts.warnings.extend(answers.warnings);
-    let topology = Topology::join(&scan.facts);
+    let mut topology = Topology::join(&scan.facts);
+    topology.warnings.extend(nameless(&topology, &scan.facts));
     tracing::debug!(
         took = ?begin.elapsed(),
         namespaces = scan.facts.namespaces.len(),
@@ -54,6 +56,25 @@ pub(super) async fn look(engines: &Engines) -> anyhow::Result<Look> {
         host: scan.facts.host,
     };
     Ok(Look { topology, ground, silent: answers.silent, host: crate::sys::system()?.host, time_ns: now_ns() })
+}
+
+/// Containers that only their cgroups tell of, although they have an engine that could name them.
+fn nameless(topology: &Topology, facts: &Facts) -> Option<String> {
+    let named: HashSet<&str> =
+        facts.engine_containers.iter().map(|container| container.id.as_str()).collect();
+    let engine_could = |engine: &Engine| matches!(engine, Engine::Docker | Engine::Podman);
+    let mut nameless = topology
+        .containers
+        .iter()
+        .filter(|container| engine_could(&container.engine) && !named.contains(container.id.as_str()));
+    let first = nameless.next()?;
+    let (engine, others) = (&first.engine, nameless.count());
+    let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+    Some(format!(
+        "{engine} did not tell of {}{more}: shown by id, without image and ports (is its socket there? `systemctl start \
+         {engine}.socket`)",
+        first.name
+    ))
 }
 
 /// The network namespace of a process; none where there is no such process or it may not be seen.
