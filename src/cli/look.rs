@@ -87,3 +87,37 @@ fn now_ns() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::{NamespaceFacts, ProcessFacts};
+
+    #[test]
+    fn containers_that_no_engine_names_are_told_of() {
+        let (host, own) = (NamespaceId::new(4, 1), NamespaceId::new(4, 2));
+        let id = "4f2a".repeat(16);
+        let process = |pid, namespace, cgroup: String| ProcessFacts {
+            pid,
+            start_time: u64::from(pid),
+            namespace,
+            cgroup,
+            command: "sleep".to_owned(),
+        };
+        let facts = Facts {
+            host: Some(host),
+            namespaces: [host, own]
+                .map(|id| NamespaceFacts { id, paths: Vec::new(), links: Vec::new(), netnsids: [].into() })
+                .into(),
+            processes: vec![
+                process(1, host, "/init.scope".to_owned()),
+                process(2, own, format!("/machine.slice/libpod-{id}.scope")),
+            ],
+            ..Facts::default()
+        };
+        let warning = nameless(&Topology::join(&facts), &facts).unwrap();
+        assert!(warning.starts_with("podman did not tell of 4f2a4f2a4f2a: "), "{warning}");
+        assert!(warning.contains("systemctl start podman.socket"));
+        assert_eq!(nameless(&Topology::default(), &facts), None);
+    }
+}
