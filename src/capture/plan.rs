@@ -196,46 +196,7 @@ fn describe_interface(link: &Link, namespace: NamespaceId) -> String {
 mod tests {
     use super::*;
     use crate::capture::changes;
-    use crate::model::{Counters, Engine, MediaType, State};
-
-    fn link(index: u32, name: &str, kind: LinkKind) -> Link {
-        Link {
-            index: index.try_into().unwrap(),
-            name: name.parse().unwrap(),
-            kind,
-            media: MediaType::Ethernet,
-            mac: None,
-            mtu: 1500,
-            up: true,
-            carrier: true,
-            master: None,
-            lower: None,
-            alias: None,
-            counters: Counters::default(),
-            addresses: Vec::new(),
-        }
-    }
-
-    fn container(name: &str, mode: NetworkMode, namespace: Option<NamespaceId>) -> Container {
-        Container {
-            id: format!("{name}-0123456789abcdef"),
-            name: name.to_owned(),
-            engine: Engine::Docker,
-            image: Some("busybox".to_owned()),
-            state: State::Running,
-            mode,
-            pid: None,
-            namespace,
-            namespace_paths: Vec::new(),
-            endpoints: Vec::new(),
-            networks: Vec::new(),
-            published: Vec::new(),
-            labels: BTreeMap::new(),
-            pod: None,
-            cgroup: None,
-            shares_with: Vec::new(),
-        }
-    }
+    use crate::model::fixture::{container, link};
 
     /// One namespace plays all parts: its links are the container's, the veth's and the bridge's at once.
     fn ground() -> (Ground, NamespaceId) {

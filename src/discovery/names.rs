@@ -47,70 +47,35 @@ fn name(container: &Container, endpoint: &Endpoint) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::model::{
-        Counters, Engine, HostSide, InterfaceAddress, Link, LinkKind, MediaType, NamespaceId, State,
-    };
+    use crate::model::fixture::{container, link};
+    use crate::model::{HostSide, InterfaceAddress, Link, NamespaceId};
 
-    fn link(index: u32, name: &str, kind: LinkKind, address: &str) -> Link {
-        let address = InterfaceAddress { address: address.parse().unwrap(), prefix: 24 };
-        Link {
-            index: index.try_into().unwrap(),
-            name: name.parse().unwrap(),
-            kind,
-            media: MediaType::Ethernet,
-            mac: None,
-            mtu: 1500,
-            up: true,
-            carrier: true,
-            master: None,
-            lower: None,
-            alias: None,
-            counters: Counters::default(),
-            addresses: vec![address],
-        }
+    fn addressed(link: Link, address: &str) -> Link {
+        Link { addresses: vec![InterfaceAddress { address: address.parse().unwrap(), prefix: 24 }], ..link }
     }
 
-    fn container(name: &str, mode: NetworkMode, network: Option<&str>, address: &str) -> Container {
+    fn member(name: &str, mode: NetworkMode, network: Option<&str>, address: &str) -> Container {
         let namespace = NamespaceId::new(4, 1);
         let endpoint = Endpoint {
             namespace,
-            link: link(2, "eth0", LinkKind::Veth, address),
+            link: addressed(link(2, "eth0", LinkKind::Veth), address),
             network: network.map(str::to_owned),
             host_side: HostSide::None,
         };
-        Container {
-            id: name.to_owned(),
-            name: name.to_owned(),
-            engine: Engine::Docker,
-            image: None,
-            state: State::Running,
-            mode,
-            pid: None,
-            namespace: Some(namespace),
-            namespace_paths: Vec::new(),
-            endpoints: vec![endpoint],
-            networks: Vec::new(),
-            published: Vec::new(),
-            labels: BTreeMap::new(),
-            pod: None,
-            cgroup: None,
-            shares_with: Vec::new(),
-        }
+        Container { endpoints: vec![endpoint], ..container(name, mode, Some(namespace)) }
     }
 
     #[test]
     fn an_address_is_named_once_or_not_at_all() {
         let topology = Topology {
-            host_links: vec![link(3, "docker0", LinkKind::Bridge, "172.17.0.1")],
+            host_links: vec![addressed(link(3, "docker0", LinkKind::Bridge), "172.17.0.1")],
             containers: vec![
-                container("web", NetworkMode::Bridge, Some("app"), "172.18.0.2"),
-                container("sidecar", NetworkMode::Shared, Some("app"), "172.18.0.2"),
-                container("plain", NetworkMode::Bridge, Some("bridge"), "172.17.0.2"),
-                container("one", NetworkMode::Bridge, None, "10.0.0.1"),
-                container("two", NetworkMode::Bridge, None, "10.0.0.1"),
+                member("web", NetworkMode::Bridge, Some("app"), "172.18.0.2"),
+                member("sidecar", NetworkMode::Shared, Some("app"), "172.18.0.2"),
+                member("plain", NetworkMode::Bridge, Some("bridge"), "172.17.0.2"),
+                member("one", NetworkMode::Bridge, None, "10.0.0.1"),
+                member("two", NetworkMode::Bridge, None, "10.0.0.1"),
             ],
             ..Topology::default()
         };

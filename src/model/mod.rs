@@ -4,6 +4,8 @@
 
 mod container;
 mod endpoint;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod frame;
 mod link;
 mod namespace;

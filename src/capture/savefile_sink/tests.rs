@@ -4,7 +4,8 @@ use std::{fs, path::Path};
 
 use super::*;
 use crate::capture::{Place, RotationOptions};
-use crate::model::{Counters, Direction, Link, LinkKind};
+use crate::model::fixture::link;
+use crate::model::{Direction, LinkKind};
 use crate::savefile::{Reader, Record};
 use crate::sys::netns::Namespace;
 
@@ -26,21 +27,7 @@ fn options(pattern: &Path, rotation: RotationOptions) -> SavefileOptions {
 
 fn sink(options: SavefileOptions) -> SavefileSink {
     let mut sink = SavefileSink::create(options).unwrap();
-    let link = Link {
-        index: 2.try_into().unwrap(),
-        name: "eth0".parse().unwrap(),
-        kind: LinkKind::Veth,
-        media: MediaType::Ethernet,
-        mac: None,
-        mtu: 1500,
-        up: true,
-        carrier: true,
-        master: None,
-        lower: None,
-        alias: None,
-        counters: Counters::default(),
-        addresses: Vec::new(),
-    };
+    let link = link(2, "eth0", LinkKind::Veth);
     let namespace = Namespace::current().unwrap();
     let (name, description) = ("web/eth0".to_owned(), String::new());
     sink.tap(&TapSpec { place: Place::Container, name, description, link, namespace }).unwrap();

@@ -11,7 +11,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::*;
 use crate::capture::{Place, TapSpec};
-use crate::model::{Counters, Direction, Frame, Link, LinkKind, MediaType};
+use crate::model::fixture::link;
+use crate::model::{Direction, Frame, LinkKind};
 use crate::sys::netns::Namespace;
 use crate::sys::{FrameSource, FrameVisitor, SourceCounters};
 
@@ -135,21 +136,7 @@ fn endless_tap() -> OpenTap {
 }
 
 fn tap(name: &str, place: Place, frames: &[(u64, u64)]) -> OpenTap {
-    let link = Link {
-        index: 2.try_into().unwrap(),
-        name: "eth0".parse().unwrap(),
-        kind: LinkKind::Veth,
-        media: MediaType::Ethernet,
-        mac: None,
-        mtu: 1500,
-        up: true,
-        carrier: true,
-        master: None,
-        lower: None,
-        alias: None,
-        counters: Counters::default(),
-        addresses: Vec::new(),
-    };
+    let link = link(2, "eth0", LinkKind::Veth);
     let lost = frames.iter().map(|(_, lost)| lost).sum::<u64>();
     let script = Script {
         descriptor: EventFd::from_flags(EfdFlags::empty()).unwrap().into(),
