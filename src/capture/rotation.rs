@@ -366,25 +366,19 @@ mod tests {
 
     #[test]
     fn old_files_go_by_number_and_by_size() {
-        let options = RotationOptions { file_bytes: Some(10), keep: Some(2), ..Default::default() };
-        let mut rotation = Rotation::new(Path::new("a"), options).unwrap();
-        let first = rotation.first(&now());
-        let Next::File { path, removed, .. } = rotation.next(&first, 10, Ended::Size, &now()) else {
-            panic!()
-        };
-        assert!(removed.is_empty());
-        let Next::File { removed, .. } = rotation.next(&path, 10, Ended::Size, &now()) else { panic!() };
-        assert_eq!(removed, [PathBuf::from("a")]);
-
-        let options = RotationOptions { file_bytes: Some(10), max_total: Some(25), ..Default::default() };
-        let mut rotation = Rotation::new(Path::new("a"), options).unwrap();
-        let first = rotation.first(&now());
-        let Next::File { path, removed, .. } = rotation.next(&first, 10, Ended::Size, &now()) else {
-            panic!()
-        };
-        assert!(removed.is_empty());
-        let Next::File { removed, .. } = rotation.next(&path, 10, Ended::Size, &now()) else { panic!() };
-        assert_eq!(removed, [PathBuf::from("a")]);
+        let size = RotationOptions { file_bytes: Some(10), ..Default::default() };
+        let bounds =
+            [RotationOptions { keep: Some(2), ..size }, RotationOptions { max_total: Some(25), ..size }];
+        for options in bounds {
+            let mut rotation = Rotation::new(Path::new("a"), options).unwrap();
+            let first = rotation.first(&now());
+            let Next::File { path, removed, .. } = rotation.next(&first, 10, Ended::Size, &now()) else {
+                panic!()
+            };
+            assert!(removed.is_empty(), "{options:?}");
+            let Next::File { removed, .. } = rotation.next(&path, 10, Ended::Size, &now()) else { panic!() };
+            assert_eq!(removed, [PathBuf::from("a")], "{options:?}");
+        }
     }
 
     #[test]

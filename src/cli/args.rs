@@ -20,7 +20,8 @@ Exit codes:
   4   no such container or interface
   5   the kernel or the engine lacks something
   6   packets were lost and --fail-on-loss was given
-  70  a bug in pcapsule";
+  70  a bug in pcapsule
+  130 ended by a second signal, before the output was whole";
 
 /// See the containers of this host, and capture their traffic into pcapng for Wireshark.
 #[derive(Debug, Parser)]

@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn codes_never_change_and_stay_below_those_of_signals() {
-        let codes = [DONE, FAULT, USAGE, NOT_PERMITTED, NO_TARGET, UNSUPPORTED, LOSS, BUG];
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 70]);
+        let codes = [DONE, FAULT, USAGE, NOT_PERMITTED, NO_TARGET, UNSUPPORTED, LOSS, BUG, INTERRUPTED];
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 70, 130]);
     }
 }
