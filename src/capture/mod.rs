@@ -6,6 +6,7 @@
 mod destination;
 mod event;
 mod follow;
+mod output;
 mod plan;
 mod rotation;
 mod savefile_sink;

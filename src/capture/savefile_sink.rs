@@ -15,17 +15,20 @@ use crate::model::{Frame, MediaType};
 use crate::savefile::{
     Encoder, Format, Interface, InterfaceId, LinkType, PacketOptions, Section, Statistics,
 };
-use crate::sys::LinkLayer;
+use crate::sys::{self, LinkLayer};
 
 use super::{
     Event, TapSpec,
-    destination::{Destination, DestinationError, Output, Overwrite},
+    destination::{Destination, DestinationError, Overwrite},
+    output::Output,
     rotation::{Ended, Next, Rotation},
     sink::{Settled, Sink, SinkError, TapTotals},
 };
 
 /// Blocks are gathered until they make that many bytes.
-const WRITE_BYTES: usize = 256 << 10;
+const WRITE_BYTES: usize = 2 << 20;
+/// The last block may be as long as a packet and what is told with it; huge pages begin at multiples of their size.
+const GATHERING_BYTES: usize = WRITE_BYTES + (4 << 20);
 /// Or until they are that old.
 const WRITE_AGE: Duration = Duration::from_millis(500);
 
@@ -102,6 +105,8 @@ impl SavefileSink {
             }
         };
         let mut encoder = Encoder::new(options.format, options.snaplen);
+        sys::prefer_huge_pages(encoder.reserve(GATHERING_BYTES));
+        encoder.clear(0);
         encoder.section(&options.section);
         let now = Instant::now();
         Ok(Self {
@@ -122,7 +127,7 @@ impl SavefileSink {
         let size = self.output.written() + self.encoder.bytes().len() as u64;
         let removed = remove(self.options.rotation.outgrown(size));
         let result = self.output.append(self.encoder.bytes(), self.options.format).and(removed);
-        self.encoder.clear();
+        self.encoder.clear(self.output.written());
         self.failure.take().map_or(result, Err)
     }
 
@@ -153,6 +158,7 @@ impl SavefileSink {
     }
 
     fn begin_file(&mut self) {
+        self.encoder.clear(0);
         self.encoder.section(&self.options.section);
         for tap in self.taps.iter_mut().filter(|tap| tap.id.is_some()) {
             tap.id = Some(self.encoder.interface(&tap.interface));

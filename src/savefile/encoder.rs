@@ -2,7 +2,7 @@
 //!
 //! Opens and writes nothing itself, so that it cannot fail.
 
-use std::net::IpAddr;
+use std::{mem::MaybeUninit, net::IpAddr};
 
 use super::{
     Interface, InterfaceId, PacketOptions, Section, Statistics, pcap_encoder::PcapEncoder,
@@ -47,6 +47,16 @@ impl Encoder {
         })
     }
 
+    /// Makes room for so many bytes, and shows the memory, not used yet, that they will be gathered in.
+    pub fn reserve(&mut self, bytes: usize) -> &mut [MaybeUninit<u8>] {
+        let memory = match &mut self.0 {
+            Layout::Pcapng(pcapng) => pcapng.memory(),
+            Layout::Pcap(pcap) => pcap.memory(),
+        };
+        memory.reserve(bytes);
+        memory.spare_capacity_mut()
+    }
+
     /// What was appended since the last [`clear`](Self::clear): whole blocks.
     pub fn bytes(&self) -> &[u8] {
         match &self.0 {
@@ -55,11 +65,12 @@ impl Encoder {
         }
     }
 
-    /// Forgets the bytes, keeps their memory.
-    pub fn clear(&mut self) {
+    /// Forgets the bytes, keeps their memory. What comes next is for that place in the file (bytes from its start): it
+    /// will lie at the same place within a page of memory, so that it can be written without a further copy.
+    pub fn clear(&mut self, offset: u64) {
         match &mut self.0 {
-            Layout::Pcapng(pcapng) => pcapng.clear(),
-            Layout::Pcap(pcap) => pcap.clear(),
+            Layout::Pcapng(pcapng) => pcapng.clear(offset),
+            Layout::Pcap(pcap) => pcap.clear(offset),
         }
     }
 
@@ -90,6 +101,7 @@ impl Encoder {
     ///
     /// # Panics
     /// If the interface was not declared in this file.
+    #[inline]
     pub fn packet(&mut self, interface: InterfaceId, frame: &Frame<'_>, options: &PacketOptions<'_>) {
         match &mut self.0 {
             Layout::Pcapng(pcapng) => pcapng.packet(interface, frame, options),
@@ -119,12 +131,18 @@ impl Encoder {
 }
 
 /// Appends 32-bit numbers, the unit of both formats, least significant byte first.
+#[inline]
 pub(super) fn append_words<const N: usize>(out: &mut Vec<u8>, words: [u32; N]) {
     out.extend_from_slice(words.map(u32::to_le_bytes).as_flattened());
 }
 
-/// Appends the first `limit` bytes of a frame.
+/// Appends the first `limit` bytes of a frame. Most are in one piece.
+#[inline]
 pub(super) fn append_frame(out: &mut Vec<u8>, frame: &Frame<'_>, mut limit: usize) {
+    if frame.insert.is_empty() && frame.tail.is_empty() {
+        out.extend_from_slice(frame.head.get(..limit).unwrap_or(frame.head));
+        return;
+    }
     for piece in [frame.head, frame.insert, frame.tail] {
         let kept = piece.get(..limit).unwrap_or(piece);
         out.extend_from_slice(kept);
@@ -133,6 +151,7 @@ pub(super) fn append_frame(out: &mut Vec<u8>, frame: &Frame<'_>, mut limit: usiz
 }
 
 /// How many bytes of a frame are kept, and how many it had on the wire.
+#[inline]
 pub(super) fn lengths(frame: &Frame<'_>, snaplen: u32) -> (u32, u32) {
     let seen = u32::try_from(frame.len()).unwrap_or(u32::MAX);
     (seen.min(snaplen), seen.max(frame.original_len))

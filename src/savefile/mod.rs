@@ -10,6 +10,7 @@ mod clock;
 mod encoder;
 mod error;
 mod fields;
+mod gathered;
 mod journal;
 mod magic;
 mod pcap_encoder;

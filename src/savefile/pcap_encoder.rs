@@ -3,6 +3,7 @@
 use super::{
     InterfaceId, LinkType,
     encoder::{append_frame, append_words, lengths},
+    gathered::Gathered,
     magic::PCAP_NANOSECONDS,
 };
 use crate::model::Frame;
@@ -14,28 +15,32 @@ const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 /// Lays out classic pcap.
 #[derive(Debug)]
 pub(super) struct PcapEncoder {
-    out: Vec<u8>,
+    out: Gathered,
     snaplen: u32,
     interfaces: u32,
 }
 
 impl PcapEncoder {
-    pub(super) const fn new(snaplen: u32) -> Self {
-        Self { out: Vec::new(), snaplen, interfaces: 0 }
+    pub(super) fn new(snaplen: u32) -> Self {
+        Self { out: Gathered::default(), snaplen, interfaces: 0 }
+    }
+
+    pub(super) fn memory(&mut self) -> &mut Vec<u8> {
+        self.out.memory()
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.out
+        self.out.bytes()
     }
 
-    pub(super) fn clear(&mut self) {
-        self.out.clear();
+    pub(super) fn clear(&mut self, offset: u64) {
+        self.out.clear(offset);
     }
 
     pub(super) fn header(&mut self) {
         self.interfaces = 0;
         let link_type = u32::from(LinkType::ETHERNET.number());
-        append_words(&mut self.out, [PCAP_NANOSECONDS, VERSION, 0, 0, self.snaplen, link_type]);
+        append_words(self.out.memory(), [PCAP_NANOSECONDS, VERSION, 0, 0, self.snaplen, link_type]);
     }
 
     /// Counts it, so that callers need not know the format.
@@ -50,8 +55,9 @@ impl PcapEncoder {
         // The field ends in 2106.
         let seconds = u32::try_from(frame.time_ns / NANOSECONDS_PER_SECOND).unwrap_or(u32::MAX);
         let nanoseconds = (frame.time_ns % NANOSECONDS_PER_SECOND) as u32;
-        self.out.reserve(16 + captured as usize);
-        append_words(&mut self.out, [seconds, nanoseconds, captured, original]);
-        append_frame(&mut self.out, frame, captured as usize);
+        let out = self.out.memory();
+        out.reserve(16 + captured as usize);
+        append_words(out, [seconds, nanoseconds, captured, original]);
+        append_frame(out, frame, captured as usize);
     }
 }

@@ -23,6 +23,7 @@ use pcap_file::{
 use super::{
     Interface, InterfaceId, PacketOptions, Section, Statistics,
     encoder::{append_frame, append_words, lengths},
+    gathered::Gathered,
     journal,
 };
 use crate::model::{Direction, Frame, InterfaceAddress, Mac};
@@ -44,25 +45,29 @@ const PROCESS: u32 = option_head(8, 8);
 
 /// Lays out pcapng, least significant byte first.
 pub(super) struct PcapngEncoder {
-    writer: PcapNgWriter<Vec<u8>>,
+    writer: PcapNgWriter<Gathered>,
     snaplen: u32,
 }
 
 impl PcapngEncoder {
     pub(super) fn new(snaplen: u32) -> Self {
-        let mut writer = PcapNgWriter::with_endianness(Vec::new(), Endianness::Little)
+        let mut writer = PcapNgWriter::with_endianness(Gathered::default(), Endianness::Little)
             .expect("writing into memory does not fail");
         // The writer cannot exist without a section header of its own; ours comes with `section`.
-        writer.get_mut().clear();
+        writer.get_mut().clear(0);
         Self { writer, snaplen }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.writer.get_ref()
+    pub(super) fn memory(&mut self) -> &mut Vec<u8> {
+        self.writer.get_mut().memory()
     }
 
-    pub(super) fn clear(&mut self) {
-        self.writer.get_mut().clear();
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.writer.get_ref().bytes()
+    }
+
+    pub(super) fn clear(&mut self, offset: u64) {
+        self.writer.get_mut().clear(offset);
     }
 
     pub(super) fn section(&mut self, section: &Section) {
@@ -98,12 +103,13 @@ impl PcapngEncoder {
         }
     }
 
+    #[inline]
     pub(super) fn packet(&mut self, interface: InterfaceId, frame: &Frame<'_>, options: &PacketOptions<'_>) {
         self.assert_declared(interface);
         let (captured, original) = lengths(frame, self.snaplen);
         let (time_high, time_low) = halves(frame.time_ns);
 
-        let out = self.writer.get_mut();
+        let out = self.writer.get_mut().memory();
         let start = out.len();
         out.reserve(PACKET_OVERHEAD + captured as usize + options.comment.len());
         append_words(
@@ -205,6 +211,7 @@ fn name_record(address: IpAddr, name: &str) -> Option<Record<'_>> {
     })
 }
 
+#[inline]
 fn append_packet_options(out: &mut Vec<u8>, direction: Direction, options: &PacketOptions<'_>) {
     let start = out.len();
     match direction {
@@ -237,6 +244,7 @@ fn append_number(out: &mut Vec<u8>, head: u32, number: u64) {
 }
 
 /// Fills up to a multiple of four what is `length` bytes long.
+#[inline]
 fn append_padding(out: &mut Vec<u8>, length: usize) {
     out.extend_from_slice(&[0; 3][..length.next_multiple_of(4) - length]);
 }
@@ -270,7 +278,7 @@ mod tests {
         let mut encoder = PcapngEncoder::new(5);
         encoder.section(&Section::default());
         let id = encoder.interface(&Interface::default());
-        encoder.clear();
+        encoder.clear(0);
         (encoder, id)
     }
 

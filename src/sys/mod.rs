@@ -4,8 +4,10 @@
 
 mod bpf;
 mod capability;
+mod direct;
 mod filter;
 mod hang_up;
+mod huge_pages;
 mod inherited;
 mod libpcap;
 pub mod mounts;
@@ -22,8 +24,10 @@ mod wake;
 mod writable;
 
 pub use capability::{Capability, keep_only, missing};
+pub use direct::{WriteThrough, write_through};
 pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};
 pub use hang_up::reader_is_gone;
+pub use huge_pages::prefer_huge_pages;
 pub use inherited::inherited_file;
 pub use libpcap::LibpcapSource;
 pub use ring::Ring;

@@ -71,7 +71,7 @@ fn pcap_keeps_the_packets() {
 fn a_second_file_stands_alone() {
     let mut encoder = Encoder::new(Format::Pcapng, 0);
     for _ in 0..2 {
-        encoder.clear();
+        encoder.clear(0);
         encoder.section(&Section::default());
         let id = encoder.interface(&Interface::default());
         assert_eq!(id.number(), 0);
