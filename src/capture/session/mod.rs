@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use crate::model::Frame;
 use crate::sys::{Poller, Wake, Waker};
 
 use super::{
@@ -400,11 +401,14 @@ impl<S: Sink> Session<S> {
         let reversed = tap.reverses();
         let mut broken = None;
         let _ = tap.source.drain(until, &mut |frame, lost| {
-            let mut frame = *frame;
-            if reversed {
-                frame.direction = frame.direction.reversed();
-            }
-            if let Err(error) = sink.packet(number, &frame, lost) {
+            let turned;
+            let frame = if reversed {
+                turned = Frame { direction: frame.direction.reversed(), ..*frame };
+                &turned
+            } else {
+                frame
+            };
+            if let Err(error) = sink.packet(number, frame, lost) {
                 broken = Some(Break::Sink(error));
                 return ControlFlow::Break(());
             }

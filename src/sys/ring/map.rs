@@ -48,7 +48,13 @@ pub(super) struct Slot<'a> {
     pub(super) vlan_tci: u16,
     pub(super) vlan_tpid: u16,
     pub(super) packet_type: u8,
+    /// To the next one.
+    pub(super) step: Step,
 }
+
+/// The distance between two frames of a block, as the kernel wrote it (bytes).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step(usize);
 
 // SAFETY: the mapping belongs to this value alone and is not tied to a thread.
 unsafe impl Send for BlockMap {}
@@ -65,20 +71,21 @@ impl BlockMap {
     }
 
     /// The next frame, without moving on.
+    #[inline]
     pub(super) fn peek(&mut self) -> Option<Slot<'_>> {
         let cursor = self.current()?;
         // SAFETY: `current` vouches that the block is ours and that a frame header stands at the cursor.
-        Some(unsafe { self.slot(cursor) }.0)
+        Some(unsafe { self.slot(cursor) })
     }
 
-    /// Moves past the frame that `peek` showed; hands the block back after its last one.
-    pub(super) fn advance(&mut self) {
-        let Some(cursor) = self.current() else { return };
-        // SAFETY: as in `peek`.
-        let (_, next) = unsafe { self.slot(cursor) };
-        self.cursor =
-            Some(Cursor { offset: cursor.offset + next, left: cursor.left - 1, is_behind_loss: false });
-        if cursor.left == 1 {
+    /// Moves past the frame that `peek` showed, to which `step` belongs; hands the block back after its last one.
+    #[inline]
+    pub(super) fn advance(&mut self, step: Step) {
+        let Some(cursor) = &mut self.cursor else { return };
+        cursor.offset += step.0;
+        cursor.left -= 1;
+        cursor.is_behind_loss = false;
+        if cursor.left == 0 {
             self.release();
         }
     }
@@ -89,11 +96,14 @@ impl BlockMap {
     }
 
     /// The reader's place, if the block it is in is ours and has a frame left.
+    #[inline]
     fn current(&mut self) -> Option<Cursor> {
+        self.cursor.or_else(|| self.enter())
+    }
+
+    /// Goes into the next block that has a frame, if it is ours.
+    fn enter(&mut self) -> Option<Cursor> {
         loop {
-            if let Some(cursor) = self.cursor {
-                return Some(cursor);
-            }
             if !self.is_ours(self.block) {
                 return None;
             }
@@ -108,6 +118,7 @@ impl BlockMap {
                 left: header.num_pkts,
                 is_behind_loss: header.block_status & libc::TP_STATUS_LOSING != 0,
             });
+            return self.cursor;
         }
     }
 
@@ -133,11 +144,12 @@ impl BlockMap {
         unsafe { AtomicU32::from_ptr(&raw mut (*self.descriptor(block)).hdr.bh1.block_status) }
     }
 
-    /// The frame at `cursor` and the distance to the next one.
+    /// The frame at `cursor`.
     ///
     /// # Safety
     /// The current block is ours, and the kernel put a frame header at the cursor.
-    unsafe fn slot(&self, cursor: Cursor) -> (Slot<'_>, usize) {
+    #[inline]
+    unsafe fn slot(&self, cursor: Cursor) -> Slot<'_> {
         // SAFETY: per the contract, header, address and `tp_snaplen` bytes at `tp_mac` lie inside the block, and the
         // kernel does not touch them until the block is released, which needs `&mut self`.
         unsafe {
@@ -148,7 +160,7 @@ impl BlockMap {
                 start.add(header.tp_mac.into()).as_ptr().cast_const(),
                 header.tp_snaplen as usize,
             );
-            let slot = Slot {
+            Slot {
                 bytes,
                 original_len: header.tp_len,
                 time_ns: u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec),
@@ -157,8 +169,8 @@ impl BlockMap {
                 vlan_tci: (header.hv1.tp_vlan_tci & 0xffff) as u16,
                 vlan_tpid: header.hv1.tp_vlan_tpid,
                 packet_type: address.sll_pkttype,
-            };
-            (slot, header.tp_next_offset as usize)
+                step: Step(header.tp_next_offset as usize),
+            }
         }
     }
 }

@@ -108,8 +108,8 @@ impl FrameSource for Ring {
             // Counting makes the kernel forget the gap: it does not mark the block behind it any more.
             let is_behind_loss = slot.is_behind_loss || self.caught_up;
             let lost = if is_behind_loss { std::mem::take(&mut self.unreported) } else { 0 };
-            let flow = self.view.show(&slot, lost, each);
-            self.map.advance();
+            let (flow, step) = (self.view.show(&slot, lost, each), slot.step);
+            self.map.advance(step);
             flow?;
         }
         ControlFlow::Continue(())
@@ -141,6 +141,7 @@ impl FrameSource for Ring {
 }
 
 impl View {
+    #[inline]
     fn show(self, slot: &Slot<'_>, lost: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
         let mut frame = Frame::whole(
             slot.bytes,
