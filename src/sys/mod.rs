@@ -4,6 +4,7 @@
 
 mod bpf;
 mod capability;
+pub mod ebpf;
 mod filter;
 mod hang_up;
 mod inherited;
