@@ -15,6 +15,7 @@ pub mod netns;
 pub mod process;
 mod ring;
 mod root;
+pub mod sock_diag;
 mod source;
 pub mod sysctl;
 mod system;

@@ -23,6 +23,7 @@ mod rotation;
 mod scale;
 mod selection;
 mod silence;
+mod sockets;
 mod stdout;
 mod tags;
 mod truth;
