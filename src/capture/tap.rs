@@ -46,6 +46,8 @@ pub enum Spot {
     Interface(Link),
     /// At the sockets of a cgroup.
     Cgroup {
+        /// The container whose group it is.
+        container: Option<String>,
         /// The group.
         cgroup: Cgroup,
         /// The interfaces by which their packets come and go.
@@ -197,9 +199,9 @@ impl OpenTap {
                 .namespace
                 .within(|| open_source(&spec, link, options, filter.as_ref()))
                 .map(|opened| opened.map_err(Refused::Interface)),
-            (Spot::Cgroup { cgroup, links }, Ok(filter)) => spec
+            (Spot::Cgroup { container, cgroup, links }, Ok(filter)) => spec
                 .namespace
-                .within(|| open_cgroup(cgroup, links, options, filter.as_ref()))
+                .within(|| open_cgroup(container.as_deref(), cgroup, links, options, filter.as_ref()))
                 .map(|opened| opened.map_err(Refused::Cgroup)),
             // Whoever may not even enter the namespace is better told that.
             (_, Err(refused)) => {
@@ -252,6 +254,7 @@ fn open_source(
 }
 
 fn open_cgroup(
+    container: Option<&str>,
     cgroup: &Cgroup,
     links: &[Link],
     options: &TapOptions,
@@ -264,6 +267,7 @@ fn open_cgroup(
         snaplen: options.snaplen,
         filter,
         link_layer: options.link_layer,
+        label: container.map_or(("cgroup", cgroup.path()), |name| ("container", name)),
     })?;
     let gap = tap.missing_afterlife().map(|error| {
         format!(

@@ -2,11 +2,15 @@
 //!
 //! What a container in host mode sends and receives is told from the host's by nothing but its sockets. `program` sees
 //! their packets, `echo` keeps other people's pings out, `afterlife` has what comes when a socket is gone, `makers` knows
-//! who made it; `tables` is what they share, `record` what they tell.
+//! who made it; `tables` is what they share, `record` what they tell. On our side `owners` joins that with what the kernel
+//! says of sockets and their holders (`holding`, `connection`), and `wake_up` decides when to look.
 
 mod afterlife;
+mod connection;
 mod echo;
+mod holding;
 mod makers;
+mod owners;
 mod program;
 mod record;
 mod tables;
@@ -24,6 +28,8 @@ use nix::time::{ClockId, clock_gettime};
 use crate::model::{Frame, Link, LinkKind, MediaType, made_up_ethernet};
 
 use self::{
+    holding::Watcher,
+    owners::Owners,
     program::{View, Way},
     record::Record,
     tables::{LOST, PASSED, Tables},
@@ -33,6 +39,7 @@ use super::{
     cgroup::Cgroup,
     ebpf::{self, Program, ProgramKind, ProgramLink, Untranslatable},
     filter::{FilterError, LinkFilter},
+    process,
     source::{FrameSource, FrameVisitor, LinkLayer, SourceCounters},
 };
 
@@ -80,6 +87,8 @@ pub struct CgroupTapOptions<'a> {
     pub filter: Option<&'a LinkFilter>,
     /// What frames begin with.
     pub link_layer: LinkLayer,
+    /// What is said of whose each packet is begins with this word: a key and a name.
+    pub label: (&'static str, &'a str),
 }
 
 /// An armed tap on the sockets of a cgroup.
@@ -90,6 +99,7 @@ pub struct CgroupTap {
     links: Vec<ProgramLink>,
     wake_up: WakeUp,
     clock: Clock,
+    owners: Owners,
     reported_lost: u64,
     link_layer: LinkLayer,
     /// Why packets of connections that are over will be missing.
@@ -103,8 +113,11 @@ impl CgroupTap {
         let view = View { snaplen: options.snaplen, filter: options.filter.map(LinkFilter::instructions) };
         let mut links = Vec::new();
         let cgroup = options.cgroup;
-        for program in makers::programs(&tables)? {
-            links.push(program.attach_to_cgroup(cgroup.as_fd(), cgroup.path())?);
+        // Programs tell pids of the initial namespace.
+        if process::is_in_initial_pid_namespace() {
+            for program in makers::programs(&tables)? {
+                links.push(program.attach_to_cgroup(cgroup.as_fd(), cgroup.path())?);
+            }
         }
         let afterlife = post(options, view, &tables, &mut links)?;
         let ways = [
@@ -115,7 +128,10 @@ impl CgroupTap {
             let program = Program::load(name, kind, program::capture(way, &tables, view)?)?;
             links.push(program.attach_to_cgroup(cgroup.as_fd(), cgroup.path())?);
         }
+        let (key, name) = options.label;
+        let watcher = Watcher::start(cgroup).map_err(Error::Wait)?;
         Ok(Self {
+            owners: Owners::new(format!("{key}={}", owners::word(name)), watcher),
             wake_up: WakeUp::new(&tables).map_err(Error::Wait)?,
             tables,
             cgroup: cgroup.clone(),
@@ -193,6 +209,7 @@ impl FrameSource for CgroupTap {
 
     fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
         self.clock.compare();
+        self.owners.catch_up();
         while let Some(record) = self.tables.ring.peek().and_then(Record::new) {
             let time_ns = self.clock.real(record.time());
             if time_ns > until {
@@ -201,7 +218,9 @@ impl FrameSource for CgroupTap {
             self.clock.keep(time_ns);
             let lost = record.lost().saturating_sub(self.reported_lost);
             self.reported_lost += lost;
-            let flow = show(record, time_ns, self.link_layer, lost, each);
+            let mut frame = Frame::whole(record.packet(), record.length(), time_ns, record.direction());
+            frame.owner = Some(self.owners.of(record));
+            let flow = show(frame, self.link_layer, lost, each);
             self.tables.ring.advance();
             flow?;
         }
@@ -230,22 +249,13 @@ impl FrameSource for CgroupTap {
     }
 }
 
-fn show(
-    record: Record<'_>,
-    time_ns: u64,
-    link_layer: LinkLayer,
-    lost: u64,
-    each: &mut FrameVisitor<'_>,
-) -> ControlFlow<()> {
-    let packet = record.packet();
-    let mut frame = Frame::whole(packet, record.length(), time_ns, record.direction());
+fn show(frame: Frame<'_>, link_layer: LinkLayer, lost: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
     if link_layer == LinkLayer::Native {
         return each(&frame, lost);
     }
-    let header = made_up_ethernet(packet);
-    (frame.head, frame.insert, frame.tail) = (&[], &header, packet);
-    frame.original_len += ETHERNET_HEADER;
-    each(&frame, lost)
+    let header = made_up_ethernet(frame.head);
+    let original_len = frame.original_len + ETHERNET_HEADER;
+    each(&Frame { head: &[], insert: &header, tail: frame.head, original_len, ..frame }, lost)
 }
 
 /// From the monotonic clock, which programs can read, to the one that files are written in.
