@@ -209,7 +209,7 @@ impl OpenTap {
             }
         };
         match opened {
-            Ok(Ok((source, gap))) => Ok(Self { spec, source, gap }),
+            Ok(Ok((source, gap))) => Ok(Self { spec, gap, source }),
             Ok(Err(Refused::Interface(source))) => Err(OpenError::Source { name: spec.name, source }),
             Ok(Err(Refused::Cgroup(source))) => Err(OpenError::Cgroup { name: spec.name, source }),
             Err(source) => Err(OpenError::Namespace { name: spec.name, source }),

@@ -235,14 +235,14 @@ mod tests {
 
     #[test]
     fn the_process_ends_the_line() {
-        let process = OwnerProcess { pid: 123, thread: 124, command: "my\nginx" };
+        let process = OwnerProcess { pid: 123, thread: 124, command: "my app" };
         let owner = Some(Owner { process: Some(process), text: "" });
         let mut lines =
             PacketLines::new(Vec::new(), LineStyle { time: TimeStyle::None, ..LineStyle::default() });
         let frame = Frame { owner, ..Frame::whole(ARP, 42, 0, Direction::Out) };
         lines.write(&frame, "web/cgroup", Names::NUMERIC).unwrap();
         let line = String::from_utf8(lines.into_inner()).unwrap();
-        assert!(line.ends_with(", length 28 [my\\nginx 123]\n"), "{line}");
+        assert!(line.ends_with(", length 28 [my app 123]\n"), "{line}");
     }
 
     #[test]

@@ -181,7 +181,7 @@ mod tests {
         assert!(filter.on(MediaType::Ethernet).is_ok());
         let error = filter.on(MediaType::RawIp).unwrap_err();
         assert!(error.to_string().starts_with("filter 'ether host 02:00:00:00:00:01': "), "{error}");
-        assert!(error.to_string().contains("link layer"), "{error}");
+        assert!(error.to_string().contains("supported only on ethernet"), "{error}");
         assert!(Filter::parse("tcp port 80 or icmp6").unwrap().on(MediaType::RawIp).is_ok());
     }
 }
