@@ -1,7 +1,7 @@
 //! The packets of a cgroup's sockets, as a frame source: programs on the group itself hand each packet over.
 //!
 //! What a container in host mode sends and receives is told from the host's by nothing but its sockets. `program` sees
-//! their packets, `echo` keeps other people's pings out, `afterlife` has what comes when a socket is gone, `makers` knows
+//! their packets, `echo` keeps other people's pings out, `afterlife` has what comes when a socket is gone (`posts`: where), `makers` knows
 //! who made it; `tables` is what they share, `record` what they tell. On our side `owners` joins that with what the kernel
 //! says of sockets and their holders (`holding`, `connection`), and `wake_up` decides when to look.
 
@@ -11,6 +11,7 @@ mod echo;
 mod holding;
 mod makers;
 mod owners;
+mod posts;
 mod program;
 mod record;
 mod tables;
@@ -21,12 +22,14 @@ use std::{
     io,
     ops::ControlFlow,
     os::fd::{AsFd as _, BorrowedFd},
+    sync::Arc,
 };
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::model::{Frame, Link, LinkKind, MediaType, made_up_ethernet};
+use crate::model::{Frame, Link, made_up_ethernet};
 
+pub use self::posts::Posts;
 use self::{
     holding::Watcher,
     owners::Owners,
@@ -102,8 +105,8 @@ pub struct CgroupTap {
     owners: Owners,
     reported_lost: u64,
     link_layer: LinkLayer,
-    /// Why packets of connections that are over will be missing.
-    afterlife: Result<(), ebpf::Error>,
+    /// None where packets of connections that are over will be missing, and why.
+    posts: Result<Arc<Posts>, ebpf::Error>,
 }
 
 impl CgroupTap {
@@ -119,7 +122,8 @@ impl CgroupTap {
                 links.push(program.attach_to_cgroup(cgroup.as_fd(), cgroup.path())?);
             }
         }
-        let afterlife = post(options, view, &tables, &mut links)?;
+        let posts = Posts::load(cgroup, view, &tables)?
+            .and_then(|posts| posts.cover(options.links).map(|()| Arc::new(posts)));
         let ways = [
             ("pcs_out", ProgramKind::CgroupEgress, Way::Out),
             ("pcs_in", ProgramKind::CgroupIngress, Way::In),
@@ -140,60 +144,14 @@ impl CgroupTap {
             clock: Clock::default(),
             reported_lost: 0,
             link_layer: options.link_layer,
-            afterlife,
+            posts,
         })
     }
 
-    /// Why the last packets of connections that the container has closed are not seen, where they are not.
-    pub fn missing_afterlife(&self) -> Option<&ebpf::Error> {
-        self.afterlife.as_ref().err()
+    /// The programs that see the last packets of connections that the container has closed; or why those are not seen.
+    pub fn posts(&self) -> Result<&Arc<Posts>, &ebpf::Error> {
+        self.posts.as_ref()
     }
-}
-
-/// Hangs the programs for what comes after a socket's end on every interface at which the host's own packets come and go.
-fn post(
-    options: &CgroupTapOptions<'_>,
-    view: View<'_>,
-    tables: &Tables,
-    links: &mut Vec<ProgramLink>,
-) -> Result<Result<(), ebpf::Error>, Error> {
-    let (cgroup, depth) = (options.cgroup.id(), i32::try_from(options.cgroup.depth()).unwrap_or(i32::MAX));
-    for (name, kind, way) in [
-        ("pcs_late_out", ProgramKind::InterfaceEgress, Way::Out),
-        ("pcs_late_in", ProgramKind::InterfaceIngress, Way::In),
-    ] {
-        for media in [MediaType::Ethernet, MediaType::RawIp] {
-            let skipped = if media == MediaType::Ethernet { ETHERNET_HEADER } else { 0 };
-            let here: Vec<&Link> = options
-                .links
-                .iter()
-                .filter(|link| link.media == media && is_end(link, options.links))
-                .collect();
-            if here.is_empty() {
-                continue;
-            }
-            let code = afterlife::program(afterlife::Post { way, skipped, cgroup, depth, view }, tables)?;
-            let program = match Program::load(name, kind, code) {
-                Ok(program) => program,
-                Err(error) => return Ok(Err(error)),
-            };
-            for link in here {
-                match program.attach_to_interface(link.index) {
-                    Ok(link) => links.push(link),
-                    // Gone since it was looked at.
-                    Err(error) if error.cause().raw_os_error() == Some(libc::ENODEV) => {}
-                    Err(error) => return Ok(Err(error)),
-                }
-            }
-        }
-    }
-    Ok(Ok(()))
-}
-
-/// Not a port of a bridge, bond or team: what passes there passes their own interface too.
-fn is_end(link: &Link, links: &[Link]) -> bool {
-    let master = link.master.and_then(|index| links.iter().find(|link| link.index == index));
-    master.is_none_or(|master| matches!(&master.kind, LinkKind::Other(kind) if kind == "vrf"))
 }
 
 impl FrameSource for CgroupTap {
@@ -233,6 +191,9 @@ impl FrameSource for CgroupTap {
 
     fn close_gate(&mut self) {
         self.links.clear();
+        if let Ok(posts) = &self.posts {
+            posts.close();
+        }
     }
 
     fn interface_exists(&self) -> bool {
