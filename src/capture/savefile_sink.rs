@@ -13,7 +13,7 @@ use jiff::Zoned;
 
 use crate::model::{Frame, MediaType};
 use crate::savefile::{
-    Encoder, Format, Interface, InterfaceId, LinkType, PacketOptions, Section, Statistics,
+    Encoder, Format, Interface, InterfaceId, LinkType, PacketOptions, Process, Section, Statistics,
 };
 use crate::sys::{self, LinkLayer};
 
@@ -175,7 +175,7 @@ impl SavefileSink {
 
 impl Sink for SavefileSink {
     fn tap(&mut self, spec: &TapSpec) -> Result<(), SinkError> {
-        let (link_type, note) = match (spec.link.media, self.options.link_layer) {
+        let (link_type, note) = match (spec.media(), self.options.link_layer) {
             (MediaType::RawIp, LinkLayer::Native) => (LinkType::RAW_IP, ""),
             (MediaType::RawIp, LinkLayer::Ethernet) => (LinkType::ETHERNET, ", Ethernet headers made up"),
             _ => (LinkType::ETHERNET, ""),
@@ -183,8 +183,8 @@ impl Sink for SavefileSink {
         let interface = Interface {
             name: spec.name.clone(),
             description: format!("{}{note}", spec.description),
-            mac: spec.link.mac,
-            addresses: spec.link.addresses.clone(),
+            mac: spec.mac(),
+            addresses: spec.addresses().to_vec(),
             filter: self.options.filter.clone(),
             speed: None,
             link_type,
@@ -199,7 +199,15 @@ impl Sink for SavefileSink {
             return Err(failure);
         }
         let Some(Declared { id: Some(id), .. }) = self.taps.get(tap) else { return Ok(()) };
-        self.encoder.packet(*id, frame, &PacketOptions { drops: lost, ..PacketOptions::default() });
+        let owner = frame.owner;
+        let process = owner.and_then(|owner| owner.process);
+        let options = PacketOptions {
+            drops: lost,
+            packet_id: None,
+            process: process.map(|process| Process { pid: process.pid, tid: process.thread }),
+            comment: owner.map_or("", |owner| owner.text),
+        };
+        self.encoder.packet(*id, frame, &options);
         self.packets += 1;
         if self.encoder.bytes().len() >= WRITE_BYTES {
             // This packet was taken, whatever became of it: the failure concerns the next one.

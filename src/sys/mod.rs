@@ -4,7 +4,10 @@
 
 mod bpf;
 mod capability;
+pub mod cgroup;
+mod cgroup_tap;
 mod direct;
+pub mod ebpf;
 mod filter;
 mod hang_up;
 mod huge_pages;
@@ -16,6 +19,7 @@ pub mod netns;
 pub mod process;
 mod ring;
 mod root;
+pub mod sock_diag;
 mod source;
 pub mod sysctl;
 mod system;
@@ -24,6 +28,8 @@ mod wake;
 mod writable;
 
 pub use capability::{Capability, keep_only, missing};
+pub use cgroup::CgroupId;
+pub use cgroup_tap::{CgroupTap, CgroupTapOptions, Error as CgroupTapError, Posts};
 pub use direct::{WriteThrough, write_through};
 pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};
 pub use hang_up::reader_is_gone;

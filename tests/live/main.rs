@@ -7,12 +7,14 @@
 
 mod lab;
 
+mod cgroups;
 mod contents;
 mod crowd;
 mod disk;
 mod ending;
 mod filter;
 mod follow;
+mod host_mode;
 mod limits;
 mod listing;
 mod loss;
@@ -23,6 +25,7 @@ mod rotation;
 mod scale;
 mod selection;
 mod silence;
+mod sockets;
 mod stdout;
 mod tags;
 mod truth;
