@@ -195,8 +195,8 @@ impl Sink for SavefileSink {
     }
 
     fn packet(&mut self, tap: usize, frame: &Frame<'_>, lost: u64) -> Result<(), SinkError> {
-        if let Some(failure) = self.failure.take() {
-            return Err(failure);
+        if self.failure.is_some() {
+            return self.failure.take().map_or(Ok(()), Err);
         }
         let Some(Declared { id: Some(id), .. }) = self.taps.get(tap) else { return Ok(()) };
         let owner = frame.owner;

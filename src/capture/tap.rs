@@ -7,7 +7,7 @@ use crate::sys::cgroup::Cgroup;
 use crate::sys::netns::{self, Namespace};
 use crate::sys::{
     CgroupId, CgroupTap, CgroupTapError, CgroupTapOptions, Filter, FrameSource, LibpcapSource, LinkFilter,
-    LinkLayer, Posts, Ring, SourceError, SourceOptions,
+    LinkLayer, Pace, Posts, Ring, SourceError, SourceOptions,
 };
 
 /// A spot on a container's way to the world.
@@ -128,6 +128,8 @@ pub struct TapOptions {
     pub link_layer: LinkLayer,
     /// Whether bridges and interfaces of the host are asked for frames for others, too.
     pub promiscuous: bool,
+    /// How soon frames are wanted.
+    pub pace: Pace,
 }
 
 /// Who takes the frames out of the kernel.
@@ -253,6 +255,7 @@ fn open_source(
         // A bridge shows frames between its ports only when promiscuous; a container's own end needs no such change.
         promiscuous: options.promiscuous && matches!(spec.place, Place::Bridge | Place::Interface),
         link_layer: options.link_layer,
+        pace: options.pace,
     };
     let source: Box<dyn FrameSource> = match options.engine {
         EngineChoice::Ring => Box::new(Ring::open(&source)?),

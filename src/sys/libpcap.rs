@@ -3,6 +3,7 @@
 use std::{
     ops::ControlFlow,
     os::fd::{AsRawFd, BorrowedFd},
+    time::Duration,
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -12,17 +13,15 @@ use crate::model::{Direction, Frame, LinkKind, made_up_ethernet};
 
 use super::{
     filter::{NOTHING, socket_program},
-    ring::{
-        BLOCK_TIMEOUT_MS,
-        socket::{attach_filter, has_interface},
-    },
-    source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions, now_ns},
+    ring::socket::{attach_filter, has_interface},
+    source::{FrameSource, FrameVisitor, Pace, SourceCounters, SourceError, SourceOptions, now_ns},
 };
 
 /// An activated libpcap capture.
 pub struct LibpcapSource {
     capture: Capture<Active>,
     needs_header: bool,
+    pace: Pace,
     /// libpcap cannot look ahead, so one frame is kept back.
     next: Option<Kept>,
     /// When the filter was in place. libpcap listens from the moment it opens, so frames before that are none of ours.
@@ -73,7 +72,7 @@ impl LibpcapSource {
             .promisc(options.promiscuous && link.kind != LinkKind::Loopback)
             .snaplen(options.snaplen.cast_signed())
             .buffer_size(i32::try_from(options.buffer_bytes).unwrap_or(i32::MAX))
-            .timeout(BLOCK_TIMEOUT_MS.cast_signed())
+            .timeout(options.pace.block_timeout_ms().cast_signed())
             .precision(Precision::Nano)
             .open()
             .and_then(Capture::setnonblock)
@@ -83,6 +82,7 @@ impl LibpcapSource {
         Ok(Self {
             capture,
             needs_header: options.needs_header(),
+            pace: options.pace,
             next: None,
             armed_ns: now_ns(),
             early: 0,
@@ -173,6 +173,10 @@ impl FrameSource for LibpcapSource {
             self.reported_lost = self.kernel.lost;
             each(&frame, lost)?;
         }
+    }
+
+    fn delay(&self) -> Duration {
+        self.pace.delay()
     }
 
     fn is_pressed(&self) -> bool {

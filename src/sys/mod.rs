@@ -38,7 +38,7 @@ pub use inherited::inherited_file;
 pub use libpcap::LibpcapSource;
 pub use ring::Ring;
 pub use root::read_inside;
-pub use source::{FrameSource, FrameVisitor, LinkLayer, SourceCounters, SourceError, SourceOptions};
+pub use source::{FrameSource, FrameVisitor, LinkLayer, Pace, SourceCounters, SourceError, SourceOptions};
 pub use system::{System, system};
 pub use volume::{free_bytes, free_bytes_behind};
 pub use wake::{Poller, Wake, Waker};

@@ -1,6 +1,11 @@
 //! Where frames come from: the one trait that the capture loop knows of the kernel.
 
-use std::{io, ops::ControlFlow, os::fd::BorrowedFd, time::SystemTime};
+use std::{
+    io,
+    ops::ControlFlow,
+    os::fd::BorrowedFd,
+    time::{Duration, SystemTime},
+};
 
 use crate::model::{Frame, Link, LinkName, MediaType};
 
@@ -21,6 +26,9 @@ pub trait FrameSource: Send {
     /// Hands over the frames that can be had without waiting and are not later than `until`, oldest first, each with
     /// the number of frames known to be lost just before it, until `each` breaks off.
     fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()>;
+
+    /// By then at the latest a frame that has its time stamp can be had.
+    fn delay(&self) -> Duration;
 
     /// Whether frames are waiting in more than half of the buffer, so that holding them back would risk loss.
     fn is_pressed(&self) -> bool;
@@ -68,6 +76,33 @@ pub struct SourceOptions<'a> {
     pub promiscuous: bool,
     /// What frames begin with.
     pub link_layer: LinkLayer,
+    /// How soon frames are wanted.
+    pub pace: Pace,
+}
+
+/// How soon frames are wanted, where few come: many are handed over for the price of one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Somebody watches them come.
+    #[default]
+    Live,
+    /// They go to a file that is read later.
+    Bulk,
+}
+
+impl Pace {
+    /// The kernel hands over what it has after one to two of these times.
+    pub(super) const fn block_timeout_ms(self) -> u32 {
+        match self {
+            Self::Live => 8,
+            Self::Bulk => 32,
+        }
+    }
+
+    /// The second of them is over by then, for certain, and the kernel's timer and the scheduler have had their time.
+    pub(super) fn delay(self) -> Duration {
+        Duration::from_millis((2 * self.block_timeout_ms() + 14).into())
+    }
 }
 
 /// What frames begin with.

@@ -3,136 +3,46 @@
 //! The rings of several taps hand over their blocks at different moments, so with more than one tap frames are held
 //! back (in the ring, uncopied) until no tap can come up with an earlier one.
 
+mod controls;
+mod outcome;
+
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-    io,
+    collections::BinaryHeap,
     net::IpAddr,
     ops::ControlFlow,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        atomic::Ordering,
+        mpsc::{Receiver, channel},
     },
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
 use crate::model::Frame;
-use crate::sys::{Poller, Wake, Waker};
+use crate::sys::{Poller, Wake};
 
+pub use self::{
+    controls::{Command, Controls, Limits, Progress},
+    outcome::{Outcome, StopReason, TapOutcome},
+};
 use super::{
-    Event, OpenTap, TapKey,
+    OpenTap,
     sink::{Settled, Sink, SinkError, TapTotals},
 };
 
-/// By then a ring has handed over a frame: its block timeout (8 ms) may pass twice, rounded up by the kernel's timer.
-const HAND_OVER: Duration = Duration::from_millis(30);
-/// How long a tap that lets nothing more in is kept: a frame may get its time stamp just after that.
-const LINGER: Duration = Duration::from_millis(40);
+/// How much longer than its delay a tap is kept that lets nothing more in: a frame may get its time stamp just after that.
+const LINGER: Duration = Duration::from_millis(10);
 /// A frame that is so far ahead of the clock bears the time of a clock that was set back since: it is not waited for.
 const AHEAD: Duration = Duration::from_millis(100);
 /// A turn must end although frames keep coming.
 const FRAMES_A_TURN: usize = 1 << 16;
-/// How soon held-back frames are looked at again.
-const HELD_BACK_TURN: Duration = Duration::from_millis(4);
+/// Held-back frames are looked at again after that part of the time that they are held back.
+const HELD_BACK_PART: u32 = 8;
 /// How long a turn may last when nothing happens.
 const IDLE_TURN: Duration = Duration::from_millis(250);
 const READER: u64 = u64::MAX - 1;
-
-/// When to stop by oneself.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Limits {
-    /// After that many frames.
-    pub packets: Option<u64>,
-    /// After that time.
-    pub duration: Option<Duration>,
-    /// When the last tap has ended.
-    pub until_taps_end: bool,
-}
-
-/// What other threads may ask of the loop.
-pub enum Command {
-    /// Listen on one more.
-    Arm(Box<OpenTap>),
-    /// Deliver what this tap has, then close it.
-    End(TapKey),
-    /// Addresses have names.
-    Names(Vec<(IpAddr, String)>),
-    /// Something happened.
-    Note(Event),
-    /// Write out whatever the sink holds back.
-    Flush,
-    /// Deliver everything, then end.
-    Stop,
-}
-
-/// The other threads' end.
-#[derive(Clone)]
-pub struct Controls {
-    commands: Sender<Command>,
-    waker: Waker,
-}
-
-impl Controls {
-    /// Asks for something; does nothing once the loop has ended.
-    pub fn send(&self, command: Command) {
-        if self.commands.send(command).is_ok() {
-            self.waker.wake();
-        }
-    }
-}
-
-/// Counts for a live display, brought up to date once a turn.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Frames delivered.
-    pub packets: AtomicU64,
-    /// Their captured bytes.
-    pub bytes: AtomicU64,
-    /// Frames lost in the kernel, as far as known.
-    pub lost: AtomicU64,
-    /// Taps that live.
-    pub taps: AtomicUsize,
-}
-
-/// Why it ended.
-#[derive(Debug)]
-pub enum StopReason {
-    /// It was asked to.
-    Asked,
-    /// The packet limit.
-    Packets,
-    /// The time limit.
-    Duration,
-    /// The last tap ended.
-    TapsEnded,
-    /// The sink takes no more.
-    Sink(SinkError),
-    /// The kernel refused to wait for the taps.
-    Wait(io::Error),
-}
-
-/// How it ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Why.
-    pub reason: StopReason,
-    /// What each tap saw, in the order they were armed.
-    pub taps: Vec<TapOutcome>,
-    /// What went wrong while the output was being closed, apart from the reason.
-    pub closing: Option<SinkError>,
-    /// How many of the delivered frames the sink took and could not write.
-    pub unwritten: u64,
-}
-
-/// What one tap saw.
-#[derive(Debug, Clone)]
-pub struct TapOutcome {
-    /// Its name.
-    pub name: String,
-    /// Its counts.
-    pub totals: TapTotals,
-}
 
 /// A capture that is ready to run.
 pub struct Session<S: Sink> {
@@ -140,7 +50,8 @@ pub struct Session<S: Sink> {
     commands: Receiver<Command>,
     sink: S,
     limits: Limits,
-    taps: BTreeMap<usize, Armed>,
+    /// By their numbers; none in the place of one that has ended.
+    taps: Vec<Option<Armed>>,
     outcomes: Vec<TapOutcome>,
     progress: Arc<Progress>,
     delivered: u64,
@@ -192,7 +103,7 @@ impl<S: Sink> Session<S> {
             commands: receiver,
             sink,
             limits,
-            taps: BTreeMap::new(),
+            taps: Vec::new(),
             outcomes: Vec::new(),
             progress: Arc::default(),
             delivered: 0,
@@ -223,7 +134,7 @@ impl<S: Sink> Session<S> {
             if let Err(reason) = self.turn(deadline) {
                 break reason;
             }
-            if self.taps.is_empty()
+            if self.is_over()
                 && let Some(reason) = self.stopping.take()
             {
                 break reason;
@@ -241,7 +152,7 @@ impl<S: Sink> Session<S> {
             self.rotate()?;
         }
         self.publish();
-        if self.taps.is_empty() && (self.stopping.is_some() || self.limits.until_taps_end) {
+        if self.is_over() && (self.stopping.is_some() || self.limits.until_taps_end) {
             self.stopping.get_or_insert(StopReason::TapsEnded);
             return Ok(());
         }
@@ -256,14 +167,20 @@ impl<S: Sink> Session<S> {
     /// Returns the keys of the descriptors that failed; readable ones need no answer but the next delivery.
     fn wait(&self, rest: Rest, deadline: Option<Instant>) -> Result<Vec<u64>, StopReason> {
         let now = Instant::now();
-        let ending = self.taps.values().filter_map(|armed| armed.last_call).min();
+        let held_back = self.delay() / HELD_BACK_PART;
+        let ending = self.live().filter_map(|armed| armed.last_call).min();
         let mut at_most = match rest {
             Rest::Nothing => IDLE_TURN,
-            Rest::HeldBack => HELD_BACK_TURN,
+            Rest::HeldBack => held_back,
             Rest::More => Duration::ZERO,
         };
         for moment in [ending, deadline.filter(|_| self.stopping.is_none())].into_iter().flatten() {
             at_most = at_most.min(moment.saturating_duration_since(now));
+        }
+        if rest == Rest::HeldBack && !self.is_pressed() {
+            // Whatever comes in the meantime would be held back as well: it need not wake us.
+            thread::sleep(at_most);
+            at_most = Duration::ZERO;
         }
         let mut failed = Vec::new();
         let each = |wake| failed.extend(if let Wake::Failed(key) = wake { Some(key) } else { None });
@@ -277,7 +194,7 @@ impl<S: Sink> Session<S> {
                 Command::Arm(tap) if self.stopping.is_none() => self.arm(*tap)?,
                 Command::Arm(_) => {}
                 Command::End(key) => {
-                    for armed in self.taps.values_mut().filter(|armed| armed.tap.spec.key() == key) {
+                    for armed in self.taps.iter_mut().flatten().filter(|armed| armed.tap.spec.key() == key) {
                         armed.end();
                     }
                 }
@@ -294,8 +211,8 @@ impl<S: Sink> Session<S> {
         if failed.contains(&READER) {
             return Err(StopReason::Sink(SinkError::Closed));
         }
-        for (number, armed) in &mut self.taps {
-            armed.went_down |= failed.contains(&(*number as u64));
+        for (number, armed) in numbered(&mut self.taps) {
+            armed.went_down |= failed.contains(&(number as u64));
             if armed.went_down && !armed.tap.source.interface_exists() {
                 armed.end();
             }
@@ -311,13 +228,13 @@ impl<S: Sink> Session<S> {
         watched.map_or(Ok(()), |fd| self.poller.add_hang_up(fd, number as u64)).map_err(StopReason::Wait)?;
         let totals = TapTotals { start_ns: now_ns(), ..TapTotals::default() };
         self.outcomes.push(TapOutcome { name: tap.spec.name.clone(), totals });
-        self.taps.insert(number, Armed { tap, totals, last_call: None, went_down: false });
+        self.taps.push(Some(Armed { tap, totals, last_call: None, went_down: false }));
         Ok(())
     }
 
     fn stop(&mut self, reason: StopReason) {
         self.stopping.get_or_insert(reason);
-        for armed in self.taps.values_mut() {
+        for armed in self.taps.iter_mut().flatten() {
             armed.end();
         }
     }
@@ -344,16 +261,15 @@ impl<S: Sink> Session<S> {
     }
 
     fn rotate(&mut self) -> Result<(), StopReason> {
-        let totals = self.taps.iter_mut().map(|(number, armed)| (*number, armed.count())).collect::<Vec<_>>();
+        let totals =
+            numbered(&mut self.taps).map(|(number, armed)| (number, armed.count())).collect::<Vec<_>>();
         self.sink.rotate(&totals).map_err(StopReason::Sink)
     }
 
     /// Merges the taps by time: the earliest delivers until the second earliest has its turn.
     fn deliver_run(&mut self, horizon: u64, ahead: u64) -> ControlFlow<Break, Rest> {
-        let mut queue: BinaryHeap<Reverse<(u64, usize)>> = self
-            .taps
-            .iter_mut()
-            .filter_map(|(number, armed)| Some(Reverse((armed.tap.source.next_time()?, *number))))
+        let mut queue: BinaryHeap<Reverse<(u64, usize)>> = numbered(&mut self.taps)
+            .filter_map(|(number, armed)| Some(Reverse((armed.tap.source.next_time()?, number))))
             .collect();
         while let Some(Reverse((time, number))) = queue.pop() {
             if (horizon + 1..ahead).contains(&time) {
@@ -374,28 +290,46 @@ impl<S: Sink> Session<S> {
         ControlFlow::Continue(Rest::Nothing)
     }
 
+    fn live(&self) -> impl Iterator<Item = &Armed> {
+        self.taps.iter().flatten()
+    }
+
+    fn is_over(&self) -> bool {
+        self.live().next().is_none()
+    }
+
+    /// By then a frame has come, whatever its tap.
+    fn delay(&self) -> Duration {
+        self.live().map(|armed| armed.tap.source.delay()).max().unwrap_or_default()
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.live().any(|armed| armed.tap.source.is_pressed())
+    }
+
     fn next_time(&mut self, number: usize) -> Option<u64> {
-        self.taps.get_mut(&number)?.tap.source.next_time()
+        self.taps.get_mut(number)?.as_mut()?.tap.source.next_time()
     }
 
     /// Up to which time frames may be delivered because no tap can come up with an earlier one, and from which time on a
     /// frame's time means nothing. Loss is worse than disorder, so a ring that fills up is emptied regardless.
     fn horizon(&self) -> (u64, u64) {
         let now = now_ns();
-        let has_all_come = self.stopping.is_some()
-            && self.taps.values().all(|armed| armed.last_call <= Some(Instant::now()));
-        let is_pressed = || self.taps.values().any(|armed| armed.tap.source.is_pressed());
-        let horizon = if has_all_come || self.taps.len() < 2 || is_pressed() {
+        let has_all_come =
+            self.stopping.is_some() && self.live().all(|armed| armed.last_call <= Some(Instant::now()));
+        let horizon = if has_all_come || self.live().nth(1).is_none() || self.is_pressed() {
             u64::MAX - 1
         } else {
-            now.saturating_sub(nanoseconds(HAND_OVER))
+            now.saturating_sub(nanoseconds(self.delay()))
         };
         (horizon, now.saturating_add(nanoseconds(AHEAD)))
     }
 
     fn deliver_tap(&mut self, number: usize, until: u64) -> ControlFlow<Break> {
         let Self { taps, sink, delivered, bytes, limits, left_in_turn, .. } = self;
-        let Some(Armed { tap, totals, .. }) = taps.get_mut(&number) else { return ControlFlow::Continue(()) };
+        let Some(Some(Armed { tap, totals, .. })) = taps.get_mut(number) else {
+            return ControlFlow::Continue(());
+        };
         if sink.is_full() {
             return ControlFlow::Break(Break::FileFull);
         }
@@ -433,7 +367,7 @@ impl<S: Sink> Session<S> {
     fn end_taps(&mut self, now: Instant) -> Result<(), StopReason> {
         let is_over = |armed: &Armed| armed.last_call.is_some_and(|moment| moment <= now);
         let over: Vec<usize> =
-            self.taps.iter().filter(|(_, armed)| is_over(armed)).map(|(number, _)| *number).collect();
+            numbered(&mut self.taps).filter(|(_, armed)| is_over(armed)).map(|(number, _)| number).collect();
         for number in over {
             while self.next_time(number).is_some() {
                 if let ControlFlow::Break(reason) = self.deliver_tap(number, u64::MAX) {
@@ -446,7 +380,7 @@ impl<S: Sink> Session<S> {
     }
 
     fn drop_tap(&mut self, number: usize) -> Result<(), SinkError> {
-        let Some(mut armed) = self.taps.remove(&number) else { return Ok(()) };
+        let Some(mut armed) = self.taps.get_mut(number).and_then(Option::take) else { return Ok(()) };
         let _ = self.poller.remove(armed.tap.source.descriptor());
         let totals = armed.count();
         self.outcomes[number].totals = totals;
@@ -455,17 +389,17 @@ impl<S: Sink> Session<S> {
 
     fn publish(&self) {
         let lost = self.outcomes.iter().map(|outcome| outcome.totals.lost).sum::<u64>()
-            + self.taps.values().map(|armed| armed.totals.lost).sum::<u64>();
+            + self.live().map(|armed| armed.totals.lost).sum::<u64>();
         self.progress.packets.store(self.delivered, Ordering::Relaxed);
         self.progress.bytes.store(self.bytes, Ordering::Relaxed);
         self.progress.lost.store(lost, Ordering::Relaxed);
-        self.progress.taps.store(self.taps.len(), Ordering::Relaxed);
+        self.progress.taps.store(self.live().count(), Ordering::Relaxed);
     }
 
     /// Whatever the reason, every tap leaves its counts and the file its end.
     fn close(mut self, reason: StopReason) -> Outcome {
         let mut closing = None;
-        for number in self.taps.keys().copied().collect::<Vec<_>>() {
+        for number in 0..self.taps.len() {
             closing = self.drop_tap(number).err().or(closing);
         }
         self.publish();
@@ -474,12 +408,17 @@ impl<S: Sink> Session<S> {
     }
 }
 
+/// The taps that live, with their numbers.
+fn numbered(taps: &mut [Option<Armed>]) -> impl Iterator<Item = (usize, &mut Armed)> {
+    taps.iter_mut().enumerate().filter_map(|(number, armed)| Some((number, armed.as_mut()?)))
+}
+
 impl Armed {
     /// Lets nothing more in; what is there will be delivered.
     fn end(&mut self) {
         if self.last_call.is_none() {
             self.tap.source.close_gate();
-            self.last_call = Some(Instant::now() + LINGER);
+            self.last_call = Some(Instant::now() + self.tap.source.delay() + LINGER);
         }
     }
 

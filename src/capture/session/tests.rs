@@ -10,7 +10,7 @@ use std::{
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::*;
-use crate::capture::{Place, Spot, TapSpec};
+use crate::capture::{Event, Place, Spot, TapSpec};
 use crate::model::fixture::link;
 use crate::model::{Direction, Frame, LinkKind};
 use crate::sys::netns::Namespace;
@@ -42,6 +42,10 @@ impl FrameSource for Script {
             each(&Frame::whole(&[0; 10], 10, time, Direction::Out), lost)?;
         }
         ControlFlow::Continue(())
+    }
+
+    fn delay(&self) -> Duration {
+        Duration::from_millis(30)
     }
 
     fn is_pressed(&self) -> bool {

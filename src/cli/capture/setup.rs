@@ -1,6 +1,6 @@
 //! Arguments into checked options, before anything is opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Zoned;
@@ -11,7 +11,7 @@ use crate::capture::{
 };
 use crate::model::Selector;
 use crate::savefile::Section;
-use crate::sys::{Capability, Filter, LinkLayer, MAX_SNAPLEN};
+use crate::sys::{Capability, Filter, LinkLayer, MAX_SNAPLEN, Pace};
 
 use crate::cli::capture_args::{CaptureArgs, CaptureEngine, Place, SaveArgs};
 use crate::cli::units::Bytes;
@@ -37,6 +37,7 @@ pub(super) struct Setup {
     engine: EngineChoice,
     link_layer: LinkLayer,
     promiscuous: bool,
+    pace: Pace,
     ring_bytes: Option<usize>,
 }
 
@@ -73,6 +74,7 @@ impl Setup {
             },
             link_layer: link_layer(&args.save),
             promiscuous: !args.no_promiscuous,
+            pace: pace(&args.save),
             ring_bytes: args.buffer.map(|kibibytes| kibibytes.get() as usize * 1024),
         })
     }
@@ -87,6 +89,7 @@ impl Setup {
             filter: self.filter.clone(),
             link_layer: self.link_layer,
             promiscuous: self.promiscuous,
+            pace: self.pace,
         }
     }
 
@@ -129,6 +132,13 @@ fn savefile(
         reserve: args.reserve.map_or_else(|| default_reserve(&first), Bytes::count),
         buffering: if args.packet_buffered { Buffering::Packets } else { Buffering::Blocks },
     })
+}
+
+/// Lines, pipes and `-U` are watched; a file is read later.
+fn pace(args: &SaveArgs) -> Pace {
+    let is_file =
+        |path: &PathBuf| path != Path::new("-") && path.metadata().map_or(true, |found| found.is_file());
+    if args.output.as_ref().is_some_and(is_file) && !args.packet_buffered { Pace::Bulk } else { Pace::Live }
 }
 
 fn link_layer(args: &SaveArgs) -> LinkLayer {

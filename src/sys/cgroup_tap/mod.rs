@@ -23,6 +23,7 @@ use std::{
     ops::ControlFlow,
     os::fd::{AsFd as _, BorrowedFd},
     sync::Arc,
+    time::Duration,
 };
 
 use nix::time::{ClockId, clock_gettime};
@@ -43,7 +44,7 @@ use super::{
     ebpf::{self, Program, ProgramKind, ProgramLink, Untranslatable},
     filter::{FilterError, LinkFilter},
     process,
-    source::{FrameSource, FrameVisitor, LinkLayer, SourceCounters},
+    source::{FrameSource, FrameVisitor, LinkLayer, Pace, SourceCounters},
 };
 
 /// A ring holds one of the largest packets at least, with room to spare.
@@ -183,6 +184,10 @@ impl FrameSource for CgroupTap {
             flow?;
         }
         ControlFlow::Continue(())
+    }
+
+    fn delay(&self) -> Duration {
+        Pace::Live.delay()
     }
 
     fn is_pressed(&self) -> bool {

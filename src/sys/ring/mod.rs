@@ -3,7 +3,7 @@
 mod map;
 pub(super) mod socket;
 
-use std::{io, ops::ControlFlow, os::fd::BorrowedFd};
+use std::{io, ops::ControlFlow, os::fd::BorrowedFd, time::Duration};
 
 use crate::model::{Direction, Frame, LinkKind, made_up_ethernet};
 
@@ -13,11 +13,9 @@ use self::{
 };
 use super::{
     filter::{NOTHING, socket_program},
-    source::{FrameSource, FrameVisitor, SourceCounters, SourceError, SourceOptions, now_ns},
+    source::{FrameSource, FrameVisitor, Pace, SourceCounters, SourceError, SourceOptions, now_ns},
 };
 
-/// The kernel hands over a block that is not full after one to two of these (milliseconds).
-pub(super) const BLOCK_TIMEOUT_MS: u32 = 8;
 const BLOCK_BYTES: usize = 1 << 20;
 const SMALL_BLOCK_BYTES: usize = 1 << 19;
 const VLAN_ETHERTYPE: u16 = 0x8100;
@@ -28,6 +26,7 @@ pub struct Ring {
     socket: PacketSocket,
     map: BlockMap,
     view: View,
+    pace: Pace,
     totals: SourceCounters,
     /// Lost frames that no packet has been marked with yet.
     unreported: u64,
@@ -60,7 +59,9 @@ impl Ring {
         let socket = PacketSocket::open().map_err(failed("opening a packet socket for"))?;
         socket.use_version_3().map_err(failed("asking for a version 3 ring for"))?;
         let (block_size, blocks) = blocks(options.buffer_bytes);
-        socket.request_ring(&request(block_size, blocks)).map_err(failed("reserving the ring of"))?;
+        socket
+            .request_ring(&request(block_size, blocks, options.pace))
+            .map_err(failed("reserving the ring of"))?;
         let map =
             BlockMap::map(socket.descriptor(), block_size, blocks).map_err(failed("mapping the ring of"))?;
         attach_filter(socket.descriptor(), &mut program).map_err(failed("attaching the filter to"))?;
@@ -72,6 +73,7 @@ impl Ring {
             socket,
             map,
             view,
+            pace: options.pace,
             totals: SourceCounters::default(),
             unreported: 0,
             caught_up: true,
@@ -113,6 +115,10 @@ impl FrameSource for Ring {
             flow?;
         }
         ControlFlow::Continue(())
+    }
+
+    fn delay(&self) -> Duration {
+        self.pace.delay()
     }
 
     fn is_pressed(&self) -> bool {
@@ -187,7 +193,7 @@ fn blocks(bytes: usize) -> (usize, usize) {
     (size, (bytes / size).max(4))
 }
 
-fn request(block_size: usize, blocks: usize) -> libc::tpacket_req3 {
+fn request(block_size: usize, blocks: usize, pace: Pace) -> libc::tpacket_req3 {
     let number = |value: usize| libc::c_uint::try_from(value).unwrap_or(libc::c_uint::MAX);
     // Version 3 packs frames of any size into a block; the frame size only has to divide it.
     let frame_size = 2048;
@@ -196,7 +202,7 @@ fn request(block_size: usize, blocks: usize) -> libc::tpacket_req3 {
         tp_block_nr: number(blocks),
         tp_frame_size: number(frame_size),
         tp_frame_nr: number(block_size / frame_size * blocks),
-        tp_retire_blk_tov: BLOCK_TIMEOUT_MS,
+        tp_retire_blk_tov: pace.block_timeout_ms(),
         tp_sizeof_priv: 0,
         tp_feature_req_word: 0,
     }
