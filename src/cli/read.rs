@@ -110,7 +110,8 @@ impl Output<'_> {
                 &format!("{name}: a packet of link type {number}, which is not decoded"),
             )?);
         };
-        let frame = Frame { owner: owner(packet), ..link.frame(packet) };
+        let owner = owner(packet);
+        let frame = Frame { owner: owner.as_ref(), ..link.frame(packet) };
         if let Some(filter) = &self.filter
             && !filter.passes(frame.contiguous(&mut self.scratch), frame.original_len)
         {

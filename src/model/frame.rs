@@ -67,7 +67,7 @@ pub struct Frame<'a> {
     /// From the container's point of view.
     pub direction: Direction,
     /// Whose it is, where frames are heard at sockets.
-    pub owner: Option<Owner<'a>>,
+    pub owner: Option<&'a Owner<'a>>,
 }
 
 impl<'a> Frame<'a> {

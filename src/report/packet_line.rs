@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn the_process_ends_the_line() {
         let process = OwnerProcess { pid: 123, thread: 124, command: "my app" };
-        let owner = Some(Owner { process: Some(process), text: "" });
+        let owner = Some(&Owner { process: Some(process), text: "" });
         let mut lines =
             PacketLines::new(Vec::new(), LineStyle { time: TimeStyle::None, ..LineStyle::default() });
         let frame = Frame { owner, ..Frame::whole(ARP, 42, 0, Direction::Out) };

@@ -28,8 +28,8 @@ use super::{
 };
 use crate::model::{Direction, Frame, InterfaceAddress, Mac};
 
-/// An enhanced packet block without data, padding and comment is never longer.
-const PACKET_OVERHEAD: usize = 128;
+/// What an enhanced packet block has beside data and options (bytes).
+const PACKET_FRAME: u32 = 32;
 /// The longest text in an option: its length has 16 bits, and a filter has one byte before its text.
 const MAX_TEXT: usize = u16::MAX as usize - 1;
 /// The longest name in a name record: such a record also holds an address, and its length has 16 bits.
@@ -108,22 +108,25 @@ impl PcapngEncoder {
         self.assert_declared(interface);
         let (captured, original) = lengths(frame, self.snaplen);
         let (time_high, time_low) = halves(frame.time_ns);
+        let options_len = options_len(frame.direction, options);
+        let length = PACKET_FRAME + captured.next_multiple_of(4) + options_len;
 
         let out = self.writer.get_mut().memory();
-        let start = out.len();
-        out.reserve(PACKET_OVERHEAD + captured as usize + options.comment.len());
+        out.reserve(length as usize);
         append_words(
             out,
-            [ENHANCED_PACKET_BLOCK, 0, interface.number(), time_high, time_low, captured, original],
+            [ENHANCED_PACKET_BLOCK, length, interface.number(), time_high, time_low, captured, original],
         );
         append_frame(out, frame, captured as usize);
         append_padding(out, captured as usize);
-        append_packet_options(out, frame.direction, options);
-
-        // The length stands at both ends; it is known only now.
-        let length = word(out.len() - start + 4);
+        append_direction(out, frame.direction);
+        if !options.is_empty() {
+            append_packet_options(out, options);
+        }
+        if options_len > 0 {
+            append_words(out, [END]);
+        }
         append_words(out, [length]);
-        out[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
     }
 
     pub(super) fn event(&mut self, time_ns: u64, fields: &[(&str, &str)]) {
@@ -211,14 +214,30 @@ fn name_record(address: IpAddr, name: &str) -> Option<Record<'_>> {
     })
 }
 
+/// How long the list of options is, its end included.
 #[inline]
-fn append_packet_options(out: &mut Vec<u8>, direction: Direction, options: &PacketOptions<'_>) {
-    let start = out.len();
+fn options_len(direction: Direction, options: &PacketOptions<'_>) -> u32 {
+    let flags = if direction == Direction::Unknown { 0 } else { 8 };
+    let others = if options.is_empty() { 0 } else { others_len(options) };
+    if flags + others > 0 { flags + others + 4 } else { 0 }
+}
+
+fn others_len(options: &PacketOptions<'_>) -> u32 {
+    let numbers = [options.drops > 0, options.packet_id.is_some(), options.process.is_some()];
+    let comment = text(options.comment).map_or(0, |comment| 4 + word(comment.len()).next_multiple_of(4));
+    numbers.into_iter().filter(|given| *given).count() as u32 * 12 + comment
+}
+
+#[inline]
+fn append_direction(out: &mut Vec<u8>, direction: Direction) {
     match direction {
         Direction::In => append_words(out, [FLAGS, 1]),
         Direction::Out => append_words(out, [FLAGS, 2]),
         Direction::Unknown => {}
     }
+}
+
+fn append_packet_options(out: &mut Vec<u8>, options: &PacketOptions<'_>) {
     if options.drops > 0 {
         append_number(out, DROP_COUNT, options.drops);
     }
@@ -233,9 +252,6 @@ fn append_packet_options(out: &mut Vec<u8>, direction: Direction, options: &Pack
         out.extend_from_slice(comment.as_bytes());
         append_padding(out, comment.len());
     }
-    if out.len() > start {
-        append_words(out, [END]);
-    }
 }
 
 fn append_number(out: &mut Vec<u8>, head: u32, number: u64) {
@@ -246,7 +262,8 @@ fn append_number(out: &mut Vec<u8>, head: u32, number: u64) {
 /// Fills up to a multiple of four what is `length` bytes long.
 #[inline]
 fn append_padding(out: &mut Vec<u8>, length: usize) {
-    out.extend_from_slice(&[0; 3][..length.next_multiple_of(4) - length]);
+    out.extend_from_slice(&[0; 4]);
+    out.truncate(out.len() - (4 - (length.next_multiple_of(4) - length)));
 }
 
 /// An option's code and the length of its value, as one word.

@@ -94,6 +94,14 @@ pub struct PacketOptions<'a> {
     pub comment: &'a str,
 }
 
+impl PacketOptions<'_> {
+    /// Whether there is nothing to be said, as of most packets.
+    #[inline]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.drops == 0 && self.packet_id.is_none() && self.process.is_none() && self.comment.is_empty()
+    }
+}
+
 /// A thread of a process, in the numbering of the capturing program's pid namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {

@@ -178,7 +178,8 @@ impl FrameSource for CgroupTap {
             let lost = record.lost().saturating_sub(self.reported_lost);
             self.reported_lost += lost;
             let mut frame = Frame::whole(record.packet(), record.length(), time_ns, record.direction());
-            frame.owner = Some(self.owners.of(record));
+            let owner = self.owners.of(record);
+            frame.owner = Some(&owner);
             let flow = show(frame, self.link_layer, lost, each);
             self.tables.ring.advance();
             flow?;
