@@ -13,6 +13,7 @@ mod savefile_sink;
 mod session;
 mod sink;
 mod tap;
+mod write_behind;
 
 pub use destination::{Destination, DestinationError, Overwrite};
 pub use event::{Event, Priority};

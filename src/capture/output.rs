@@ -1,4 +1,4 @@
-//! The file or pipe that a savefile is written to: filled with whole blocks only, past the page cache where that pays.
+//! The file or pipe that a savefile is written to: opened with care, filled with whole blocks only.
 
 use std::{
     fs::{File, OpenOptions},
@@ -22,24 +22,17 @@ const RESERVE_CHECK_BYTES: u64 = 16 << 20;
 /// The unit of memory and of files (bytes). A multiple of the block size of any disk.
 const PAGE: usize = 4096;
 /// Fewer bytes are not worth a request of their own to the disk.
-const DIRECT_BYTES: usize = 256 << 10;
-/// A disk that takes longer for so many of them (which makes 64 MB/s) is better served from the page cache …
-const PATIENCE: Duration = Duration::from_millis(4);
-/// … for that many bytes to come.
-const RESPITE_BYTES: u64 = 32 << 20;
+pub(super) const DIRECT_BYTES: usize = 256 << 10;
 
 /// An open savefile or pipe.
-///
-/// Whole pages of large pieces go from the caller's memory to the disk. A copy into the page cache costs more than all
-/// else that is done for a packet, but it takes in what a slow disk does not.
 #[derive(Debug)]
 pub(super) struct Output {
     file: File,
     path: PathBuf,
     is_regular: bool,
     written: u64,
-    /// From so many written bytes on, large pieces go past the page cache; never where that was refused.
-    direct_from: u64,
+    /// Whether writing past the page cache was refused.
+    needs_page_cache: bool,
     /// Packets of blocks that were given up.
     unwritten: u64,
     reserve: u64,
@@ -62,13 +55,12 @@ impl Output {
     pub(super) fn create(path: &Path, reserve: u64) -> Result<Self, SinkError> {
         let failed = |source| SinkError::Io { operation: "creating", path: path.to_owned(), source };
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
-        let mut output = Self::new(file, path.to_owned(), reserve);
+        let output = Self::new(file, path.to_owned(), reserve);
         if output.is_regular {
             let metadata = output.file.metadata().map_err(failed)?;
             // What it holds is room again once it is emptied. st_blocks is in units of 512 bytes: stat(3type).
             output.check_reserve(metadata.blocks().saturating_mul(512))?;
             output.file.set_len(0).map_err(failed)?;
-            output.direct_from = 0;
         }
         Ok(output)
     }
@@ -80,7 +72,7 @@ impl Output {
             path,
             is_regular,
             written: 0,
-            direct_from: u64::MAX,
+            needs_page_cache: !is_regular,
             unwritten: 0,
             reserve,
             checked_at: Instant::now(),
@@ -90,10 +82,6 @@ impl Output {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
-    }
-
-    pub(super) fn written(&self) -> u64 {
-        self.written
     }
 
     /// Packets that were to be appended and are not there as a whole.
@@ -111,10 +99,17 @@ impl Output {
     }
 
     /// Appends whole blocks. If the disk is full, what fits of them stays, and the file ends with a whole one.
-    pub(super) fn append(&mut self, blocks: &[u8], format: Format) -> Result<(), SinkError> {
+    ///
+    /// Past the page cache go whole pages of memory that lies as the file does, if they are many.
+    pub(super) fn append(
+        &mut self,
+        blocks: &[u8],
+        format: Format,
+        way: WriteThrough,
+    ) -> Result<(), SinkError> {
         let mut done = 0;
         while done < blocks.len() {
-            let result = match self.write_piece(&blocks[done..], self.written + done as u64) {
+            let result = match self.write_piece(&blocks[done..], self.written + done as u64, way) {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
                 // Whoever gave us the pipe may have made it so, and a piece left out would tear the stream.
@@ -132,11 +127,17 @@ impl Output {
         self.look_at_reserve()
     }
 
+    /// Leaves blocks out after a failure, and counts their packets.
+    pub(super) fn leave_out(&mut self, blocks: &[u8], format: Format) {
+        self.unwritten += Split::behind(blocks, 0, format, false).packets_lost;
+    }
+
     /// Writes the first bytes of `rest`, which belong at `offset`.
-    fn write_piece(&mut self, rest: &[u8], offset: u64) -> io::Result<usize> {
+    fn write_piece(&mut self, rest: &[u8], offset: u64, way: WriteThrough) -> io::Result<usize> {
         let in_page = (offset % PAGE as u64) as usize;
         let lies_alike = rest.as_ptr().addr() % PAGE == in_page;
-        if offset < self.direct_from || rest.len() < DIRECT_BYTES || !lies_alike {
+        let is_direct = way == WriteThrough::Disk && !self.needs_page_cache;
+        if !is_direct || rest.len() < DIRECT_BYTES || !lies_alike {
             return self.file.write(rest);
         }
         if in_page > 0 {
@@ -145,7 +146,7 @@ impl Output {
         let pages = rest.len() / PAGE * PAGE;
         match self.write_direct(&rest[..pages]) {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                self.direct_from = u64::MAX;
+                self.needs_page_cache = true;
                 self.file.write(rest)
             }
             result => result,
@@ -153,13 +154,9 @@ impl Output {
     }
 
     fn write_direct(&mut self, pages: &[u8]) -> io::Result<usize> {
-        let begin = Instant::now();
         sys::write_through(self.file.as_fd(), WriteThrough::Disk)?;
         let written = self.file.write(pages);
         sys::write_through(self.file.as_fd(), WriteThrough::PageCache)?;
-        if begin.elapsed() > PATIENCE * u32::try_from(pages.len() / DIRECT_BYTES).unwrap_or(u32::MAX) {
-            self.direct_from = self.written + RESPITE_BYTES;
-        }
         written
     }
 
@@ -282,7 +279,8 @@ mod tests {
         let mut output = Output::new(File::from(OwnedFd::from(writer)), PathBuf::new(), 0);
         let blocks: Vec<u8> = (0..1_000_000_u32).map(|number| number.to_le_bytes()[1]).collect();
         let expected = blocks.clone();
-        let writing = std::thread::spawn(move || output.append(&blocks, Format::Pcapng));
+        let writing =
+            std::thread::spawn(move || output.append(&blocks, Format::Pcapng, WriteThrough::PageCache));
         let mut read = Vec::new();
         reader.read_to_end(&mut read).unwrap();
         writing.join().unwrap().unwrap();
@@ -294,7 +292,9 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         let mut output = Output::new(File::from(OwnedFd::from(writer)), PathBuf::new(), 0);
-        let writing = std::thread::spawn(move || output.append(&vec![0; 1_000_000], Format::Pcapng));
+        let writing = std::thread::spawn(move || {
+            output.append(&vec![0; 1_000_000], Format::Pcapng, WriteThrough::PageCache)
+        });
         drop(reader);
         assert!(matches!(writing.join().unwrap(), Err(SinkError::Closed)));
     }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::IpAddr,
-    os::fd::BorrowedFd,
+    os::fd::{AsFd, BorrowedFd},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -15,7 +15,7 @@ use crate::model::{Frame, MediaType};
 use crate::savefile::{
     Encoder, Format, Interface, InterfaceId, LinkType, PacketOptions, Process, Section, Statistics,
 };
-use crate::sys::{self, LinkLayer};
+use crate::sys::LinkLayer;
 
 use super::{
     Event, TapSpec,
@@ -23,13 +23,10 @@ use super::{
     output::Output,
     rotation::{Ended, Next, Rotation},
     sink::{Settled, Sink, SinkError, TapTotals},
+    write_behind::{self, PIECE_BYTES, WriteBehind},
 };
 
-/// Blocks are gathered until they make that many bytes.
-const WRITE_BYTES: usize = 2 << 20;
-/// The last block may be as long as a packet and what is told with it; huge pages begin at multiples of their size.
-const GATHERING_BYTES: usize = WRITE_BYTES + (4 << 20);
-/// Or until they are that old.
+/// Blocks that do not make a piece are written when they are that old.
 const WRITE_AGE: Duration = Duration::from_millis(500);
 
 /// How a savefile is written.
@@ -70,13 +67,15 @@ pub enum Buffering {
 pub struct SavefileSink {
     options: SavefileOptions,
     encoder: Encoder,
-    output: Output,
+    output: WriteBehind,
     /// Packets of the present file.
     packets: u64,
     opened_at: Instant,
     written_at: Instant,
     taps: Vec<Declared>,
     names: BTreeMap<IpAddr, String>,
+    /// Packets that earlier files should have and have not.
+    unwritten: u64,
     /// Why writing failed when a packet had been taken already, to be told at the next opportunity.
     failure: Option<SinkError>,
 }
@@ -105,9 +104,10 @@ impl SavefileSink {
             }
         };
         let mut encoder = Encoder::new(options.format, options.snaplen);
-        sys::prefer_huge_pages(encoder.reserve(GATHERING_BYTES));
+        encoder.replace(write_behind::room());
         encoder.clear(0);
         encoder.section(&options.section);
+        let output = WriteBehind::new(output, options.format);
         let now = Instant::now();
         Ok(Self {
             options,
@@ -118,16 +118,16 @@ impl SavefileSink {
             written_at: now,
             taps: Vec::new(),
             names: BTreeMap::new(),
+            unwritten: 0,
             failure: None,
         })
     }
 
     fn write(&mut self) -> Result<(), SinkError> {
         self.written_at = Instant::now();
-        let size = self.output.written() + self.encoder.bytes().len() as u64;
+        let size = self.output.appended() + self.encoder.bytes().len() as u64;
         let removed = remove(self.options.rotation.outgrown(size));
-        let result = self.output.append(self.encoder.bytes(), self.options.format).and(removed);
-        self.encoder.clear(self.output.written());
+        let result = self.output.append(&mut self.encoder).and(removed);
         self.failure.take().map_or(result, Err)
     }
 
@@ -209,7 +209,7 @@ impl Sink for SavefileSink {
         };
         self.encoder.packet(*id, frame, &options);
         self.packets += 1;
-        if self.encoder.bytes().len() >= WRITE_BYTES {
+        if self.encoder.bytes().len() >= PIECE_BYTES {
             // This packet was taken, whatever became of it: the failure concerns the next one.
             self.failure = self.write().err();
         }
@@ -247,7 +247,7 @@ impl Sink for SavefileSink {
 
     /// A file holds one packet at least: its headers alone may be larger than the size that was asked for.
     fn is_full(&self) -> bool {
-        let size = self.output.written() + self.encoder.bytes().len() as u64;
+        let size = self.output.appended() + self.encoder.bytes().len() as u64;
         self.options.rotation.file_bytes().is_some_and(|limit| self.packets > 0 && size > limit)
     }
 
@@ -258,8 +258,9 @@ impl Sink for SavefileSink {
             self.tell(*tap, totals, totals.delivered - told.delivered + totals.lost - told.lost);
         }
         self.write()?;
+        self.output.settle()?;
         let ended = if self.has_had_its_time() { Ended::Time } else { Ended::Size };
-        let (path, bytes) = (self.output.path().to_owned(), self.output.written());
+        let (path, bytes) = (self.output.path().to_owned(), self.output.appended());
         match self.options.rotation.next(&path, bytes, ended, &Zoned::now()) {
             Next::Complete => return Err(SinkError::Complete),
             Next::File { path, is_reused, removed } => {
@@ -267,7 +268,9 @@ impl Sink for SavefileSink {
                 if !is_reused {
                     Destination::File(path.clone()).check(self.options.overwrite)?;
                 }
-                self.output = Output::create(&path, self.options.reserve)?;
+                self.unwritten += self.output.unwritten();
+                self.output =
+                    WriteBehind::new(Output::create(&path, self.options.reserve)?, self.options.format);
             }
         }
         self.begin_file();
@@ -275,8 +278,8 @@ impl Sink for SavefileSink {
     }
 
     fn settle(&mut self, now: Instant) -> Result<Settled, SinkError> {
-        let is_eager = self.options.buffering == Buffering::Packets || self.output.is_pipe();
-        let is_first = self.output.written() == 0;
+        let is_eager = self.options.buffering == Buffering::Packets || self.output.pipe().is_some();
+        let is_first = self.output.appended() == 0;
         let is_old = now.saturating_duration_since(self.written_at) >= WRITE_AGE;
         let is_due = !self.encoder.bytes().is_empty() && (is_eager || is_first || is_old);
         if is_due || self.failure.is_some() {
@@ -286,19 +289,21 @@ impl Sink for SavefileSink {
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        self.write()
+        self.write()?;
+        self.output.settle()
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
-        self.write()
+        let result = self.write();
+        result.and(self.output.settle())
     }
 
     fn unwritten(&self) -> u64 {
-        self.output.unwritten()
+        self.unwritten + self.output.unwritten()
     }
 
     fn reader(&self) -> Option<BorrowedFd<'_>> {
-        self.output.is_pipe().then(|| self.output.descriptor())
+        self.output.pipe().map(AsFd::as_fd)
     }
 }
 

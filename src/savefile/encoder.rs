@@ -2,10 +2,10 @@
 //!
 //! Opens and writes nothing itself, so that it cannot fail.
 
-use std::{mem::MaybeUninit, net::IpAddr};
+use std::net::IpAddr;
 
 use super::{
-    Interface, InterfaceId, PacketOptions, Section, Statistics, pcap_encoder::PcapEncoder,
+    Gathered, Interface, InterfaceId, PacketOptions, Section, Statistics, pcap_encoder::PcapEncoder,
     pcapng_encoder::PcapngEncoder,
 };
 use crate::model::Frame;
@@ -47,14 +47,12 @@ impl Encoder {
         })
     }
 
-    /// Makes room for so many bytes, and shows the memory, not used yet, that they will be gathered in.
-    pub fn reserve(&mut self, bytes: usize) -> &mut [MaybeUninit<u8>] {
-        let memory = match &mut self.0 {
-            Layout::Pcapng(pcapng) => pcapng.memory(),
-            Layout::Pcap(pcap) => pcap.memory(),
-        };
-        memory.reserve(bytes);
-        memory.spare_capacity_mut()
+    /// Goes on in other memory, which has to be cleared then, and gives away what was gathered.
+    pub fn replace(&mut self, memory: Gathered) -> Gathered {
+        match &mut self.0 {
+            Layout::Pcapng(pcapng) => pcapng.replace(memory),
+            Layout::Pcap(pcap) => pcap.replace(memory),
+        }
     }
 
     /// What was appended since the last [`clear`](Self::clear): whole blocks.

@@ -1,22 +1,29 @@
 //! Bytes on their way to a file, gathered in memory that lies as the file will: at the same place within a page. So the
 //! whole pages of it can be written without a further copy (`O_DIRECT`, open(2)).
 
-use std::io;
+use std::{io, mem::MaybeUninit};
 
 /// The unit in which memory and files are laid out (bytes).
 const PAGE: usize = 4096;
 
-/// What was appended since the last [`clear`](Self::clear).
+/// Whole blocks, in memory of their own.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub struct Gathered {
     memory: Vec<u8>,
     /// Where it begins; before that is filling.
     start: usize,
 }
 
 impl Gathered {
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// The blocks.
+    pub fn bytes(&self) -> &[u8] {
         self.memory.get(self.start..).unwrap_or_default()
+    }
+
+    /// Makes room for so many bytes, and shows the memory, not used yet, that they will lie in.
+    pub fn reserve(&mut self, bytes: usize) -> &mut [MaybeUninit<u8>] {
+        self.memory.reserve(bytes);
+        self.memory.spare_capacity_mut()
     }
 
     /// To append to, and to change what was appended.

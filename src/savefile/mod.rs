@@ -25,6 +25,7 @@ mod tests;
 
 pub use encoder::{Encoder, Format, MAX_SNAPLEN};
 pub use error::{Error, Fault, Part};
+pub use gathered::Gathered;
 pub use magic::is_capture;
 pub use reader::Reader;
 pub use record::{

@@ -1,5 +1,7 @@
 //! Classic pcap, the nanosecond variant: a header, then packets. It has no place for anything else.
 
+use std::mem;
+
 use super::{
     InterfaceId, LinkType,
     encoder::{append_frame, append_words, lengths},
@@ -25,8 +27,8 @@ impl PcapEncoder {
         Self { out: Gathered::default(), snaplen, interfaces: 0 }
     }
 
-    pub(super) fn memory(&mut self) -> &mut Vec<u8> {
-        self.out.memory()
+    pub(super) fn replace(&mut self, memory: Gathered) -> Gathered {
+        mem::replace(&mut self.out, memory)
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

@@ -1,6 +1,6 @@
 //! pcapng: packet blocks by hand, because they are the hot path; the rare blocks through the pcap-file crate.
 
-use std::{borrow::Cow, net::IpAddr, time::Duration};
+use std::{borrow::Cow, mem, net::IpAddr, time::Duration};
 
 use pcap_file::{
     DataLink, Endianness,
@@ -58,8 +58,8 @@ impl PcapngEncoder {
         Self { writer, snaplen }
     }
 
-    pub(super) fn memory(&mut self) -> &mut Vec<u8> {
-        self.writer.get_mut().memory()
+    pub(super) fn replace(&mut self, memory: Gathered) -> Gathered {
+        mem::replace(self.writer.get_mut(), memory)
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

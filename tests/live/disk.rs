@@ -25,6 +25,20 @@ fn a_full_disk_is_told_and_leaves_what_fitted() {
 }
 
 #[test]
+fn a_disk_that_fills_up_behind_us_is_told_and_every_packet_accounted_for() {
+    let Some(cable) = Cable::lay() else { return };
+    let disk = SmallDisk::mount(8 << 10);
+    let file = disk.path().join("full.pcapng");
+    let capture = Capture::to(&file, &[&cable.left_selector()], &["--reserve", "0", "-f", "udp port 7000"]);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).flood(7000, 20_000, 1000);
+    let ended = capture.wait();
+    assert!(ended.stderr.contains("is full"), "{}", ended.stderr);
+    let fitted = rows_of_torn(&file, "udp", &["frame.number"]).len();
+    assert!((6000..8200).contains(&fitted), "{fitted}");
+    assert!(ended.stderr.contains(&format!("{fitted} packets captured")), "{fitted}: {}", ended.stderr);
+}
+
+#[test]
 fn a_reserve_of_zero_lets_the_disk_be_filled() {
     let Some(cable) = Cable::lay() else { return };
     let disk = SmallDisk::mount(1024);

@@ -159,11 +159,11 @@ fn packets_that_a_full_disk_did_not_take_are_counted() {
         deliver(&mut sink, 10).1.unwrap();
         sink.write().unwrap();
         // As if the next file of a rotation were on a full disk.
-        sink.output = Output::create(Path::new("/dev/full"), 0).unwrap();
+        sink.output = WriteBehind::new(Output::create(Path::new("/dev/full"), 0).unwrap(), format);
         sink.begin_file();
         let (taken, ended) = deliver(&mut sink, 3000);
         assert!(matches!(ended, Err(SinkError::DiskFull { .. })), "{ended:?}");
-        let frames = |bytes| (WRITE_BYTES / bytes) as u64;
+        let frames = |bytes| (PIECE_BYTES / bytes) as u64;
         assert!(
             (frames(1060)..=frames(1000)).contains(&taken),
             "{taken} make a piece large enough to be written"

@@ -1,0 +1,187 @@
+//! Large pieces of a savefile are written by a thread of their own, so that a disk that takes its time does not keep the
+//! reader from its rings.
+//!
+//! They go from memory to the disk: a copy into the page cache costs more than all else that is done for a packet. Where
+//! the disk falls behind, the page cache takes them in after all; where that is full too, the reader waits, and what
+//! the rings then have no room for is lost and counted.
+
+use std::{
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+};
+
+use crate::savefile::{Encoder, Format, Gathered};
+use crate::sys::{self, WriteThrough};
+
+use super::{
+    SinkError,
+    output::{DIRECT_BYTES, Output},
+};
+
+/// Blocks are gathered until they make that many bytes.
+pub(super) const PIECE_BYTES: usize = 2 << 20;
+/// The last block may be as long as a packet and what is told with it; huge pages begin at multiples of their size.
+const PIECE_ROOM: usize = PIECE_BYTES + (4 << 20);
+/// So many pieces may wait for the disk.
+const PIECES: usize = 16;
+/// If more than that many wait, the disk has fallen behind.
+const PIECES_IN_TIME: usize = 4;
+
+/// An output that takes in what it will write.
+pub(super) struct WriteBehind {
+    output: Arc<Mutex<Output>>,
+    path: PathBuf,
+    format: Format,
+    /// A reader that may hang up, if there is one.
+    pipe: Option<OwnedFd>,
+    appended: u64,
+    writer: Option<Writer>,
+    spare: Vec<Gathered>,
+}
+
+/// The thread, and the pieces that it has.
+struct Writer {
+    orders: Sender<Gathered>,
+    done: Receiver<Done>,
+    waiting: Arc<AtomicUsize>,
+    ordered: usize,
+}
+
+struct Done {
+    piece: Gathered,
+    result: Result<(), SinkError>,
+}
+
+impl WriteBehind {
+    pub(super) fn new(output: Output, format: Format) -> Self {
+        let pipe = if output.is_pipe() { output.descriptor().try_clone_to_owned().ok() } else { None };
+        let path = output.path().to_owned();
+        let output = Arc::new(Mutex::new(output));
+        Self { output, path, format, pipe, appended: 0, writer: None, spare: Vec::new() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was taken in, written or not (bytes).
+    pub(super) const fn appended(&self) -> u64 {
+        self.appended
+    }
+
+    /// The pipe, if it is one.
+    pub(super) const fn pipe(&self) -> Option<&OwnedFd> {
+        self.pipe.as_ref()
+    }
+
+    /// Packets that were taken in and are not in the file. To be asked after [`settle`](Self::settle).
+    pub(super) fn unwritten(&self) -> u64 {
+        self.output().unwritten()
+    }
+
+    /// Takes all that was encoded, whatever the answer: a failure may be that of an earlier piece.
+    pub(super) fn append(&mut self, encoder: &mut Encoder) -> Result<(), SinkError> {
+        let result = self.take(encoder);
+        encoder.clear(self.appended);
+        result
+    }
+
+    fn take(&mut self, encoder: &mut Encoder) -> Result<(), SinkError> {
+        let earlier = self.collect(PIECES - 1);
+        let length = encoder.bytes().len();
+        self.appended += length as u64;
+        let is_idle = self.writer.as_ref().is_none_or(|writer| writer.ordered == 0);
+        if earlier.is_err() {
+            let _ = self.collect(0);
+            self.output().leave_out(encoder.bytes(), self.format);
+            return earlier;
+        }
+        if is_idle && (length < DIRECT_BYTES || self.pipe.is_some()) {
+            return self.output().append(encoder.bytes(), self.format, WriteThrough::PageCache);
+        }
+        let piece = encoder.replace(self.spare.pop().unwrap_or_else(room));
+        self.order(piece)
+    }
+
+    /// Waits until everything is written.
+    pub(super) fn settle(&mut self) -> Result<(), SinkError> {
+        self.collect(0)
+    }
+
+    fn order(&mut self, piece: Gathered) -> Result<(), SinkError> {
+        if self.writer.is_none() {
+            match Writer::start(Arc::clone(&self.output), self.format) {
+                Ok(writer) => self.writer = Some(writer),
+                // Without a thread it is done here.
+                Err(_) => return self.output().append(piece.bytes(), self.format, WriteThrough::Disk),
+            }
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.waiting.fetch_add(1, Ordering::Relaxed);
+            writer.ordered += 1;
+            writer.orders.send(piece).expect("the writer lives as long as it is given orders");
+        }
+        Ok(())
+    }
+
+    /// Takes back what has been written, until at most that many pieces are with the writer. Answers with the first
+    /// failure; what comes after that is left out and fails no more.
+    fn collect(&mut self, at_most: usize) -> Result<(), SinkError> {
+        let mut failure = Ok(());
+        let Some(writer) = &mut self.writer else { return failure };
+        loop {
+            let done =
+                if writer.ordered > at_most { writer.done.recv().ok() } else { writer.done.try_recv().ok() };
+            let Some(Done { piece, result }) = done else { return failure };
+            writer.ordered -= 1;
+            self.spare.push(piece);
+            failure = failure.and(result);
+        }
+    }
+
+    fn output(&self) -> MutexGuard<'_, Output> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Memory for a piece.
+pub(super) fn room() -> Gathered {
+    let mut piece = Gathered::default();
+    sys::prefer_huge_pages(piece.reserve(PIECE_ROOM));
+    piece
+}
+
+impl Writer {
+    /// The thread inherits what rights its maker has left. It ends with the orders.
+    fn start(output: Arc<Mutex<Output>>, format: Format) -> std::io::Result<Self> {
+        let (orders, taken) = channel::<Gathered>();
+        let (tell, done) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let to_do = Arc::clone(&waiting);
+        thread::Builder::new().name("write".to_owned()).spawn(move || {
+            let mut has_failed = false;
+            for piece in taken {
+                let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_behind = to_do.fetch_sub(1, Ordering::Relaxed) > PIECES_IN_TIME;
+                let way = if is_behind { WriteThrough::PageCache } else { WriteThrough::Disk };
+                let result = if has_failed {
+                    output.leave_out(piece.bytes(), format);
+                    Ok(())
+                } else {
+                    output.append(piece.bytes(), format, way)
+                };
+                has_failed |= result.is_err();
+                drop(output);
+                // Nobody waits for it where the capture has given up.
+                let _ = tell.send(Done { piece, result });
+            }
+        })?;
+        Ok(Self { orders, done, waiting, ordered: 0 })
+    }
+}
