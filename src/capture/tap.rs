@@ -3,7 +3,7 @@
 use crate::model::{Link, LinkIndex, NamespaceId};
 use crate::sys::netns::{self, Namespace};
 use crate::sys::{
-    Filter, FrameSource, LibpcapSource, LinkFilter, LinkLayer, Ring, SourceError, SourceOptions,
+    Filter, FrameSource, LibpcapSource, LinkFilter, LinkLayer, Payload, Ring, SourceError, SourceOptions,
 };
 
 /// A spot on a container's way to the world.
@@ -59,6 +59,8 @@ pub struct TapOptions {
     pub engine: EngineChoice,
     /// Frames are cut to that many bytes.
     pub snaplen: u32,
+    /// Whether what follows the headers is kept.
+    pub payload: Payload,
     /// Room for waiting frames in each tap, in bytes.
     pub buffer_bytes: usize,
     /// Which frames pass; every tap has the same filter.
@@ -151,6 +153,7 @@ fn open_source(
         link: &spec.link,
         buffer_bytes: options.buffer_bytes,
         snaplen: options.snaplen,
+        payload: options.payload,
         filter,
         // A bridge shows frames between its ports only when promiscuous; a container's own end needs no such change.
         promiscuous: options.promiscuous && matches!(spec.place, Place::Bridge | Place::Interface),

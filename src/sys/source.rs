@@ -56,12 +56,24 @@ pub struct SourceOptions<'a> {
     pub buffer_bytes: usize,
     /// Frames are cut to that many bytes.
     pub snaplen: u32,
+    /// Whether what follows the headers is kept.
+    pub payload: Payload,
     /// Which frames pass; `None`: all.
     pub filter: Option<&'a LinkFilter>,
     /// Whether frames for others are asked for, too.
     pub promiscuous: bool,
     /// What frames begin with.
     pub link_layer: LinkLayer,
+}
+
+/// What becomes of the bytes behind a frame's headers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Payload {
+    /// They are kept.
+    #[default]
+    Kept,
+    /// They never leave the kernel.
+    Dropped,
 }
 
 /// What frames begin with.
