@@ -49,7 +49,7 @@ pub(super) struct CaptureArgs {
     /// Keep at most this many bytes of each packet; 0 means 262144
     #[arg(short = 's', long = "snaplen", value_name = "SNAPLEN", value_parser = units::snaplen)]
     pub(super) snaplen: Option<u32>,
-    /// Keep the headers of each packet, up to TCP's; the kernel drops what follows
+    /// Keep each packet's headers and drop its payload, in the kernel
     #[arg(long)]
     pub(super) headers: bool,
     /// The kernel buffer of each tap, in KiB

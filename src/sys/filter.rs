@@ -151,7 +151,8 @@ fn mentions_vlan(expression: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::fixture::link, sys::LinkLayer};
+    use crate::model::fixture::link;
+    use crate::sys::LinkLayer;
 
     #[test]
     fn a_bad_expression_is_refused_with_libpcaps_words() {

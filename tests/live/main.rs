@@ -13,6 +13,7 @@ mod disk;
 mod ending;
 mod filter;
 mod follow;
+mod headers;
 mod limits;
 mod listing;
 mod loss;

@@ -217,8 +217,7 @@ fn a_snapshot_length_still_cuts() {
 
 #[test]
 fn a_filter_decides_first() {
-    let long =
-        "port 1 or port 2 or port 3 or net 10.0.0.0/8 and not (tcp[13] & 7 != 0) or ip6 proto 17";
+    let long = "port 1 or port 2 or port 3 or net 10.0.0.0/8 and not (tcp[13] & 7 != 0) or ip6 proto 17";
     for expression in ["udp", "tcp port 80", "ip6 or udp[4:2] > 100", long] {
         let filter = Filter::parse(expression).unwrap();
         let program =
