@@ -80,7 +80,7 @@ impl<'a> Ethernet<'a> {
     }
 
     /// Writes the header as `tcpdump -e` does; `length` is that of the whole frame.
-    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, length: usize) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl fmt::Write, length: usize) -> fmt::Result {
         write!(f, "{} > {}, ", self.source, self.destination)?;
         let mut types = self.vlans().map(|vlan| vlan.ether_type).skip(1).chain([self.ether_type]);
         let first = self.vlans().next().map_or(self.ether_type, |vlan| vlan.ether_type);
