@@ -109,8 +109,10 @@ fn joined(f: &mut impl fmt::Write, groups: &[u16]) -> fmt::Result {
         if position > 0 {
             f.write_char(':')?;
         }
-        let digits = [12, 8, 4, 0].into_iter().filter(|shift| group >> shift != 0 || *shift == 0);
-        digits.map(|shift| hex_digit((group >> shift) as u8 & 0x0f)).try_for_each(|digit| f.write_char(digit))
+        let [high, low] = group.to_be_bytes();
+        let digits = [high >> 4, high & 0x0f, low >> 4, low & 0x0f];
+        let zeros = (group.leading_zeros() / 4).min(3) as usize;
+        digits.into_iter().skip(zeros).try_for_each(|digit| f.write_char(hex_digit(digit)))
     })
 }
 

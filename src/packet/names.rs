@@ -39,6 +39,7 @@ impl fmt::Debug for Names<'_> {
 }
 
 /// An address as it stands in a line.
+#[derive(Clone, Copy)]
 pub(crate) struct Named<'n> {
     address: IpAddr,
     name: Option<&'n str>,
@@ -46,7 +47,7 @@ pub(crate) struct Named<'n> {
 
 impl Named<'_> {
     /// Writes it.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write) -> fmt::Result {
+    pub(crate) fn describe(self, f: &mut impl fmt::Write) -> fmt::Result {
         match self.name {
             Some(name) => Escaped(name.as_bytes()).describe(f),
             None => address(f, self.address),
