@@ -216,6 +216,13 @@ fn a_snapshot_length_still_cuts() {
 }
 
 #[test]
+fn most_of_what_the_kernel_takes_is_left_to_the_filter() {
+    const BPF_MAXINSNS: usize = 4096;
+    let len = keep_headers(MediaType::Ethernet, MAX_SNAPLEN).len();
+    assert!(len < BPF_MAXINSNS / 3, "{len}");
+}
+
+#[test]
 fn a_filter_decides_first() {
     let long = "port 1 or port 2 or port 3 or net 10.0.0.0/8 and not (tcp[13] & 7 != 0) or ip6 proto 17";
     for expression in ["udp", "tcp port 80", "ip6 or udp[4:2] > 100", long] {
