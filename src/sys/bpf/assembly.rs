@@ -4,9 +4,9 @@
 //! over such a jump, and no program has to care about distances. Jumps lead forward: the kernel takes no others.
 
 use libc::{
-    BPF_A, BPF_ADD, BPF_ALU, BPF_AND, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT,
-    BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_LEN, BPF_LSH, BPF_MEM, BPF_MISC, BPF_RET, BPF_RSH, BPF_ST,
-    BPF_SUB, BPF_TAX, BPF_TXA, BPF_W, BPF_X, sock_filter,
+    BPF_A, BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JA, BPF_JEQ, BPF_JGE,
+    BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_LEN, BPF_LSH, BPF_MEM, BPF_MISC, BPF_RET,
+    BPF_RSH, BPF_ST, BPF_SUB, BPF_TAX, BPF_TXA, BPF_W, BPF_X, sock_filter,
 };
 
 /// A place in a program, named before it is known.
@@ -17,6 +17,7 @@ pub(in crate::sys) struct Label(usize);
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sys) enum Test {
     Equals(u32),
+    Differs(u32),
     Above(u32),
     Below(u32),
     AnyBitOf(u32),
@@ -67,6 +68,7 @@ impl Assembly {
         let (operation, k, (jt, jf)) = match test {
             Test::Equals(k) => (BPF_JEQ, k, OVER_THE_JUMP),
             Test::Above(k) => (BPF_JGT, k, OVER_THE_JUMP),
+            Test::Differs(k) => (BPF_JEQ, k, (1, 0)),
             Test::Below(k) => (BPF_JGE, k, (1, 0)),
             Test::AnyBitOf(k) => (BPF_JSET, k, OVER_THE_JUMP),
         };
@@ -87,6 +89,16 @@ impl Assembly {
     /// A = the two bytes at X + `offset`.
     pub(in crate::sys) fn load_half(&mut self, offset: u32) {
         self.emit(BPF_LD | BPF_H | BPF_IND, offset);
+    }
+
+    /// A = the byte at `offset`. The kernel compiles this in line, other than a load by X, which costs it a call.
+    pub(in crate::sys) fn load_byte_at(&mut self, offset: u32) {
+        self.emit(BPF_LD | BPF_B | BPF_ABS, offset);
+    }
+
+    /// A = the two bytes at `offset`, in the same way.
+    pub(in crate::sys) fn load_half_at(&mut self, offset: u32) {
+        self.emit(BPF_LD | BPF_H | BPF_ABS, offset);
     }
 
     /// A = that word of the scratch memory.
