@@ -15,7 +15,7 @@ use crate::model::{Frame, MediaType};
 use crate::savefile::{
     Encoder, Format, Interface, InterfaceId, LinkType, PacketOptions, Process, Section, Statistics,
 };
-use crate::sys::LinkLayer;
+use crate::sys::{LinkLayer, Payload};
 
 use super::{
     Event, TapSpec,
@@ -38,6 +38,8 @@ pub struct SavefileOptions {
     pub format: Format,
     /// Packets are cut to that many bytes.
     pub snaplen: u32,
+    /// Whether packets have more than their headers; every interface tells if not.
+    pub payload: Payload,
     /// Every file begins with it.
     pub section: Section,
     /// Every interface names it.
@@ -180,9 +182,13 @@ impl Sink for SavefileSink {
             (MediaType::RawIp, LinkLayer::Ethernet) => (LinkType::ETHERNET, ", Ethernet headers made up"),
             _ => (LinkType::ETHERNET, ""),
         };
+        let cut = match self.options.payload {
+            Payload::Kept => "",
+            Payload::Dropped => ", headers only",
+        };
         let interface = Interface {
             name: spec.name.clone(),
-            description: format!("{}{note}", spec.description),
+            description: format!("{}{note}{cut}", spec.description),
             mac: spec.mac(),
             addresses: spec.addresses().to_vec(),
             filter: self.options.filter.clone(),

@@ -7,7 +7,7 @@ use crate::sys::cgroup::Cgroup;
 use crate::sys::netns::{self, Namespace};
 use crate::sys::{
     CgroupId, CgroupTap, CgroupTapError, CgroupTapOptions, Filter, FrameSource, LibpcapSource, LinkFilter,
-    LinkLayer, Pace, Posts, Ring, SourceError, SourceOptions,
+    LinkLayer, Pace, Payload, Posts, Ring, SourceError, SourceOptions,
 };
 
 /// A spot on a container's way to the world.
@@ -120,6 +120,8 @@ pub struct TapOptions {
     pub engine: EngineChoice,
     /// Frames are cut to that many bytes.
     pub snaplen: u32,
+    /// Whether what follows the headers is kept.
+    pub payload: Payload,
     /// Room for waiting frames in each tap, in bytes.
     pub buffer_bytes: usize,
     /// Which frames pass; every tap has the same filter.
@@ -251,6 +253,7 @@ fn open_source(
         link,
         buffer_bytes: options.buffer_bytes,
         snaplen: options.snaplen,
+        payload: options.payload,
         filter,
         // A bridge shows frames between its ports only when promiscuous; a container's own end needs no such change.
         promiscuous: options.promiscuous && matches!(spec.place, Place::Bridge | Place::Interface),

@@ -54,8 +54,8 @@ pub(super) struct CaptureArgs {
     /// Keep at most this many bytes of each packet; 0 means 262144
     #[arg(short = 's', long = "snaplen", value_name = "SNAPLEN", value_parser = units::snaplen)]
     pub(super) snaplen: Option<u32>,
-    /// Keep 160 bytes of each packet, enough for its headers
-    #[arg(long, conflicts_with = "snaplen")]
+    /// Keep each packet's headers and drop its payload, in the kernel
+    #[arg(long)]
     pub(super) headers: bool,
     /// The kernel buffer of each tap, in KiB
     #[arg(short = 'B', long, value_name = "KIB", value_parser = units::at_least_one::<NonZeroU32>)]

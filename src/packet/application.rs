@@ -1,9 +1,6 @@
 //! Which application protocol a payload speaks, told from its ports or its first bytes; segments are not put together.
 
-use std::{
-    fmt::{self, Display as _},
-    net::IpAddr,
-};
+use std::{fmt, net::IpAddr};
 
 use super::dhcp::Dhcp;
 use super::dns::{Dns, DnsTransport};
@@ -75,12 +72,12 @@ impl<'a> Application<'a> {
     }
 
     /// Writes what tcpdump prints after the port's colon, or of its own where tcpdump prints nothing.
-    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
         match self {
-            Self::Dns(dns) => dns.fmt(f),
-            Self::Tls(tls) => tls.fmt(f),
-            Self::Http(http) => http.fmt(f),
-            Self::Dhcp(dhcp) => dhcp.fmt(f),
+            Self::Dns(dns) => write!(f, "{dns}"),
+            Self::Tls(tls) => write!(f, "{tls}"),
+            Self::Http(http) => write!(f, "{http}"),
+            Self::Dhcp(dhcp) => write!(f, "{dhcp}"),
             Self::Vxlan(vxlan) => vxlan.describe(f, style),
         }
     }

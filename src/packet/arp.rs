@@ -71,7 +71,7 @@ impl Arp {
     }
 
     /// Writes the line of `tcpdump`.
-    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
         if style.names_type() {
             f.write_str("ARP, ")?;
         }

@@ -1,6 +1,6 @@
 //! A frame taken apart: link layer, network layer, and through them everything above.
 
-use std::fmt::{self, Display as _};
+use std::fmt;
 
 use etherparse::ether_type;
 
@@ -116,16 +116,16 @@ impl<'a> Network<'a> {
     }
 
     /// Writes the layer and everything above it.
-    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
         match self {
             Self::Arp(arp) => arp.describe(f, style),
             Self::Ip(ip) => ip.describe(f, style),
-            Self::Llc(llc) => llc.fmt(f),
+            Self::Llc(llc) => write!(f, "{llc}"),
             Self::Other { ether_type, length } if style.names_type() => {
                 write!(f, "{ether_type}, length {length}")
             }
             Self::Other { length, .. } => write!(f, "length {length}"),
-            Self::Unread(unread) => unread.fmt(f),
+            Self::Unread(unread) => write!(f, "{unread}"),
         }
     }
 }

@@ -128,7 +128,7 @@ impl<'a> Dns<'a> {
         self.flags & flag != 0
     }
 
-    fn describe_query(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe_query(&self, f: &mut impl fmt::Write) -> fmt::Result {
         write!(f, "{}{}", mark(self.has(0x0100), "+"), mark(self.has(0x0010), "%"))?;
         for (count, usual, unit) in [
             (self.answer_count, 0, "a"),
@@ -153,7 +153,7 @@ impl<'a> Dns<'a> {
         f.write_str(mark(left > 0, " [|domain]"))
     }
 
-    fn describe_response(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe_response(&self, f: &mut impl fmt::Write) -> fmt::Result {
         match (self.response_code(), self.response_name()) {
             (0, _) => {}
             (_, Some(name)) => write!(f, " {name}")?,
@@ -179,7 +179,7 @@ impl<'a> Dns<'a> {
         f.write_str(mark(left > 0, " [|domain]"))
     }
 
-    fn describe_record(&self, f: &mut fmt::Formatter<'_>, record: &DnsRecord<'_>) -> fmt::Result {
+    fn describe_record(&self, f: &mut impl fmt::Write, record: &DnsRecord<'_>) -> fmt::Result {
         if record.record_type != DnsType::OPT {
             self.describe_class(f, record.class)?;
         }
@@ -191,7 +191,7 @@ impl<'a> Dns<'a> {
     }
 
     /// Writes the class unless it is the Internet's.
-    fn describe_class(&self, f: &mut fmt::Formatter<'_>, class: u16) -> fmt::Result {
+    fn describe_class(&self, f: &mut impl fmt::Write, class: u16) -> fmt::Result {
         let class = if self.transport == DnsTransport::Multicast { class & 0x7fff } else { class };
         match class {
             INTERNET => Ok(()),

@@ -140,7 +140,7 @@ impl fmt::Display for DnsData<'_> {
     }
 }
 
-fn describe_strings(f: &mut fmt::Formatter<'_>, mut strings: Wire<'_>) -> fmt::Result {
+fn describe_strings(f: &mut impl fmt::Write, mut strings: Wire<'_>) -> fmt::Result {
     let mut separator = "";
     while let Some(length) = strings.u8() {
         let text = strings.take(length.into());

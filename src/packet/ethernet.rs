@@ -7,6 +7,7 @@ use etherparse::ether_type;
 
 use crate::model::Mac;
 
+use super::digits::hardware_address;
 use super::wire::Wire;
 
 /// Types up to here are the length of an 802.3 frame (IEEE 802.3, 3.2.6).
@@ -80,8 +81,11 @@ impl<'a> Ethernet<'a> {
     }
 
     /// Writes the header as `tcpdump -e` does; `length` is that of the whole frame.
-    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, length: usize) -> fmt::Result {
-        write!(f, "{} > {}, ", self.source, self.destination)?;
+    pub(crate) fn describe(&self, f: &mut impl fmt::Write, length: usize) -> fmt::Result {
+        hardware_address(f, self.source)?;
+        f.write_str(" > ")?;
+        hardware_address(f, self.destination)?;
+        f.write_str(", ")?;
         let mut types = self.vlans().map(|vlan| vlan.ether_type).skip(1).chain([self.ether_type]);
         let first = self.vlans().next().map_or(self.ether_type, |vlan| vlan.ether_type);
         let length = if first.is_length() { first.0.into() } else { length };

@@ -42,6 +42,12 @@ pub enum HttpKind<'a> {
 impl<'a> Http<'a> {
     /// Reads a first line, perhaps cut; `None` where the segment does not begin with one.
     pub(crate) fn read(wire: Wire<'a>) -> Option<Self> {
+        // Most payloads are no HTTP: they are not to be searched for the end of a line.
+        if !wire.bytes().starts_with(VERSION)
+            && !METHODS.iter().any(|method| wire.bytes().starts_with(method))
+        {
+            return None;
+        }
         let mut lines = wire.bytes().split(|&byte| byte == b'\n').map(without_return);
         let line = lines.next()?;
         let complete = wire.bytes().len() > line.len();

@@ -50,7 +50,7 @@ impl Igmp {
         })
     }
 
-    pub(crate) fn describe(self, f: &mut fmt::Formatter<'_>, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
         f.write_str("igmp")?;
         match self {
             Self::Query { version, group } => {

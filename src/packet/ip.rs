@@ -7,7 +7,9 @@ use etherparse::{
     ip_number,
 };
 
+use super::digits::decimal;
 use super::ip_protocol::IpProtocol;
+use super::names::Named;
 use super::summary::Style;
 use super::transport::Transport;
 use super::wire::Wire;
@@ -94,7 +96,7 @@ impl<'a> Ip<'a> {
     }
 
     /// Writes the packet as tcpdump does.
-    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
         let header = &self.header;
         if style.names_type() {
             f.write_str(if header.source.is_ipv4() { "IP " } else { "IP6 " })?;
@@ -102,15 +104,10 @@ impl<'a> Ip<'a> {
         if header.missing > 0 {
             write!(f, "truncated-ip - {} bytes missing! ", header.missing)?;
         }
-        write!(f, "{}", style.names.show(header.source))?;
-        let ports = self.transport.ports();
-        if let Some((source, _)) = ports {
-            write!(f, ".{source}")?;
-        }
-        write!(f, " > {}", style.names.show(header.destination))?;
-        if let Some((_, destination)) = ports {
-            write!(f, ".{destination}")?;
-        }
+        let ports = self.transport.ports().unzip();
+        describe_end(f, style.names.show(header.source), ports.0)?;
+        f.write_str(" > ")?;
+        describe_end(f, style.names.show(header.destination), ports.1)?;
         f.write_str(": ")?;
         for extension in &header.extensions {
             write!(f, "{extension} ")?;
@@ -239,6 +236,13 @@ impl IpHeader {
     pub const fn version(&self) -> u8 {
         if self.source.is_ipv4() { 4 } else { 6 }
     }
+}
+
+fn describe_end(f: &mut impl fmt::Write, address: Named<'_>, port: Option<u16>) -> fmt::Result {
+    address.describe(f)?;
+    let Some(port) = port else { return Ok(()) };
+    f.write_str(".")?;
+    decimal(f, port)
 }
 
 impl Extension {

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
+use super::digits::address;
+
 /// A name for an address, for example a container's; `None` for an address without one.
 pub type Lookup<'n> = dyn Fn(IpAddr) -> Option<&'n str> + 'n;
 
@@ -37,17 +39,25 @@ impl fmt::Debug for Names<'_> {
 }
 
 /// An address as it stands in a line.
+#[derive(Clone, Copy)]
 pub(crate) struct Named<'n> {
     address: IpAddr,
     name: Option<&'n str>,
 }
 
+impl Named<'_> {
+    /// Writes it.
+    pub(crate) fn describe(self, f: &mut impl fmt::Write) -> fmt::Result {
+        match self.name {
+            Some(name) => Escaped(name.as_bytes()).describe(f),
+            None => address(f, self.address),
+        }
+    }
+}
+
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name {
-            Some(name) => Escaped(name.as_bytes()).fmt(f),
-            None => self.address.fmt(f),
-        }
+        self.describe(f)
     }
 }
 
@@ -57,17 +67,24 @@ impl fmt::Display for Named<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Escaped<'a>(pub &'a [u8]);
 
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write as _;
-        for &byte in self.0 {
-            match byte {
-                b'\\' => f.write_str("\\\\")?,
-                b' '..=b'~' => f.write_char(char::from(byte))?,
-                _ => write!(f, "\\x{byte:02x}")?,
+impl Escaped<'_> {
+    /// Writes it, what needs no escape in one piece.
+    pub fn describe(self, f: &mut impl fmt::Write) -> fmt::Result {
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
+        for piece in self.0.chunk_by(|one, other| is_plain(one) && is_plain(other)) {
+            match piece {
+                b"\\" => f.write_str("\\\\")?,
+                [byte] if !is_plain(byte) => write!(f, "\\x{byte:02x}")?,
+                plain => f.write_str(str::from_utf8(plain).unwrap_or_default())?,
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)
     }
 }
 

@@ -34,7 +34,7 @@ impl Quote {
     }
 
     /// Writes ` (quoting 10.0.0.1.4000 > 10.0.0.2.53 udp)`.
-    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, names: Names<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl fmt::Write, names: Names<'_>) -> fmt::Result {
         let (source, destination) = (names.show(self.source), names.show(self.destination));
         match self.ports {
             Some((from, to)) => {

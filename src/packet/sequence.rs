@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::decode::Packet;
 use super::flow::{FlowKey, Way};
+use super::keyed_hash::KeyedHash;
 use super::tcp::TcpFlags;
 use super::transport::Transport;
 
@@ -24,9 +25,9 @@ pub struct SequenceBase {
 /// The first numbers of each conversation.
 #[derive(Debug, Default)]
 pub struct SequenceTracker {
-    recent: HashMap<FlowKey, SequenceBase>,
+    recent: HashMap<FlowKey, SequenceBase, KeyedHash>,
     // When `recent` is full it becomes `older`, and what was `older` is forgotten: no clock, no list to keep in order.
-    older: HashMap<FlowKey, SequenceBase>,
+    older: HashMap<FlowKey, SequenceBase, KeyedHash>,
 }
 
 impl SequenceTracker {

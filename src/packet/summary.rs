@@ -77,11 +77,18 @@ impl<'p, 'a, 'n> Summary<'p, 'a, 'n> {
     }
 }
 
-impl fmt::Display for Summary<'_, '_, '_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Summary<'_, '_, '_> {
+    /// Writes it; into a `String` this is much faster than by way of `Display`.
+    pub fn describe(&self, f: &mut impl fmt::Write) -> fmt::Result {
         if let (LinkHeader::Show, Some(ethernet)) = (self.style.link, &self.packet.ethernet) {
             ethernet.describe(f, self.packet.original_len)?;
         }
         self.packet.network.describe(f, self.style)
+    }
+}
+
+impl fmt::Display for Summary<'_, '_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)
     }
 }

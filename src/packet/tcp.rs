@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::application::Application;
+use super::digits::labelled;
 use super::ip::IpHeader;
 use super::summary::Style;
 use super::tcp_options::TcpOptions;
@@ -64,26 +65,29 @@ impl<'a> Tcp<'a> {
     }
 
     /// Writes the segment as tcpdump does, with sequence numbers relative to those of `style`.
-    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, style: Style<'_>) -> fmt::Result {
-        write!(f, "Flags [{}]", self.flags)?;
+    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+        f.write_str("Flags [")?;
+        self.flags.describe(f)?;
+        f.write_str("]")?;
         let base = style.sequence;
         let sequence = self.sequence.wrapping_sub(base.sequence);
         if self.length > 0 {
             // The number after the last byte wraps around as the field does.
             let next = sequence.wrapping_add(u32::try_from(self.length).unwrap_or(u32::MAX));
-            write!(f, ", seq {sequence}:{next}")?;
+            labelled(f, ", seq ", sequence)?;
+            labelled(f, ":", next)?;
         } else if self.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST) {
-            write!(f, ", seq {sequence}")?;
+            labelled(f, ", seq ", sequence)?;
         }
         if self.flags.intersects(TcpFlags::ACK) {
-            write!(f, ", ack {}", self.acknowledgment.wrapping_sub(base.acknowledgment))?;
+            labelled(f, ", ack ", self.acknowledgment.wrapping_sub(base.acknowledgment))?;
         }
-        write!(f, ", win {}", self.window)?;
+        labelled(f, ", win ", self.window)?;
         if self.flags.intersects(TcpFlags::URG) {
-            write!(f, ", urg {}", self.urgent)?;
+            labelled(f, ", urg ", self.urgent)?;
         }
         self.options.describe(f, base.acknowledgment)?;
-        write!(f, ", length {}", self.length)?;
+        labelled(f, ", length ", self.length as u64)?;
         match &self.application {
             None => Ok(()),
             Some(Application::Dns(dns)) => write!(f, " {dns}"),
@@ -125,9 +129,8 @@ impl std::ops::BitOr for TcpFlags {
     }
 }
 
-/// tcpdump's letters: `S.` for SYN and ACK, `none` for no flag.
-impl fmt::Display for TcpFlags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl TcpFlags {
+    fn describe(self, f: &mut impl fmt::Write) -> fmt::Result {
         if self.0 == 0 {
             return f.write_str("none");
         }
@@ -147,5 +150,12 @@ impl fmt::Display for TcpFlags {
             }
         }
         Ok(())
+    }
+}
+
+/// tcpdump's letters: `S.` for SYN and ACK, `none` for no flag.
+impl fmt::Display for TcpFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)
     }
 }

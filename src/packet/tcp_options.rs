@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::digits::labelled;
 use super::wire::Wire;
 
 /// The options of a segment, as sent and perhaps cut.
@@ -63,7 +64,7 @@ impl<'a> TcpOptions<'a> {
     }
 
     /// Writes `, options […]`; blocks of selective acknowledgments are relative to `base`.
-    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, base: u32) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl fmt::Write, base: u32) -> fmt::Result {
         if self.0.length() == 0 {
             return Ok(());
         }
@@ -106,21 +107,27 @@ impl<'a> TcpOption<'a> {
     }
 
     /// Writes the option as tcpdump does; blocks of selective acknowledgments are relative to `base`.
-    fn describe(self, f: &mut fmt::Formatter<'_>, base: u32) -> fmt::Result {
+    fn describe(self, f: &mut impl fmt::Write, base: u32) -> fmt::Result {
         match self {
             Self::End => f.write_str("eol"),
             Self::NoOperation => f.write_str("nop"),
-            Self::MaximumSegmentSize(bytes) => write!(f, "mss {bytes}"),
-            Self::WindowScale(shift) => write!(f, "wscale {shift}"),
+            Self::MaximumSegmentSize(bytes) => labelled(f, "mss ", bytes),
+            Self::WindowScale(shift) => labelled(f, "wscale ", shift),
             Self::SackPermitted => f.write_str("sackOK"),
             Self::Sack(blocks) => {
-                write!(f, "sack {} ", blocks.len())?;
+                labelled(f, "sack ", blocks.len() as u64)?;
+                f.write_str(" ")?;
                 blocks.iter().try_for_each(|block| {
                     let [left, right] = block.map(|edge| u32::from_be_bytes(edge).wrapping_sub(base));
-                    write!(f, "{{{left}:{right}}}")
+                    labelled(f, "{", left)?;
+                    labelled(f, ":", right)?;
+                    f.write_str("}")
                 })
             }
-            Self::Timestamps { value, echo } => write!(f, "TS val {value} ecr {echo}"),
+            Self::Timestamps { value, echo } => {
+                labelled(f, "TS val ", value)?;
+                labelled(f, " ecr ", echo)
+            }
             Self::Other { kind: 30, .. } => f.write_str("mptcp"),
             Self::Other { kind: 34, .. } => f.write_str("tfo"),
             Self::Other { kind, data } => {

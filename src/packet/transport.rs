@@ -1,6 +1,6 @@
 //! What an IP packet carries.
 
-use std::fmt::{self, Display as _};
+use std::fmt;
 
 use super::decode::Unread;
 use super::icmp::Icmp;
@@ -108,26 +108,26 @@ impl<'a> Transport<'a> {
     /// Writes the layer and everything above it; addresses and ports stand before it already.
     pub(crate) fn describe(
         &self,
-        f: &mut fmt::Formatter<'_>,
+        f: &mut impl fmt::Write,
         header: &IpHeader,
         style: Style<'_>,
     ) -> fmt::Result {
         match self {
             Self::Tcp(tcp) => tcp.describe(f, style),
             Self::Udp(udp) => udp.describe(f, header, style),
-            Self::Sctp(sctp) => sctp.fmt(f),
+            Self::Sctp(sctp) => write!(f, "{sctp}"),
             Self::Icmp(icmp) => icmp.describe(f, style),
             Self::Icmpv6(icmp) => icmp.describe(f, style),
             Self::Igmp(igmp) => igmp.describe(f, style),
             Self::Gre(gre) => gre.describe(f, style),
-            Self::Esp(esp) => esp.fmt(f),
+            Self::Esp(esp) => write!(f, "{esp}"),
             Self::Tunnel(ip) => ip.describe(f, style.inner()),
-            Self::LaterFragment => header.protocol.fmt(f),
+            Self::LaterFragment => write!(f, "{}", header.protocol),
             Self::Other { .. } if header.protocol == IpProtocol::NO_NEXT_HEADER => {
                 f.write_str("no next header")
             }
             Self::Other { length } => write!(f, "{}, length {length}", header.protocol),
-            Self::Unread { unread, .. } => unread.fmt(f),
+            Self::Unread { unread, .. } => write!(f, "{unread}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::application::Application;
+use super::digits::labelled;
 use super::ip::IpHeader;
 use super::summary::Style;
 use super::tunnel::Vxlan;
@@ -47,7 +48,7 @@ impl<'a> Udp<'a> {
     /// Writes the datagram as tcpdump does.
     pub(crate) fn describe(
         &self,
-        f: &mut fmt::Formatter<'_>,
+        f: &mut impl fmt::Write,
         header: &IpHeader,
         style: Style<'_>,
     ) -> fmt::Result {
@@ -57,7 +58,7 @@ impl<'a> Udp<'a> {
             None if self.length > sent && header.fragment.is_none() => {
                 write!(f, "UDP, bad length {} > {sent}", self.length)
             }
-            None => write!(f, "UDP, length {}", self.length),
+            None => labelled(f, "UDP, length ", self.length as u64),
         }
     }
 }

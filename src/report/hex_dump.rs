@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::packet;
+
 const BYTES_PER_ROW: usize = 16;
 
 /// Whether the bytes follow a packet's line.
@@ -46,7 +48,7 @@ impl HexDump {
         write!(out, "\t{offset:#06x}: ")?;
         for pair in bytes.chunks(2) {
             out.write_char(' ')?;
-            pair.iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;
+            pair.iter().try_for_each(|byte| packet::hex_byte(out, *byte))?;
         }
         if let Self::HexAndText(_) = self {
             let missing = BYTES_PER_ROW - bytes.len();

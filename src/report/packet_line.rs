@@ -133,12 +133,14 @@ impl<W: io::Write> PacketLines<W> {
         };
         clock.write(line, style, frame.time_ns)?;
         let direction = match frame.direction {
-            Direction::In => "In ",
-            Direction::Out => "Out",
-            Direction::Unknown => "-  ",
+            Direction::In => " In  ",
+            Direction::Out => " Out ",
+            Direction::Unknown => " -   ",
         };
         let summary = Summary::new(&packet).names(names).sequence(base).link_header(style.link_header);
-        write!(line, "{} {direction} {summary}", Escaped(interface.as_bytes()))?;
+        Escaped(interface.as_bytes()).describe(line)?;
+        line.push_str(direction);
+        summary.describe(line)?;
         if let Some(process) = frame.owner.and_then(|owner| owner.process) {
             write!(line, " [{} {}]", Escaped(process.command.as_bytes()), process.pid)?;
         }
@@ -163,16 +165,21 @@ impl Clock {
         let before = self.last_ns.replace(time_ns).unwrap_or(time_ns);
         match style.time {
             TimeStyle::None => Ok(()),
-            TimeStyle::Epoch => write!(line, "{second}.{micros:06} "),
+            TimeStyle::Epoch => {
+                packet::decimal(line, second)?;
+                write_micros(line, micros)
+            }
             TimeStyle::Delta => write_delta(line, before, time_ns),
             TimeStyle::SinceFirst => write_delta(line, first, time_ns),
             TimeStyle::TimeOfDay => {
                 let text = self.second_text(second, &style.zone, "%H:%M:%S");
-                write!(line, "{text}.{micros:06} ")
+                line.push_str(text);
+                write_micros(line, micros)
             }
             TimeStyle::Date => {
                 let text = self.second_text(second, &style.zone, "%Y-%m-%d %H:%M:%S");
-                write!(line, "{text}.{micros:06} ")
+                line.push_str(text);
+                write_micros(line, micros)
             }
         }
     }
@@ -187,6 +194,13 @@ impl Clock {
         }
         &self.text
     }
+}
+
+fn write_micros(line: &mut String, micros: u64) -> fmt::Result {
+    line.push('.');
+    packet::padded(line, micros, 6)?;
+    line.push(' ');
+    Ok(())
 }
 
 /// Frames of several taps may come out of order: then the delta is negative.

@@ -32,6 +32,10 @@ impl Clock {
         let scaled = u128::from(ticks) * NANOSECONDS_PER_SECOND;
         let elapsed = match self.resolution {
             Resolution::Binary(exponent) => scaled >> exponent,
+            // The usual ones need no division of 128 bits, which is slow.
+            Resolution::Decimal(exponent @ 0..=9) => {
+                u128::from(ticks) * u128::from(10_u64.pow(9 - u32::from(exponent)))
+            }
             Resolution::Decimal(exponent) => {
                 // A power too large for the type is larger than any number of ticks.
                 10_u128.checked_pow(exponent.into()).map_or(0, |ticks_per_second| scaled / ticks_per_second)

@@ -3,6 +3,10 @@
 //! Running it here follows libpcap's own `bpf_filter.c`: a load behind the captured bytes rejects the frame. Frames and
 //! programs may be hostile: nothing panics, and a program that jumps back (`ip6 protochain`) has to come to an end.
 
+mod assembly;
+
+pub(super) use assembly::{Assembly, Label, Test};
+
 use libc::{
     BPF_A, BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_B, BPF_DIV, BPF_H, BPF_IMM, BPF_IND, BPF_JA, BPF_JEQ,
     BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_LEN, BPF_LSH, BPF_MEM, BPF_MISC,
@@ -12,6 +16,8 @@ use libc::{
 
 /// `BPF_RET | BPF_K`: let so many bytes pass, or none (linux/bpf_common.h).
 pub(super) const RET_CONSTANT: u16 = 0x06;
+/// `BPF_JMP | BPF_JA`.
+const JUMP: u16 = 0x05;
 const SCRATCH_WORDS: usize = 16;
 /// A loop over extension headers takes some thirty steps for each, and each has at least eight bytes.
 const STEPS_PER_BYTE: usize = 16;
@@ -42,37 +48,48 @@ impl Program {
         &self.0
     }
 
-    /// The same for a socket that is to cut what passes to `snaplen` bytes.
-    pub(super) fn cutting_to(&self, snaplen: u32) -> Vec<sock_filter> {
-        let mut instructions = self.0.clone();
-        for instruction in &mut instructions {
-            if instruction.code == RET_CONSTANT && instruction.k != 0 {
-                instruction.k = snaplen;
-            }
-        }
-        instructions
+    /// The same for a socket where `next` decides how much is kept of what passes.
+    pub(super) fn followed_by(&self, next: &[sock_filter]) -> Vec<sock_filter> {
+        let end = self.0.len();
+        let jump = |at| sock_filter { code: JUMP, jt: 0, jf: 0, k: assembly::distance(at, end) };
+        let instructions = self.0.iter().enumerate().map(|(at, instruction)| {
+            if instruction.code == RET_CONSTANT && instruction.k != 0 { jump(at) } else { *instruction }
+        });
+        instructions.chain(next.iter().copied()).collect()
     }
 
     /// Whether a frame passes of which these bytes were captured and which had `original_len` on the wire.
     pub(super) fn passes(&self, frame: &[u8], original_len: u32) -> bool {
+        self.run(frame, original_len) > 0
+    }
+
+    /// How many bytes of such a frame the program lets pass; it may say more than there are.
+    pub(super) fn run(&self, frame: &[u8], original_len: u32) -> u32 {
         let mut machine = Machine { frame, original_len, a: 0, x: 0, scratch: [0; SCRATCH_WORDS] };
         let mut place = 0_usize;
         for _ in 0..self.0.len() + STEPS_PER_BYTE * frame.len() {
-            let Some(&instruction) = self.0.get(place) else { return false };
+            let Some(&instruction) = self.0.get(place) else { return 0 };
             match machine.step(instruction) {
                 Some(Step::Skip(distance)) => {
                     let Some(next) =
                         place.checked_add_signed(distance).and_then(|place| place.checked_add(1))
                     else {
-                        return false;
+                        return 0;
                     };
                     place = next;
                 }
-                Some(Step::Return(bytes)) => return bytes > 0,
-                None => return false,
+                Some(Step::Return(bytes)) => return bytes,
+                None => return 0,
             }
         }
-        false
+        0
+    }
+}
+
+#[cfg(test)]
+impl From<Vec<sock_filter>> for Program {
+    fn from(instructions: Vec<sock_filter>) -> Self {
+        Self(instructions)
     }
 }
 

@@ -7,9 +7,13 @@ use std::sync::{Arc, OnceLock};
 
 use pcap::{Activated, Active, Capture, Device, Linktype};
 
-use crate::model::{Link, LinkKind, MediaType};
+use crate::model::{LinkKind, MediaType};
 
-use super::bpf::{Program, RET_CONSTANT};
+use super::{
+    bpf::{Program, RET_CONSTANT},
+    headers::keep_headers,
+    source::{Payload, SourceOptions},
+};
 
 /// The most that any frame is cut to (tcpdump's default snapshot length).
 pub const MAX_SNAPLEN: u32 = 262_144;
@@ -36,6 +40,13 @@ struct Forms {
 /// The form of a filter that fits one interface.
 #[derive(Debug, Clone)]
 pub struct LinkFilter(Program);
+
+impl LinkFilter {
+    /// A program for a socket that leaves it to `next` how much is kept of what passes.
+    pub(super) fn followed_by(&self, next: &[libc::sock_filter]) -> Vec<libc::sock_filter> {
+        self.0.followed_by(next)
+    }
+}
 
 /// Why there is no filter.
 #[derive(Debug, thiserror::Error)]
@@ -102,16 +113,17 @@ const ARRIVALS_ONLY: [libc::sock_filter; 3] = [
     NOTHING,
 ];
 
-/// A program for `SO_ATTACH_FILTER` that lets the filter's frames of `link` pass, cut to `snaplen` bytes.
-pub(super) fn socket_program(
-    filter: Option<&LinkFilter>,
-    link: &Link,
-    snaplen: u32,
-) -> Vec<libc::sock_filter> {
-    let mut program = filter.map_or_else(
-        || vec![libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: snaplen }],
-        |LinkFilter(program)| program.cutting_to(snaplen),
-    );
+/// A program for `SO_ATTACH_FILTER` that lets the filter's frames of the interface pass, cut as the options say.
+pub(super) fn socket_program(options: &SourceOptions<'_>) -> Vec<libc::sock_filter> {
+    let link = options.link;
+    let cut = match options.payload {
+        Payload::Kept => vec![libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: options.snaplen }],
+        Payload::Dropped => keep_headers(link.media, options.snaplen),
+    };
+    let mut program = match options.filter {
+        Some(filter) => filter.followed_by(&cut),
+        None => cut,
+    };
     if link.kind == LinkKind::Loopback {
         program.splice(..0, ARRIVALS_ONLY);
     }
@@ -149,6 +161,8 @@ fn mentions_vlan(expression: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::fixture::link;
+    use crate::sys::LinkLayer;
 
     #[test]
     fn a_bad_expression_is_refused_with_libpcaps_words() {
@@ -159,11 +173,21 @@ mod tests {
     }
 
     #[test]
-    fn the_snapshot_length_is_what_a_passing_frame_returns() {
-        let LinkFilter(program) = Filter::parse("icmp").unwrap().on(MediaType::Ethernet).unwrap();
-        let program = program.cutting_to(60);
+    fn a_passing_frame_returns_the_snapshot_length() {
+        let filter = Filter::parse("icmp").unwrap().on(MediaType::Ethernet).unwrap();
+        let options = SourceOptions {
+            link: &link(2, "eth0", LinkKind::Veth),
+            buffer_bytes: 0,
+            snaplen: 60,
+            payload: Payload::Kept,
+            filter: Some(&filter),
+            promiscuous: false,
+            link_layer: LinkLayer::Ethernet,
+            pace: crate::sys::Pace::Live,
+        };
+        let program = socket_program(&options);
         let returns: Vec<u32> = program.iter().filter(|i| i.code == RET_CONSTANT).map(|i| i.k).collect();
-        assert_eq!(returns, [60, 0]);
+        assert_eq!(returns, [0, 60]);
     }
 
     #[test]
@@ -179,9 +203,12 @@ mod tests {
     fn a_filter_for_ethernet_alone_is_refused_where_there_is_none() {
         let filter = Filter::parse("ether host 02:00:00:00:00:01").unwrap();
         assert!(filter.on(MediaType::Ethernet).is_ok());
+        for fits in ["udp", "ip6 host fd00::1 and tcp port 80"] {
+            assert!(Filter::parse(fits).unwrap().on(MediaType::RawIp).is_ok(), "{fits}");
+        }
         let error = filter.on(MediaType::RawIp).unwrap_err();
-        assert!(error.to_string().starts_with("filter 'ether host 02:00:00:00:00:01': "), "{error}");
-        assert!(error.to_string().contains("supported only on ethernet"), "{error}");
+        let words = "filter 'ether host 02:00:00:00:00:01': ethernet addresses supported only on";
+        assert!(error.to_string().starts_with(words), "{error}");
         assert!(Filter::parse("tcp port 80 or icmp6").unwrap().on(MediaType::RawIp).is_ok());
     }
 }

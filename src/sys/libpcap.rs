@@ -77,7 +77,7 @@ impl LibpcapSource {
             .open()
             .and_then(Capture::setnonblock)
             .map_err(refused)?;
-        attach_filter(descriptor(&capture), &mut socket_program(options.filter, link, options.snaplen))
+        attach_filter(descriptor(&capture), &mut socket_program(options))
             .map_err(|error| SourceError::new("attaching the filter to", link, error))?;
         Ok(Self {
             capture,

@@ -10,6 +10,7 @@ mod direct;
 pub mod ebpf;
 mod filter;
 mod hang_up;
+mod headers;
 mod huge_pages;
 mod inherited;
 mod libpcap;
@@ -38,7 +39,9 @@ pub use inherited::inherited_file;
 pub use libpcap::LibpcapSource;
 pub use ring::Ring;
 pub use root::read_inside;
-pub use source::{FrameSource, FrameVisitor, LinkLayer, Pace, SourceCounters, SourceError, SourceOptions};
+pub use source::{
+    FrameSource, FrameVisitor, LinkLayer, Pace, Payload, SourceCounters, SourceError, SourceOptions,
+};
 pub use system::{System, system};
 pub use volume::{free_bytes, free_bytes_behind};
 pub use wake::{Poller, Wake, Waker};

@@ -70,6 +70,8 @@ pub struct SourceOptions<'a> {
     pub buffer_bytes: usize,
     /// Frames are cut to that many bytes.
     pub snaplen: u32,
+    /// Whether what follows the headers is kept.
+    pub payload: Payload,
     /// Which frames pass; `None`: all.
     pub filter: Option<&'a LinkFilter>,
     /// Whether frames for others are asked for, too.
@@ -103,6 +105,16 @@ impl Pace {
     pub(super) fn delay(self) -> Duration {
         Duration::from_millis((2 * self.block_timeout_ms() + 14).into())
     }
+}
+
+/// What becomes of the bytes behind a frame's headers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Payload {
+    /// They are kept.
+    #[default]
+    Kept,
+    /// They never leave the kernel.
+    Dropped,
 }
 
 /// What frames begin with.

@@ -1,6 +1,6 @@
 //! Containers come and go while a capture runs: they join it, go on in it, and leave their counters.
 
-use std::path::Path;
+use std::{net::Ipv4Addr, path::Path};
 
 use crate::lab::{
     Capture, Container, Conversation, Engine, at, eventually, rows, rows_of_torn, run, statistics, unique,
@@ -64,7 +64,7 @@ fn a_network_that_is_joined_gets_a_tap() {
     let capture = Capture::of(&[web.name()], OPTIONS);
     run("docker", &["network", "connect", network.name(), web.name()]);
     let joined = ["-c", "ip -4 -o address show dev eth1 | sed 's/.*inet //; s,/.*,,'"];
-    let address = eventually("the second interface has an address", || {
+    let address: Ipv4Addr = eventually("the second interface has an address", || {
         String::from_utf8(web.exec(&["sh", joined[0], joined[1]]).stdout).ok()?.trim().parse().ok()
     });
     let talk = Conversation::new(asker.namespace(), web.namespace(), address);

@@ -14,6 +14,7 @@ mod disk;
 mod ending;
 mod filter;
 mod follow;
+mod headers;
 mod host_mode;
 mod limits;
 mod listing;

@@ -15,6 +15,7 @@ fn options(pattern: &Path, rotation: RotationOptions) -> SavefileOptions {
         destination: Destination::new(pattern),
         format: Format::Pcapng,
         snaplen: 0,
+        payload: Payload::Kept,
         section: Section::default(),
         filter: String::new(),
         link_layer: LinkLayer::Ethernet,

@@ -11,13 +11,11 @@ use crate::capture::{
 };
 use crate::model::Selector;
 use crate::savefile::Section;
-use crate::sys::{Capability, Filter, LinkLayer, MAX_SNAPLEN, Pace};
+use crate::sys::{Capability, Filter, LinkLayer, MAX_SNAPLEN, Pace, Payload};
 
 use crate::cli::capture_args::{CaptureArgs, CaptureEngine, Place, SaveArgs};
 use crate::cli::units::Bytes;
 
-/// Enough for the headers up to TCP's, with VLAN tags, IPv6 extensions and a tunnel on the way.
-const HEADERS_SNAPLEN: u32 = 160;
 /// What the rings share, unless `-B` says otherwise for each; past it every further one has the smallest size.
 const RING_BUDGET: usize = 256 << 20;
 const LARGEST_RING: usize = 32 << 20;
@@ -34,6 +32,7 @@ pub(super) struct Setup {
     pub(super) savefile: Option<SavefileOptions>,
     filter: Option<Filter>,
     snaplen: u32,
+    payload: Payload,
     engine: EngineChoice,
     link_layer: LinkLayer,
     promiscuous: bool,
@@ -44,10 +43,9 @@ pub(super) struct Setup {
 impl Setup {
     pub(super) fn new(args: &CaptureArgs) -> anyhow::Result<Self> {
         let filter = args.filter().map(|expression| Filter::parse(&expression)).transpose()?;
-        let snaplen = if args.headers { HEADERS_SNAPLEN } else { args.snaplen.unwrap_or(MAX_SNAPLEN) };
         let has = |place| args.at.contains(&place);
         let savefile = match &args.save.output {
-            Some(path) => Some(savefile(path, &args.save, filter.as_ref(), snaplen)?),
+            Some(path) => Some(savefile(path, args, filter.as_ref())?),
             None => None,
         };
         Ok(Self {
@@ -67,7 +65,8 @@ impl Setup {
             },
             savefile,
             filter,
-            snaplen,
+            snaplen: snaplen(args),
+            payload: payload(args),
             engine: match args.engine {
                 CaptureEngine::Ring => EngineChoice::Ring,
                 CaptureEngine::Libpcap => EngineChoice::Libpcap,
@@ -85,6 +84,7 @@ impl Setup {
         TapOptions {
             engine: self.engine,
             snaplen: self.snaplen,
+            payload: self.payload,
             buffer_bytes: self.ring_bytes.unwrap_or(share),
             filter: self.filter.clone(),
             link_layer: self.link_layer,
@@ -100,12 +100,8 @@ impl Setup {
     }
 }
 
-fn savefile(
-    path: &Path,
-    args: &SaveArgs,
-    filter: Option<&Filter>,
-    snaplen: u32,
-) -> anyhow::Result<SavefileOptions> {
+fn savefile(path: &Path, all: &CaptureArgs, filter: Option<&Filter>) -> anyhow::Result<SavefileOptions> {
+    let args = &all.save;
     let rotation = Rotation::new(
         path,
         RotationOptions {
@@ -123,7 +119,8 @@ fn savefile(
     Ok(SavefileOptions {
         destination,
         format: args.format(),
-        snaplen,
+        snaplen: snaplen(all),
+        payload: payload(all),
         section: section()?,
         filter: filter.map(|filter| filter.expression().to_owned()).unwrap_or_default(),
         link_layer: link_layer(args),
@@ -139,6 +136,14 @@ fn pace(args: &SaveArgs) -> Pace {
     let is_file =
         |path: &PathBuf| path != Path::new("-") && path.metadata().map_or(true, |found| found.is_file());
     if args.output.as_ref().is_some_and(is_file) && !args.packet_buffered { Pace::Bulk } else { Pace::Live }
+}
+
+fn snaplen(args: &CaptureArgs) -> u32 {
+    args.snaplen.unwrap_or(MAX_SNAPLEN)
+}
+
+fn payload(args: &CaptureArgs) -> Payload {
+    if args.headers { Payload::Dropped } else { Payload::Kept }
 }
 
 fn link_layer(args: &SaveArgs) -> LinkLayer {

@@ -53,7 +53,7 @@ impl Ring {
             loopback: link.kind == LinkKind::Loopback,
             snaplen: options.snaplen,
         };
-        let mut program = socket_program(options.filter, link, options.snaplen);
+        let mut program = socket_program(options);
         let failed = |operation| move |source: io::Error| SourceError::new(operation, link, source);
 
         let socket = PacketSocket::open().map_err(failed("opening a packet socket for"))?;

@@ -48,6 +48,13 @@ impl Namespace {
         run("nsenter", &[&[&net, "ip"], arguments].concat())
     }
 
+    /// Sets a variable of the kernel's, `name=value`, inside.
+    #[track_caller]
+    pub(crate) fn sysctl(&self, setting: &str) {
+        let net = format!("--net={}", self.path.display());
+        run("nsenter", &[&net, "sysctl", "--quiet", "--write", setting]);
+    }
+
     /// Where frames can be put on an interface as they are.
     pub(crate) fn injector(&self, interface: &str) -> Capture<Active> {
         self.inside(|| {
@@ -83,8 +90,8 @@ impl Cable {
         let [left, right] = &cable.names;
         for name in &cable.names {
             run("ip", &["netns", "add", name]);
-            let quiet = "net.ipv6.conf.default.disable_ipv6=1";
-            run("ip", &["netns", "exec", name, "sysctl", "--quiet", "--write", quiet]);
+            Namespace { path: Path::new("/run/netns").join(name) }
+                .sysctl("net.ipv6.conf.default.disable_ipv6=1");
         }
         let link =
             ["-n", left, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", right];

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
     thread,
     time::Duration,
 };
@@ -18,19 +18,19 @@ pub(crate) const END: &[u8] = b"pcs-end";
 pub(crate) struct Conversation {
     client: Namespace,
     server: Namespace,
-    address: Ipv4Addr,
+    address: IpAddr,
 }
 
 impl Conversation {
     /// `address` is the server's as the client sees it.
-    pub(crate) fn new(client: Namespace, server: Namespace, address: Ipv4Addr) -> Self {
-        Self { client, server, address }
+    pub(crate) fn new(client: Namespace, server: Namespace, address: impl Into<IpAddr>) -> Self {
+        Self { client, server, address: address.into() }
     }
 
     /// One datagram there and the same back, on that port.
     pub(crate) fn ask(&self, port: u16, payload: &[u8]) {
-        let server = self.server.inside(|| udp(SocketAddr::from(([0, 0, 0, 0], port))));
-        let client = self.client.inside(|| udp(SocketAddr::from(([0, 0, 0, 0], 0))));
+        let server = self.server.inside(|| udp(self.anywhere(port)));
+        let client = self.client.inside(|| udp(self.anywhere(0)));
         client.send_to(payload, (self.address, port)).expect("the question leaves");
         let mut buffer = [0; 2048];
         let (length, asker) = server.recv_from(&mut buffer).expect("the question arrives");
@@ -40,7 +40,7 @@ impl Conversation {
 
     /// One connection on that port, the bytes there and back.
     pub(crate) fn stream(&self, port: u16, bytes: &[u8]) {
-        let listener = self.server.inside(|| TcpListener::bind(("0.0.0.0", port)).expect("a free port"));
+        let listener = self.server.inside(|| TcpListener::bind(self.anywhere(port)).expect("a free port"));
         thread::scope(|scope| {
             scope.spawn(|| {
                 let (mut peer, _) = listener.accept().expect("the client comes");
@@ -65,11 +65,18 @@ impl Conversation {
 
     /// These datagrams one way. The server's socket exists, so that nobody complains.
     pub(crate) fn send(&self, port: u16, payloads: impl IntoIterator<Item = Vec<u8>>) {
-        let _server = self.server.inside(|| udp(SocketAddr::from(([0, 0, 0, 0], port))));
-        let client = self.client.inside(|| udp(SocketAddr::from(([0, 0, 0, 0], 0))));
+        let _server = self.server.inside(|| udp(self.anywhere(port)));
+        let client = self.client.inside(|| udp(self.anywhere(0)));
         for payload in payloads {
             client.send_to(&payload, (self.address, port)).expect("the datagram leaves");
         }
+    }
+
+    /// Any address of the family that is spoken.
+    fn anywhere(&self, port: u16) -> SocketAddr {
+        let any: IpAddr =
+            if self.address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        (any, port).into()
     }
 }
 
