@@ -169,7 +169,7 @@ impl SavefileSink {
 
 impl Sink for SavefileSink {
     fn tap(&mut self, spec: &TapSpec) -> Result<(), SinkError> {
-        let (link_type, note) = match (spec.link.media, self.options.link_layer) {
+        let (link_type, note) = match (spec.media(), self.options.link_layer) {
             (MediaType::RawIp, LinkLayer::Native) => (LinkType::RAW_IP, ""),
             (MediaType::RawIp, LinkLayer::Ethernet) => (LinkType::ETHERNET, ", Ethernet headers made up"),
             _ => (LinkType::ETHERNET, ""),
@@ -177,8 +177,8 @@ impl Sink for SavefileSink {
         let interface = Interface {
             name: spec.name.clone(),
             description: format!("{}{note}", spec.description),
-            mac: spec.link.mac,
-            addresses: spec.link.addresses.clone(),
+            mac: spec.mac(),
+            addresses: spec.addresses().to_vec(),
             filter: self.options.filter.clone(),
             speed: None,
             link_type,

@@ -1,9 +1,11 @@
-//! A tap: one interface that is listened on, under the name it has in the file.
+//! A tap: one interface or cgroup that is listened on, under the name it has in the file.
 
-use crate::model::{Link, LinkIndex, NamespaceId};
+use crate::model::{InterfaceAddress, Link, LinkIndex, Mac, MediaType, NamespaceId};
+use crate::sys::cgroup::Cgroup;
 use crate::sys::netns::{self, Namespace};
 use crate::sys::{
-    Filter, FrameSource, LibpcapSource, LinkFilter, LinkLayer, Ring, SourceError, SourceOptions,
+    CgroupId, CgroupTap, CgroupTapError, CgroupTapOptions, Filter, FrameSource, LibpcapSource, LinkFilter,
+    LinkLayer, Ring, SourceError, SourceOptions,
 };
 
 /// A spot on a container's way to the world.
@@ -17,17 +19,38 @@ pub enum Place {
     Bridge,
     /// The container's loopback.
     Loopback,
+    /// The sockets of its cgroup.
+    Cgroup,
     /// An interface of the host that was asked for by itself.
     Interface,
 }
 
-/// The interface a tap listens on; two taps never share one.
+/// What a tap listens on; two taps never share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TapKey {
-    /// Its namespace.
-    pub namespace: NamespaceId,
-    /// Its index there.
-    pub index: LinkIndex,
+pub enum TapKey {
+    /// An interface.
+    Interface {
+        /// Its namespace.
+        namespace: NamespaceId,
+        /// Its index there.
+        index: LinkIndex,
+    },
+    /// The sockets of a cgroup.
+    Cgroup(CgroupId),
+}
+
+/// Where packets are heard.
+#[derive(Debug, Clone)]
+pub enum Spot {
+    /// At an interface.
+    Interface(Link),
+    /// At the sockets of a cgroup.
+    Cgroup {
+        /// The group.
+        cgroup: Cgroup,
+        /// The interfaces by which their packets come and go.
+        links: Vec<Link>,
+    },
 }
 
 /// A tap as it is to be: where it listens and what it is called.
@@ -35,12 +58,12 @@ pub struct TapKey {
 pub struct TapSpec {
     /// On the way of the container.
     pub place: Place,
-    /// `web/eth0`, `web@veth1a2b`, `docker0`, `web/lo`.
+    /// `web/eth0`, `web@veth1a2b`, `docker0`, `web/lo`, `web/cgroup`.
     pub name: String,
     /// Image, engine, id, network, bridge, namespace.
     pub description: String,
-    /// The interface.
-    pub link: Link,
+    /// The interface or the cgroup.
+    pub spot: Spot,
     /// The namespace, held open.
     pub namespace: Namespace,
 }
@@ -48,7 +71,41 @@ pub struct TapSpec {
 impl TapSpec {
     /// What tells it from other taps.
     pub fn key(&self) -> TapKey {
-        TapKey { namespace: self.namespace.id(), index: self.link.index }
+        match &self.spot {
+            Spot::Interface(link) => TapKey::Interface { namespace: self.namespace.id(), index: link.index },
+            Spot::Cgroup { cgroup, .. } => TapKey::Cgroup(cgroup.id()),
+        }
+    }
+
+    /// What frames begin with there. A socket's packets have no link layer.
+    pub fn media(&self) -> MediaType {
+        self.link().map_or(MediaType::RawIp, |link| link.media)
+    }
+
+    /// The interface's hardware address.
+    pub fn mac(&self) -> Option<Mac> {
+        self.link()?.mac
+    }
+
+    /// The interface's addresses.
+    pub fn addresses(&self) -> &[InterfaceAddress] {
+        self.link().map_or(&[], |link| &link.addresses)
+    }
+
+    /// The interface, unless it is the sockets of a cgroup.
+    pub fn link(&self) -> Option<&Link> {
+        match &self.spot {
+            Spot::Interface(link) => Some(link),
+            Spot::Cgroup { .. } => None,
+        }
+    }
+
+    /// The cgroup, unless it is an interface.
+    pub fn cgroup(&self) -> Option<&Cgroup> {
+        match &self.spot {
+            Spot::Cgroup { cgroup, .. } => Some(cgroup),
+            Spot::Interface(_) => None,
+        }
     }
 }
 
@@ -98,6 +155,14 @@ pub enum OpenError {
         /// What went wrong.
         source: SourceError,
     },
+    /// The sockets of the cgroup could not be listened on.
+    #[error("opening the tap {name}")]
+    Cgroup {
+        /// The tap.
+        name: String,
+        /// What went wrong.
+        source: CgroupTapError,
+    },
 }
 
 impl OpenError {
@@ -107,6 +172,7 @@ impl OpenError {
             Self::Source { source: SourceError::Kernel { source, .. }, .. } => {
                 matches!(source.raw_os_error(), Some(6 | 19))
             }
+            Self::Cgroup { source, .. } => source.is_gone(),
             Self::Source { .. } | Self::Namespace { .. } => false,
         }
     }
@@ -116,6 +182,8 @@ impl OpenError {
 pub struct OpenTap {
     /// What it is.
     pub spec: TapSpec,
+    /// What it will not hear, in a sentence for the user.
+    pub gap: Option<String>,
     pub(super) source: Box<dyn FrameSource>,
 }
 
@@ -123,15 +191,25 @@ impl OpenTap {
     /// Opens and arms: once this returns, no later frame is missed. To be called in the host's namespace.
     pub fn open(spec: TapSpec, options: &TapOptions) -> Result<Self, OpenError> {
         // Out here: compiling a filter may ask the network for names, and must not ask the container's.
-        let filter = options.filter.as_ref().map(|filter| filter.on(spec.link.media)).transpose();
-        let opened = match filter {
-            Ok(filter) => spec.namespace.within(|| open_source(&spec, options, filter.as_ref())),
+        let filter = options.filter.as_ref().map(|filter| filter.on(spec.media())).transpose();
+        let opened = match (&spec.spot, filter) {
+            (Spot::Interface(link), Ok(filter)) => spec
+                .namespace
+                .within(|| open_source(&spec, link, options, filter.as_ref()))
+                .map(|opened| opened.map_err(Refused::Interface)),
+            (Spot::Cgroup { cgroup, links }, Ok(filter)) => spec
+                .namespace
+                .within(|| open_cgroup(cgroup, links, options, filter.as_ref()))
+                .map(|opened| opened.map_err(Refused::Cgroup)),
             // Whoever may not even enter the namespace is better told that.
-            Err(refused) => spec.namespace.within(|| Err(SourceError::from(refused))),
+            (_, Err(refused)) => {
+                spec.namespace.within(|| Err(Refused::Interface(SourceError::from(refused))))
+            }
         };
         match opened {
-            Ok(Ok(source)) => Ok(Self { spec, source }),
-            Ok(Err(source)) => Err(OpenError::Source { name: spec.name, source }),
+            Ok(Ok((source, gap))) => Ok(Self { spec, source, gap }),
+            Ok(Err(Refused::Interface(source))) => Err(OpenError::Source { name: spec.name, source }),
+            Ok(Err(Refused::Cgroup(source))) => Err(OpenError::Cgroup { name: spec.name, source }),
             Err(source) => Err(OpenError::Namespace { name: spec.name, source }),
         }
     }
@@ -142,13 +220,23 @@ impl OpenTap {
     }
 }
 
+/// Who refused.
+enum Refused {
+    Interface(SourceError),
+    Cgroup(CgroupTapError),
+}
+
+/// A source, and what it will not hear.
+type Opened = (Box<dyn FrameSource>, Option<String>);
+
 fn open_source(
     spec: &TapSpec,
+    link: &Link,
     options: &TapOptions,
     filter: Option<&LinkFilter>,
-) -> Result<Box<dyn FrameSource>, SourceError> {
+) -> Result<Opened, SourceError> {
     let source = SourceOptions {
-        link: &spec.link,
+        link,
         buffer_bytes: options.buffer_bytes,
         snaplen: options.snaplen,
         filter,
@@ -156,8 +244,32 @@ fn open_source(
         promiscuous: options.promiscuous && matches!(spec.place, Place::Bridge | Place::Interface),
         link_layer: options.link_layer,
     };
-    Ok(match options.engine {
+    let source: Box<dyn FrameSource> = match options.engine {
         EngineChoice::Ring => Box::new(Ring::open(&source)?),
         EngineChoice::Libpcap => Box::new(LibpcapSource::open(&source)?),
-    })
+    };
+    Ok((source, None))
+}
+
+fn open_cgroup(
+    cgroup: &Cgroup,
+    links: &[Link],
+    options: &TapOptions,
+    filter: Option<&LinkFilter>,
+) -> Result<Opened, CgroupTapError> {
+    let tap = CgroupTap::open(&CgroupTapOptions {
+        cgroup,
+        links,
+        buffer_bytes: options.buffer_bytes,
+        snaplen: options.snaplen,
+        filter,
+        link_layer: options.link_layer,
+    })?;
+    let gap = tap.missing_afterlife().map(|error| {
+        format!(
+            "of connections that it closes, the last packets will be missing: {error} ({}); Linux 6.6 has what it takes",
+            error.cause()
+        )
+    });
+    Ok((Box::new(tap), gap))
 }

@@ -80,6 +80,7 @@ Selectors (several add up):
   mode=host            bridge, host, none, shared, macvlan, ipvlan, tap, routed
   bridge=docker0       that bridge, with the container behind each port
   if=veth1a2b          that interface of the host, with the container behind it
+  cgroup=/a/b.service  the sockets of that cgroup, for `capture` alone
   all                  every container
 
 Examples:

@@ -23,6 +23,7 @@ Examples:
   pcapsule capture web -w web.pcapng                into a file for Wireshark
   pcapsule capture web db -w - -- tcp port 5432 | wireshark -k -i -
   pcapsule capture project=shop -w shop.pcapng --at container,veth,bridge
+  pcapsule capture cgroup=/system.slice/nginx.service
   pcapsule capture all -w ring.pcapng -C 100 --keep 10
   pcapsule capture web -w web.pcapng --headers --duration 5m --fail-on-loss")]
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
@@ -36,10 +37,14 @@ pub(super) struct CaptureArgs {
     /// Capture only packets that match this pcap-filter(7) expression, at every tap
     #[arg(short = 'f', long, value_name = "BPF")]
     filter: Option<String>,
-    /// Where to listen: container, veth, bridge, lo
+    /// Where to listen: container, veth, bridge, lo, cgroup (at its sockets; so always in host mode)
     #[arg(long, value_name = "PLACE,…", value_delimiter = ',', default_value = "container")]
     #[arg(hide_possible_values = true)]
     pub(super) at: Vec<Place>,
+    /// Listen at the container's sockets instead of its interface, with the process behind each packet. Not seen there:
+    /// ARP, packets that nobody receives, headers of the link layer
+    #[arg(long, conflicts_with = "at")]
+    pub(super) process: bool,
     /// Stop after N packets
     #[arg(short, long, value_name = "N", value_parser = units::at_least_one::<NonZeroU64>)]
     pub(super) count: Option<NonZeroU64>,
@@ -137,6 +142,8 @@ pub(super) enum Place {
     Bridge,
     /// The container's loopback.
     Lo,
+    /// The container's sockets.
+    Cgroup,
 }
 
 /// How packets are taken from the kernel.

@@ -6,7 +6,9 @@ use indicatif::HumanBytes;
 
 use crate::capture::{DestinationError, InvalidRotation, OpenError, SinkError};
 use crate::discovery;
-use crate::sys::{self, Capability, FilterError, SourceError, netlink, netns, process};
+use crate::sys::{
+    self, Capability, CgroupTapError, FilterError, SourceError, cgroup, ebpf, netlink, netns, process,
+};
 
 use super::{exit, select, terminal};
 
@@ -92,6 +94,8 @@ fn is_of_the_kernel(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<discovery::Error>()
         || cause.is::<OpenError>()
         || cause.is::<SourceError>()
+        || cause.is::<ebpf::Error>()
+        || cause.is::<cgroup::Error>()
         || cause.is::<netlink::Error>()
         || cause.is::<netns::Error>()
         || cause.is::<process::Error>()
@@ -113,7 +117,7 @@ fn judge_selection(error: &select::Error, missing: &[Capability]) -> Verdict {
         let hidden = format!("not everything could be looked at: {}", rights(&for_looking));
         return Verdict::of(exit::NOT_PERMITTED).hint(error.hint()).hint(hidden);
     }
-    let unsupported = matches!(error, select::Error::HostMode(_));
+    let unsupported = matches!(error, select::Error::NoCgroup { .. });
     Verdict::of(if unsupported { exit::UNSUPPORTED } else { exit::NO_TARGET }).hint(error.hint())
 }
 
@@ -131,6 +135,16 @@ fn rights(missing: &[Capability]) -> String {
 fn judge_capture(cause: &(dyn Error + 'static)) -> Option<Verdict> {
     if cause.is::<FilterError>() || cause.is::<InvalidRotation>() {
         return Some(Verdict::of(exit::USAGE));
+    }
+    if let Some(CgroupTapError::Untranslatable(_)) = cause.downcast_ref::<CgroupTapError>() {
+        return Some(Verdict::of(exit::USAGE));
+    }
+    if let Some(error) = cause.downcast_ref::<ebpf::Error>() {
+        return judge_program(error);
+    }
+    if let Some(cgroup::Error::NoHierarchy) = cause.downcast_ref::<cgroup::Error>() {
+        let hint = "mount one beside version 1: `mount -t cgroup2 none /sys/fs/cgroup/unified`";
+        return Some(Verdict::of(exit::UNSUPPORTED).hint(hint));
     }
     let destination = |error: &DestinationError| {
         let hint = match error {
@@ -152,6 +166,13 @@ fn judge_capture(cause: &(dyn Error + 'static)) -> Option<Verdict> {
         SinkError::DiskFull { .. } => Some(Verdict::of(exit::UNSUPPORTED)),
         SinkError::Closed | SinkError::Complete | SinkError::Io { .. } => None,
     }
+}
+
+/// What is not forbidden, this kernel does not know.
+fn judge_program(error: &ebpf::Error) -> Option<Verdict> {
+    let hint = "host mode needs Linux 5.8 or later with CONFIG_CGROUP_BPF; see `uname -r`";
+    let is_forbidden = error.cause().kind() == io::ErrorKind::PermissionDenied;
+    (!is_forbidden).then(|| Verdict::of(exit::UNSUPPORTED).hint(hint))
 }
 
 fn judge_io(error: &io::Error, missing: &[Capability], asks_kernel: bool) -> Option<Verdict> {

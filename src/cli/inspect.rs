@@ -43,7 +43,7 @@ fn selection<'a>(args: &InspectArgs, look: &'a Look) -> Result<Selection<'a>, se
     if let Some(interface) = args.selectors.iter().find(|selector| Selector::is_interface(selector)) {
         return Err(select::Error::NotAContainer(interface.to_string()));
     }
-    select::select(&look.topology, &args.selectors, Ended::Included, look::namespace_of)
+    select::select(&look.topology, &args.selectors, Ended::Included, look::namespace_of)?.without_cgroups()
 }
 
 fn print(look: &Look, inspections: &[Inspection<'_>], out: &mut impl Write) -> io::Result<()> {

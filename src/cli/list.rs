@@ -83,7 +83,7 @@ fn forgiving<'a>(
     let mut all = Selection::default();
     for word in args.selectors.chunks(1) {
         match select::select(&look.topology, word, ended(args), look::namespace_of) {
-            Ok(found) => all.add(found),
+            Ok(found) => all.add(found.without_cgroups()?),
             Err(error) if forgiven(&error) => {}
             Err(error) => return Err(error),
         }
@@ -94,7 +94,7 @@ fn forgiving<'a>(
 fn selection<'a>(args: &ListArgs, look: &'a Look) -> Result<Selection<'a>, select::Error> {
     let everything = [crate::model::Selector::All];
     let selectors = if args.selectors.is_empty() { &everything[..] } else { &args.selectors };
-    select::select(&look.topology, selectors, ended(args), look::namespace_of)
+    select::select(&look.topology, selectors, ended(args), look::namespace_of)?.without_cgroups()
 }
 
 fn ended(args: &ListArgs) -> Ended {

@@ -2,6 +2,7 @@
 
 use std::{path::Path, ptr};
 
+use crate::capture::NoCgroup;
 use crate::discovery::Topology;
 use crate::model::{Container, InvalidSelector, Link, LinkKind, LinkName, NamespaceId, Selector, State};
 
@@ -14,6 +15,8 @@ pub(super) struct Selection<'a> {
     pub(super) containers: Vec<&'a Container>,
     /// Interfaces of the host, from `bridge=` and `if=`.
     pub(super) interfaces: Vec<&'a Link>,
+    /// Paths of cgroups, from `cgroup=`; whether there are such is not known here.
+    pub(super) cgroups: Vec<String>,
 }
 
 /// Whether containers that have ended may be selected.
@@ -34,10 +37,10 @@ pub(super) enum Error {
     NotLive { selector: String, name: String, state: State },
     #[error("finding anything to listen on: {0}")]
     NothingToHear(String),
-    #[error(
-        "telling the packets of {0} from the host's: it is in host mode, without an interface of its own"
-    )]
-    HostMode(String),
+    #[error("telling the packets of container {name} from others: it {reason}")]
+    NoCgroup { name: String, reason: NoCgroup },
+    #[error("finding the cgroup {0}")]
+    UnknownCgroup(String),
     #[error("telling which container '{selector}' means: {}", candidates.join(", "))]
     Ambiguous { selector: String, candidates: Vec<String> },
     #[error("finding the network namespace of process {0}")]
@@ -50,6 +53,8 @@ pub(super) enum Error {
     NotABridge { name: LinkName, kind: LinkKind },
     #[error("finding a container in '{0}': that is an interface of the host")]
     NotAContainer(String),
+    #[error("finding a container in '{0}': that is a cgroup")]
+    NotAContainerButCgroup(String),
 }
 
 /// A selector that picks none of the containers there are.
@@ -66,9 +71,16 @@ impl Error {
             Self::UnknownWord { advice, .. }
             | Self::UnknownLink { advice, .. }
             | Self::NoMatch(Unmatched { advice, .. }) => advice.clone(),
-            Self::HostMode(_) => {
+            Self::NoCgroup { .. } => {
                 "`pcapsule capture if=NAME` captures an interface of the host, its packets among all"
                     .to_owned()
+            }
+            Self::UnknownCgroup(_) => {
+                "`systemd-cgls` lists them; a path is that below the mount point, as in /proc/PID/cgroup"
+                    .to_owned()
+            }
+            Self::NotAContainerButCgroup(selector) => {
+                format!("`pcapsule capture {selector}` captures its packets")
             }
             Self::NothingToHear(_) => {
                 "without --no-follow the capture waits for a container to start".to_owned()
@@ -122,6 +134,7 @@ pub(super) fn select<'a>(
         match selector {
             Selector::Bridge(name) => add_once(&mut selection.interfaces, bridge(topology, name)?),
             Selector::Interface(name) => add_once(&mut selection.interfaces, link(topology, name)?),
+            Selector::Cgroup(path) => selection.cgroups.push(path.clone()),
             _ => {
                 let named = named_containers(topology, selector, &namespace_of)?;
                 for container in without_ended(named, selector, ended)? {
@@ -138,6 +151,15 @@ impl Selection<'_> {
     pub(super) fn add(&mut self, other: Self) {
         other.containers.into_iter().for_each(|container| add_once(&mut self.containers, container));
         other.interfaces.into_iter().for_each(|link| add_once(&mut self.interfaces, link));
+        self.cgroups.extend(other.cgroups);
+    }
+
+    /// Refuses cgroups, which only a capture knows what to do with.
+    pub(super) fn without_cgroups(self) -> Result<Self, Error> {
+        match self.cgroups.first() {
+            Some(path) => Err(Error::NotAContainerButCgroup(format!("cgroup={path}"))),
+            None => Ok(self),
+        }
     }
 }
 

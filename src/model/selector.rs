@@ -42,6 +42,8 @@ pub enum Selector {
     Bridge(LinkName),
     /// `if=eth0`: that interface of the host.
     Interface(LinkName),
+    /// `cgroup=/system.slice/nginx.service`: that group, by its path in the version 2 hierarchy or in the file system.
+    Cgroup(String),
     /// `all`: every container.
     All,
 }
@@ -55,7 +57,7 @@ pub enum InvalidSelector {
     /// A key nobody knows.
     #[error(
         "'{0}=' is not a selector: use name, id, image, label, network, project, service, pod, pid, netns, mode, \
-         bridge or if"
+         bridge, if or cgroup"
     )]
     UnknownKey(String),
     /// `pid=` with something that is not a process id.
@@ -67,7 +69,7 @@ pub enum InvalidSelector {
 }
 
 impl Selector {
-    /// Whether this word picks that container. `Bridge` and `Interface` pick none; `Pid` picks by the first process
+    /// Whether this word picks that container. `Bridge`, `Interface` and `Cgroup` pick none; `Pid` picks by the first process
     /// only (the caller compares namespaces for the rest); `Word` compares the name exactly and the id by prefix.
     pub fn matches(&self, container: &Container) -> bool {
         match self {
@@ -95,7 +97,7 @@ impl Selector {
             }
             Self::Mode(mode) => container.mode == *mode,
             Self::All => true,
-            Self::Bridge(_) | Self::Interface(_) => false,
+            Self::Bridge(_) | Self::Interface(_) | Self::Cgroup(_) => false,
         }
     }
 
@@ -141,6 +143,7 @@ impl FromStr for Selector {
             },
             "bridge" => Self::Bridge(value.parse()?),
             "if" => Self::Interface(value.parse()?),
+            "cgroup" => Self::Cgroup(value.to_owned()),
             other => return Err(InvalidSelector::UnknownKey(other.to_owned())),
         })
     }
@@ -164,6 +167,7 @@ impl fmt::Display for Selector {
             Self::Mode(mode) => write!(f, "mode={mode}"),
             Self::Bridge(name) => write!(f, "bridge={name}"),
             Self::Interface(name) => write!(f, "if={name}"),
+            Self::Cgroup(path) => write!(f, "cgroup={path}"),
             Self::All => f.write_str("all"),
         }
     }
@@ -224,6 +228,7 @@ mod tests {
             "mode=host",
             "bridge=docker0",
             "if=eth0",
+            "cgroup=/system.slice/nginx.service",
             "all",
         ] {
             let selector: Selector = text.parse().unwrap();

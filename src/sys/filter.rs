@@ -81,6 +81,13 @@ impl Filter {
     }
 }
 
+impl LinkFilter {
+    /// What libpcap compiled.
+    pub(super) fn instructions(&self) -> &[libc::sock_filter] {
+        self.0.instructions()
+    }
+}
+
 /// A program that lets nothing pass.
 pub(super) const NOTHING: libc::sock_filter = libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: 0 };
 

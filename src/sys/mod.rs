@@ -4,6 +4,8 @@
 
 mod bpf;
 mod capability;
+pub mod cgroup;
+mod cgroup_tap;
 pub mod ebpf;
 mod filter;
 mod hang_up;
@@ -26,6 +28,8 @@ mod wake;
 mod writable;
 
 pub use capability::{Capability, keep_only, missing};
+pub use cgroup::CgroupId;
+pub use cgroup_tap::{CgroupTap, CgroupTapOptions, Error as CgroupTapError};
 pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};
 pub use hang_up::reader_is_gone;
 pub use inherited::inherited_file;

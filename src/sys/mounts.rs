@@ -69,7 +69,7 @@ fn parse_line(line: &str) -> Option<(NamespaceId, String)> {
 }
 
 /// Space, tab, line feed and backslash stand as octal in a mount table (`\040`).
-fn unescape(field: &str) -> String {
+pub(super) fn unescape(field: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()
         .fold(field.to_owned(), |text, (escape, plain)| text.replace(escape, plain))

@@ -31,6 +31,12 @@ pub trait FrameSource: Send {
     /// Whether the interface is still there (up or down).
     fn interface_exists(&self) -> bool;
 
+    /// A further descriptor, which is in error when it is time to ask [`interface_exists`](Self::interface_exists), where
+    /// the first one does not tell.
+    fn watched(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     /// What passed so far, lost frames included.
     fn counters(&mut self) -> SourceCounters;
 }

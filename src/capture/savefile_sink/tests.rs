@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::*;
-use crate::capture::{Place, RotationOptions};
+use crate::capture::{Place, RotationOptions, Spot};
 use crate::model::fixture::link;
 use crate::model::{Direction, LinkKind};
 use crate::savefile::{Reader, Record};
@@ -30,7 +30,8 @@ fn sink(options: SavefileOptions) -> SavefileSink {
     let link = link(2, "eth0", LinkKind::Veth);
     let namespace = Namespace::current().unwrap();
     let (name, description) = ("web/eth0".to_owned(), String::new());
-    sink.tap(&TapSpec { place: Place::Container, name, description, link, namespace }).unwrap();
+    sink.tap(&TapSpec { place: Place::Container, name, description, spot: Spot::Interface(link), namespace })
+        .unwrap();
     sink.settle(Instant::now()).unwrap();
     sink
 }

@@ -10,7 +10,7 @@ use std::{
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::*;
-use crate::capture::{Place, TapSpec};
+use crate::capture::{Place, Spot, TapSpec};
 use crate::model::fixture::link;
 use crate::model::{Direction, Frame, LinkKind};
 use crate::sys::netns::Namespace;
@@ -145,8 +145,14 @@ fn tap(name: &str, place: Place, frames: &[(u64, u64)]) -> OpenTap {
         is_endless: false,
     };
     let namespace = Namespace::current().unwrap();
-    let spec = TapSpec { place, name: name.to_owned(), description: String::new(), link, namespace };
-    OpenTap { spec, source: Box::new(script) }
+    let spec = TapSpec {
+        place,
+        name: name.to_owned(),
+        description: String::new(),
+        spot: Spot::Interface(link),
+        namespace,
+    };
+    OpenTap { spec, gap: None, source: Box::new(script) }
 }
 
 fn run(full_at: Option<usize>, limits: Limits, taps: Vec<OpenTap>) -> (StopReason, Vec<String>) {

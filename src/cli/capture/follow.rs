@@ -9,7 +9,8 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use crate::capture::{
-    Changes, Command, Controls, Ground, Note, OpenTap, Place, Plan, TapKey, TapSpec, changes, plan,
+    Changes, Command, Controls, Ground, NoCgroup, Note, OpenTap, Place, Plan, TapKey, TapSpec, Wanted,
+    changes, plan,
 };
 use crate::cli::{
     look::{self, Look},
@@ -18,9 +19,10 @@ use crate::cli::{
 };
 use crate::discovery::engine::{Address, Engines};
 use crate::discovery::{Occurrence, Watch, names};
-use crate::model::{Container, NetworkMode, Pattern, Selector};
+use crate::model::{Container, Pattern, Selector};
+use crate::sys::cgroup::Cgroup;
 
-use super::{events, setup::Setup, told::Voice};
+use super::{events, groups::Groups, setup::Setup, told::Voice};
 
 /// How soon an engine that did not answer is asked again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -29,6 +31,18 @@ const RETRY: Duration = Duration::from_secs(1);
 struct Heard {
     name: String,
     buffer_bytes: usize,
+    /// The cgroup whose sockets it listens on.
+    cgroup: Option<Cgroup>,
+}
+
+impl Heard {
+    /// Whether what it listens on is still there.
+    fn is_there(&self, key: TapKey, ground: &Ground) -> bool {
+        match key {
+            TapKey::Interface { namespace, index } => ground.has(namespace, index),
+            TapKey::Cgroup(_) => self.cgroup.as_ref().is_some_and(Cgroup::exists),
+        }
+    }
 }
 
 /// Who is listened to: the selection, and the taps it has led to.
@@ -46,6 +60,8 @@ pub(super) struct Audience<'a> {
     answered: BTreeSet<Address>,
     /// Whether one of those did not answer the last time.
     is_blind: bool,
+    /// Taps of which it was told what they do not hear.
+    gaps_told: BTreeSet<String>,
 }
 
 impl<'a> Audience<'a> {
@@ -59,6 +75,7 @@ impl<'a> Audience<'a> {
             look: None,
             answered: BTreeSet::new(),
             is_blind: false,
+            gaps_told: BTreeSet::new(),
         }
     }
 
@@ -71,11 +88,15 @@ impl<'a> Audience<'a> {
         let may_come =
             |error: &select::Error| self.setup.follow && matches!(error, select::Error::NoMatch(_));
         let selection = self.selection(&look, ended, may_come)?;
-        let plan = self.plan(&selection, &look.ground);
+        let groups = Groups::of(&selection, self.setup.places);
+        if let Some(refused) = groups.unknown() {
+            return Err(refused);
+        }
+        let plan = self.plan(&selection, &groups, &look.ground);
         if plan.taps.is_empty()
-            && let Some(name) = self.named_in_host_mode(&selection)
+            && let Some((name, reason)) = self.named_without_cgroup(&selection, &groups)
         {
-            return Err(select::Error::HostMode(name).into());
+            return Err(select::Error::NoCgroup { name, reason }.into());
         }
         if plan.taps.is_empty() && !self.setup.follow {
             let reasons: Vec<&str> = plan.notes.iter().map(|note| note.text.as_str()).collect();
@@ -109,10 +130,16 @@ impl<'a> Audience<'a> {
     }
 
     /// The taps for a selection. A container that was chosen for its networks alone is heard on those.
-    fn plan(&self, selection: &Selection<'_>, ground: &Ground) -> Plan {
+    fn plan(&self, selection: &Selection<'_>, groups: &Groups, ground: &Ground) -> Plan {
         let heard: Vec<Container> =
             selection.containers.iter().map(|container| self.on_chosen_networks(container)).collect();
-        plan(&heard.iter().collect::<Vec<_>>(), &selection.interfaces, self.setup.places, ground)
+        let wanted = Wanted {
+            containers: &heard.iter().collect::<Vec<_>>(),
+            interfaces: &selection.interfaces,
+            cgroups: &groups.asked,
+            groups: &groups.of_containers,
+        };
+        plan(&wanted, self.setup.places, ground)
     }
 
     fn on_chosen_networks(&self, container: &Container) -> Container {
@@ -131,15 +158,16 @@ impl<'a> Audience<'a> {
         container
     }
 
-    /// A container that was named, and that no waiting gives an interface to listen on.
-    fn named_in_host_mode(&self, selection: &Selection<'_>) -> Option<String> {
+    /// A container that was named, and that no waiting gives a cgroup to listen at.
+    fn named_without_cgroup(&self, selection: &Selection<'_>, groups: &Groups) -> Option<(String, NoCgroup)> {
         let is_named = |container: &&&Container| {
             let naming = |selector: &&Selector| matches!(selector, Selector::Word(_) | Selector::Id(_));
             self.selectors.iter().filter(naming).any(|selector| selector.matches(container))
         };
-        let mut in_host_mode =
-            selection.containers.iter().filter(|container| container.mode == NetworkMode::Host);
-        in_host_mode.find(is_named).map(|container| container.name.clone())
+        selection.containers.iter().filter(is_named).find_map(|container| {
+            let refused = groups.of_containers.get(&container.id)?.as_ref().err()?;
+            Some((container.name.clone(), refused.clone()))
+        })
     }
 
     /// Opens these taps and takes note of them. What has gone since the look is left out; if nothing else is left and
@@ -166,12 +194,37 @@ impl<'a> Audience<'a> {
         let spent = self.heard.values().map(|heard| heard.buffer_bytes).sum();
         let options = self.setup.tap_options(specs.len(), spent);
         let open = |spec: TapSpec| {
-            let (key, name) = (spec.key(), spec.name.clone());
+            let (key, name, cgroup) = (spec.key(), spec.name.clone(), spec.cgroup().cloned());
             let tap = OpenTap::open(spec, &options).map_err(|error| (name.clone(), error))?;
-            self.heard.insert(key, Heard { name, buffer_bytes: options.buffer_bytes });
+            if let Some(gap) = tap.gap.as_ref().filter(|_| self.gaps_told.insert(name.clone())) {
+                terminal::warn(&format!("{name}: {gap}"));
+            }
+            self.heard.insert(key, Heard { name, buffer_bytes: options.buffer_bytes, cgroup });
             Ok(tap)
         };
         specs.into_iter().map(open).collect()
+    }
+
+    /// Whether something may change that nobody tells of.
+    fn must_ask_again(&self) -> bool {
+        self.is_blind || self.asked_groups().next().is_some()
+    }
+
+    /// Whether that is worth a look.
+    fn may_have_changed(&self) -> bool {
+        let is_heard =
+            |path| Groups::open(path).is_ok_and(|group| self.heard.contains_key(&TapKey::Cgroup(group.id())));
+        self.is_blind
+            || self.heard.values().any(|heard| heard.cgroup.as_ref().is_some_and(|group| !group.exists()))
+            || self.asked_groups().any(|path| !is_heard(path) && Groups::open(path).is_ok())
+    }
+
+    /// The cgroups that were asked for by their paths.
+    fn asked_groups(&self) -> impl Iterator<Item = &str> {
+        self.selectors.iter().filter_map(|selector| match selector {
+            Selector::Cgroup(path) => Some(path.as_str()),
+            _ => None,
+        })
     }
 
     /// Names of the taps, in order.
@@ -206,17 +259,21 @@ impl<'a> Audience<'a> {
         self.is_blind = look.silent.iter().any(|engine| self.answered.contains(engine));
         // A word that means nothing now is a container that is between two lives.
         let selection = self.selection(&look, Ended::Excluded, |_| true)?;
-        let wanted = self.plan(&selection, &look.ground).taps;
-        let state = |spec: &TapSpec| format!("{}{}", spec.name, if spec.link.up { "" } else { " (down)" });
+        let groups = Groups::of(&selection, self.setup.places);
+        let wanted = self.plan(&selection, &groups, &look.ground).taps;
+        let is_up = |spec: &TapSpec| spec.link().is_none_or(|link| link.up);
+        let state = |spec: &TapSpec| format!("{}{}", spec.name, if is_up(spec) { "" } else { " (down)" });
         tracing::debug!(wanted = ?wanted.iter().map(state).collect::<Vec<_>>(), "looked again");
         let heard = self.heard.iter().map(|(key, heard)| (*key, heard.name.clone())).collect();
         let mut changes = changes(&heard, wanted);
         // An engine renames the interface it has moved into a container before it brings it up: a tap that is opened
         // in between would keep the old name.
-        changes.opened.retain(|spec| spec.link.up || spec.place != Place::Container);
+        changes.opened.retain(|spec| is_up(spec) || spec.place != Place::Container);
         if self.is_blind {
             // An engine that did not answer has not said that its containers are gone.
-            changes.ended.retain(|key| !look.ground.has(key));
+            changes
+                .ended
+                .retain(|key| !self.heard.get(key).is_some_and(|heard| heard.is_there(*key, &look.ground)));
         } else {
             self.heard_before.extend(selection.containers.iter().map(|container| container.name.clone()));
             self.keep(look);
@@ -287,15 +344,16 @@ impl<'a> Follower<'a> {
     /// Follows for ever.
     pub(super) async fn run(mut self) {
         while let Some(mut watch) = self.watch.take() {
-            let burst = if self.audience.is_blind {
+            let burst = if self.audience.must_ask_again() {
                 timeout(RETRY, watch.settled()).await.unwrap_or_else(|_| Some(Vec::new()))
             } else {
                 watch.settled().await
             };
-            if let Some(burst) = burst {
+            let Some(burst) = burst else { continue };
+            if !burst.is_empty() || self.audience.may_have_changed() {
                 self.follow(burst).await;
-                self.watch = Some(watch);
             }
+            self.watch = Some(watch);
         }
         std::future::pending::<()>().await;
     }

@@ -1,10 +1,11 @@
 //! `pcapsule capture`: from words to taps to a savefile or lines, while containers come and go.
 //!
-//! `setup` turns arguments into options, `follow` keeps the taps in step with the host, `lines` prints packets,
+//! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` keeps the taps in step with the host, `lines` prints packets,
 //! `told` is what stderr hears.
 
 mod events;
 mod follow;
+mod groups;
 mod lines;
 mod setup;
 mod told;

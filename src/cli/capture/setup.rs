@@ -52,10 +52,11 @@ impl Setup {
         Ok(Self {
             selectors: args.selectors.clone(),
             places: Places {
-                container: has(Place::Container),
+                container: has(Place::Container) && !args.process,
                 veth: has(Place::Veth),
                 bridge: has(Place::Bridge),
                 loopback: has(Place::Lo),
+                cgroup: has(Place::Cgroup) || args.process,
             },
             follow: !args.no_follow,
             limits: Limits {

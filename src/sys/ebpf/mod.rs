@@ -1,10 +1,11 @@
 //! Programs and maps inside the kernel (`bpf(2)`), put together as instructions: no compiler, no type information (BTF)
 //! and no library, so that nothing but a kernel of 5.8 or later is needed.
 //!
-//! `assembler` writes programs, `map` and `program` hand them to the kernel, `ring_buffer` reads what they tell. What
+//! `assembler` writes programs, `classic` translates filters for them, `map` and `program` hand them to the kernel, `ring_buffer` reads what they tell. What
 //! hangs on a [`Program`] by a [`ProgramLink`] goes with the last descriptor: nothing stays behind, even after SIGKILL.
 
 mod assembler;
+mod classic;
 mod kernel;
 mod map;
 mod program;
@@ -13,6 +14,8 @@ mod ring_buffer;
 use std::io;
 
 pub use assembler::{Address, Code, Condition, Helper, Label, Operand, Operation, Register, Width};
+pub use classic::Untranslatable;
+pub(super) use classic::append_filter;
 pub use map::{Map, MapKind, SharedWords, possible_cpus};
 pub use program::{Program, ProgramKind, ProgramLink};
 pub use ring_buffer::RingBuffer;

@@ -1,0 +1,295 @@
+//! The packets of a cgroup's sockets, as a frame source: programs on the group itself hand each packet over.
+//!
+//! What a container in host mode sends and receives is told from the host's by nothing but its sockets. `program` sees
+//! their packets, `echo` keeps other people's pings out, `afterlife` has what comes when a socket is gone, `makers` knows
+//! who made it; `tables` is what they share, `record` what they tell.
+
+mod afterlife;
+mod echo;
+mod makers;
+mod program;
+mod record;
+mod tables;
+mod wake_up;
+
+use std::{
+    fs::File,
+    io,
+    ops::ControlFlow,
+    os::fd::{AsFd as _, BorrowedFd},
+};
+
+use nix::time::{ClockId, clock_gettime};
+
+use crate::model::{Frame, Link, LinkKind, MediaType, made_up_ethernet};
+
+use self::{
+    program::{View, Way},
+    record::Record,
+    tables::{LOST, PASSED, Tables},
+    wake_up::WakeUp,
+};
+use super::{
+    cgroup::Cgroup,
+    ebpf::{self, Program, ProgramKind, ProgramLink, Untranslatable},
+    filter::{FilterError, LinkFilter},
+    source::{FrameSource, FrameVisitor, LinkLayer, SourceCounters},
+};
+
+/// A ring holds one of the largest packets at least, with room to spare.
+const SMALLEST_RING: usize = 256 << 10;
+const ETHERNET_HEADER: u32 = 14;
+
+/// Why there is no tap on a cgroup.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel refused a program or a map.
+    #[error(transparent)]
+    Kernel(#[from] ebpf::Error),
+    /// The filter does not fit.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The filter cannot be run there.
+    #[error("running the filter on packets of a cgroup")]
+    Untranslatable(#[from] Untranslatable),
+    /// The kernel refused to wait for packets.
+    #[error("waiting for packets of a cgroup")]
+    Wait(#[source] io::Error),
+}
+
+impl Error {
+    /// Whether the cgroup was removed before it could be listened on.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Kernel(ebpf::Error::Attach { source, .. })
+            if matches!(source.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)))
+    }
+}
+
+/// What such a tap is opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct CgroupTapOptions<'a> {
+    /// Whose packets.
+    pub cgroup: &'a Cgroup,
+    /// The interfaces of the calling thread's namespace, which is that of the group's sockets.
+    pub links: &'a [Link],
+    /// Room for packets that wait, in bytes.
+    pub buffer_bytes: usize,
+    /// Packets are cut to that many bytes.
+    pub snaplen: u32,
+    /// Which packets pass; `None`: all.
+    pub filter: Option<&'a LinkFilter>,
+    /// What frames begin with.
+    pub link_layer: LinkLayer,
+}
+
+/// An armed tap on the sockets of a cgroup.
+pub struct CgroupTap {
+    tables: Tables,
+    cgroup: Cgroup,
+    events: Option<File>,
+    links: Vec<ProgramLink>,
+    wake_up: WakeUp,
+    clock: Clock,
+    reported_lost: u64,
+    link_layer: LinkLayer,
+    /// Why packets of connections that are over will be missing.
+    afterlife: Result<(), ebpf::Error>,
+}
+
+impl CgroupTap {
+    /// Opens and arms a tap: when this returns, no later packet is missed.
+    pub fn open(options: &CgroupTapOptions<'_>) -> Result<Self, Error> {
+        let tables = Tables::create(options.buffer_bytes.max(SMALLEST_RING))?;
+        let view = View { snaplen: options.snaplen, filter: options.filter.map(LinkFilter::instructions) };
+        let mut links = Vec::new();
+        let cgroup = options.cgroup;
+        for program in makers::programs(&tables)? {
+            links.push(program.attach_to_cgroup(cgroup.as_fd(), cgroup.path())?);
+        }
+        let afterlife = post(options, view, &tables, &mut links)?;
+        let ways = [
+            ("pcs_out", ProgramKind::CgroupEgress, Way::Out),
+            ("pcs_in", ProgramKind::CgroupIngress, Way::In),
+        ];
+        for (name, kind, way) in ways {
+            let program = Program::load(name, kind, program::capture(way, &tables, view)?)?;
+            links.push(program.attach_to_cgroup(cgroup.as_fd(), cgroup.path())?);
+        }
+        Ok(Self {
+            wake_up: WakeUp::new(&tables).map_err(Error::Wait)?,
+            tables,
+            cgroup: cgroup.clone(),
+            events: cgroup.events().ok(),
+            links,
+            clock: Clock::default(),
+            reported_lost: 0,
+            link_layer: options.link_layer,
+            afterlife,
+        })
+    }
+
+    /// Why the last packets of connections that the container has closed are not seen, where they are not.
+    pub fn missing_afterlife(&self) -> Option<&ebpf::Error> {
+        self.afterlife.as_ref().err()
+    }
+}
+
+/// Hangs the programs for what comes after a socket's end on every interface at which the host's own packets come and go.
+fn post(
+    options: &CgroupTapOptions<'_>,
+    view: View<'_>,
+    tables: &Tables,
+    links: &mut Vec<ProgramLink>,
+) -> Result<Result<(), ebpf::Error>, Error> {
+    let (cgroup, depth) = (options.cgroup.id(), i32::try_from(options.cgroup.depth()).unwrap_or(i32::MAX));
+    for (name, kind, way) in [
+        ("pcs_late_out", ProgramKind::InterfaceEgress, Way::Out),
+        ("pcs_late_in", ProgramKind::InterfaceIngress, Way::In),
+    ] {
+        for media in [MediaType::Ethernet, MediaType::RawIp] {
+            let skipped = if media == MediaType::Ethernet { ETHERNET_HEADER } else { 0 };
+            let here: Vec<&Link> = options
+                .links
+                .iter()
+                .filter(|link| link.media == media && is_end(link, options.links))
+                .collect();
+            if here.is_empty() {
+                continue;
+            }
+            let code = afterlife::program(afterlife::Post { way, skipped, cgroup, depth, view }, tables)?;
+            let program = match Program::load(name, kind, code) {
+                Ok(program) => program,
+                Err(error) => return Ok(Err(error)),
+            };
+            for link in here {
+                match program.attach_to_interface(link.index) {
+                    Ok(link) => links.push(link),
+                    // Gone since it was looked at.
+                    Err(error) if error.cause().raw_os_error() == Some(libc::ENODEV) => {}
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Not a port of a bridge, bond or team: what passes there passes their own interface too.
+fn is_end(link: &Link, links: &[Link]) -> bool {
+    let master = link.master.and_then(|index| links.iter().find(|link| link.index == index));
+    master.is_none_or(|master| matches!(&master.kind, LinkKind::Other(kind) if kind == "vrf"))
+}
+
+impl FrameSource for CgroupTap {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.wake_up.descriptor()
+    }
+
+    fn next_time(&mut self) -> Option<u64> {
+        self.wake_up.look(&self.tables);
+        let time = self.tables.ring.peek().and_then(Record::new)?.time();
+        Some(self.clock.real(time))
+    }
+
+    fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
+        self.clock.compare();
+        while let Some(record) = self.tables.ring.peek().and_then(Record::new) {
+            let time_ns = self.clock.real(record.time());
+            if time_ns > until {
+                break;
+            }
+            self.clock.keep(time_ns);
+            let lost = record.lost().saturating_sub(self.reported_lost);
+            self.reported_lost += lost;
+            let flow = show(record, time_ns, self.link_layer, lost, each);
+            self.tables.ring.advance();
+            flow?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.tables.ring.waiting() > self.tables.ring.size() / 2
+    }
+
+    fn close_gate(&mut self) {
+        self.links.clear();
+    }
+
+    fn interface_exists(&self) -> bool {
+        self.cgroup.exists()
+    }
+
+    fn watched(&self) -> Option<BorrowedFd<'_>> {
+        self.events.as_ref().map(|file| file.as_fd())
+    }
+
+    fn counters(&mut self) -> SourceCounters {
+        let words = &self.tables.words;
+        SourceCounters { passed: words.load(PASSED), lost: words.load(LOST) }
+    }
+}
+
+fn show(
+    record: Record<'_>,
+    time_ns: u64,
+    link_layer: LinkLayer,
+    lost: u64,
+    each: &mut FrameVisitor<'_>,
+) -> ControlFlow<()> {
+    let packet = record.packet();
+    let mut frame = Frame::whole(packet, record.length(), time_ns, record.direction());
+    if link_layer == LinkLayer::Native {
+        return each(&frame, lost);
+    }
+    let header = made_up_ethernet(packet);
+    (frame.head, frame.insert, frame.tail) = (&[], &header, packet);
+    frame.original_len += ETHERNET_HEADER;
+    each(&frame, lost)
+}
+
+/// From the monotonic clock, which programs can read, to the one that files are written in.
+#[derive(Debug)]
+struct Clock {
+    /// What the one is behind the other, in nanoseconds.
+    offset: u64,
+    /// The last time that was told.
+    last: u64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let mut clock = Self { offset: 0, last: 0 };
+        clock.compare();
+        clock
+    }
+}
+
+impl Clock {
+    /// Compares the clocks, of which one may have been set meanwhile.
+    fn compare(&mut self) {
+        let before = now(ClockId::CLOCK_MONOTONIC);
+        let real = now(ClockId::CLOCK_REALTIME);
+        let after = now(ClockId::CLOCK_MONOTONIC);
+        self.offset = real.wrapping_sub(before.midpoint(after));
+    }
+
+    /// Records of several processors are in the order in which they got room, which differs from that of their times by
+    /// an instant: none is told to be earlier than the one before it. After a clock was set back, it is so.
+    fn real(&self, monotonic: u64) -> u64 {
+        const INSTANT: u64 = 1_000_000;
+        let real = monotonic.wrapping_add(self.offset);
+        if real < self.last && self.last - real < INSTANT { self.last } else { real }
+    }
+
+    fn keep(&mut self, told: u64) {
+        self.last = told;
+    }
+}
+
+fn now(clock: ClockId) -> u64 {
+    clock_gettime(clock).map_or(0, |time| {
+        let (seconds, rest) = (time.tv_sec().cast_unsigned(), time.tv_nsec().cast_unsigned());
+        seconds * 1_000_000_000 + rest
+    })
+}
