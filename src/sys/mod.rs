@@ -5,6 +5,7 @@
 mod bpf;
 mod capability;
 pub mod cgroup;
+mod cgroup_counter;
 mod cgroup_tap;
 pub mod ebpf;
 mod filter;
@@ -29,6 +30,7 @@ mod writable;
 
 pub use capability::{Capability, keep_only, missing};
 pub use cgroup::CgroupId;
+pub use cgroup_counter::{CgroupCounter, Volume};
 pub use cgroup_tap::{CgroupTap, CgroupTapOptions, Error as CgroupTapError};
 pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};
 pub use hang_up::reader_is_gone;
