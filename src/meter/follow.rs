@@ -32,6 +32,13 @@ pub struct Metered<'a> {
     pub interval: Interval,
 }
 
+impl Metered<'_> {
+    /// Whether there is nothing it could be measured by.
+    pub fn is_unmeasured(&self) -> bool {
+        *self.counting == Counting::Nothing
+    }
+}
+
 /// Counters of containers, held open.
 #[derive(Debug, Default)]
 pub struct Meter {

@@ -73,6 +73,12 @@ pub struct Interval {
 pub struct PerSecond(pub u64);
 
 impl PerSecond {
+    /// Two rates together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// To the nearest whole number.
     pub fn whole(self) -> u64 {
         self.0.saturating_add(500) / 1000

@@ -31,6 +31,8 @@ use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink
 use crate::discovery::Watch;
 use crate::sys::{self, Capability};
 
+pub(in crate::cli) use self::groups::own_group;
+
 use self::{
     follow::{Audience, Follower},
     lines::LineSink,
