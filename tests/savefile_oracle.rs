@@ -26,7 +26,7 @@ const VLAN_7: &[u8] = b"\x81\x00\x00\x07";
 
 fn frame(insert: &'static [u8], direction: Direction, time_ns: u64) -> Frame<'static> {
     let original_len = u32::try_from(ADDRESSES.len() + insert.len() + REST.len()).unwrap();
-    Frame { head: ADDRESSES, insert, tail: REST, original_len, time_ns, direction }
+    Frame { head: ADDRESSES, insert, tail: REST, original_len, time_ns, direction, owner: None }
 }
 
 /// Two containers; the second joins in mid-stream.

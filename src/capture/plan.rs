@@ -110,7 +110,7 @@ pub fn plan(wanted: &Wanted<'_>, places: Places, ground: &Ground) -> Plan {
         for cgroup in wanted.cgroups {
             let last = cgroup.path().rsplit('/').find(|segment| !segment.is_empty()).unwrap_or("root");
             let description = format!("sockets of the cgroup {}", cgroup.path());
-            planner.cgroup(host, cgroup, Label { name: format!("{last}/cgroup"), description });
+            planner.cgroup(None, host, cgroup, Label { name: format!("{last}/cgroup"), description });
         }
     }
     Plan { taps: planner.taps, notes: planner.notes }
@@ -163,7 +163,7 @@ impl Planner<'_> {
                 let own = cgroup.path();
                 let description = format!("{}, sockets of the cgroup {own}", describe(container, None));
                 let label = Label { name: format!("{}/cgroup", container.name), description };
-                self.cgroup(namespace, cgroup, label);
+                self.cgroup(Some(container), namespace, cgroup, label);
             }
             Some(Err(reason)) => self.note(container, &reason.to_string()),
             None => self.note(container, "has no process, and so no cgroup to listen at"),
@@ -214,9 +214,17 @@ impl Planner<'_> {
         self.tap(place, namespace, Spot::Interface(link.clone()), label);
     }
 
-    fn cgroup(&mut self, namespace: NamespaceId, cgroup: &Cgroup, label: Label) {
+    fn cgroup(
+        &mut self,
+        container: Option<&Container>,
+        namespace: NamespaceId,
+        cgroup: &Cgroup,
+        label: Label,
+    ) {
         let links = self.ground.links.get(&namespace).cloned().unwrap_or_default();
-        self.tap(Place::Cgroup, namespace, Spot::Cgroup { cgroup: cgroup.clone(), links }, label);
+        let container = container.map(|container| container.name.clone());
+        let spot = Spot::Cgroup { container, cgroup: cgroup.clone(), links };
+        self.tap(Place::Cgroup, namespace, spot, label);
     }
 
     fn tap(&mut self, place: Place, namespace: NamespaceId, spot: Spot, Label { name, description }: Label) {

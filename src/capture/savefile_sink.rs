@@ -13,7 +13,7 @@ use jiff::Zoned;
 
 use crate::model::{Frame, MediaType};
 use crate::savefile::{
-    Encoder, Format, Interface, InterfaceId, LinkType, PacketOptions, Section, Statistics,
+    Encoder, Format, Interface, InterfaceId, LinkType, PacketOptions, Process, Section, Statistics,
 };
 use crate::sys::LinkLayer;
 
@@ -193,7 +193,15 @@ impl Sink for SavefileSink {
             return Err(failure);
         }
         let Some(Declared { id: Some(id), .. }) = self.taps.get(tap) else { return Ok(()) };
-        self.encoder.packet(*id, frame, &PacketOptions { drops: lost, ..PacketOptions::default() });
+        let owner = frame.owner;
+        let process = owner.and_then(|owner| owner.process);
+        let options = PacketOptions {
+            drops: lost,
+            packet_id: None,
+            process: process.map(|process| Process { pid: process.pid, tid: process.thread }),
+            comment: owner.map_or("", |owner| owner.text),
+        };
+        self.encoder.packet(*id, frame, &options);
         self.packets += 1;
         if self.encoder.bytes().len() >= WRITE_BYTES {
             // This packet was taken, whatever became of it: the failure concerns the next one.

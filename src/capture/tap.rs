@@ -1,11 +1,13 @@
 //! A tap: one interface or cgroup that is listened on, under the name it has in the file.
 
+use std::sync::Arc;
+
 use crate::model::{InterfaceAddress, Link, LinkIndex, Mac, MediaType, NamespaceId};
 use crate::sys::cgroup::Cgroup;
 use crate::sys::netns::{self, Namespace};
 use crate::sys::{
     CgroupId, CgroupTap, CgroupTapError, CgroupTapOptions, Filter, FrameSource, LibpcapSource, LinkFilter,
-    LinkLayer, Ring, SourceError, SourceOptions,
+    LinkLayer, Posts, Ring, SourceError, SourceOptions,
 };
 
 /// A spot on a container's way to the world.
@@ -46,6 +48,8 @@ pub enum Spot {
     Interface(Link),
     /// At the sockets of a cgroup.
     Cgroup {
+        /// The container whose group it is.
+        container: Option<String>,
         /// The group.
         cgroup: Cgroup,
         /// The interfaces by which their packets come and go.
@@ -184,6 +188,8 @@ pub struct OpenTap {
     pub spec: TapSpec,
     /// What it will not hear, in a sentence for the user.
     pub gap: Option<String>,
+    /// What is to be told of new interfaces by which the packets of its sockets come and go.
+    pub posts: Option<Arc<Posts>>,
     pub(super) source: Box<dyn FrameSource>,
 }
 
@@ -197,9 +203,9 @@ impl OpenTap {
                 .namespace
                 .within(|| open_source(&spec, link, options, filter.as_ref()))
                 .map(|opened| opened.map_err(Refused::Interface)),
-            (Spot::Cgroup { cgroup, links }, Ok(filter)) => spec
+            (Spot::Cgroup { container, cgroup, links }, Ok(filter)) => spec
                 .namespace
-                .within(|| open_cgroup(cgroup, links, options, filter.as_ref()))
+                .within(|| open_cgroup(container.as_deref(), cgroup, links, options, filter.as_ref()))
                 .map(|opened| opened.map_err(Refused::Cgroup)),
             // Whoever may not even enter the namespace is better told that.
             (_, Err(refused)) => {
@@ -207,7 +213,7 @@ impl OpenTap {
             }
         };
         match opened {
-            Ok(Ok((source, gap))) => Ok(Self { spec, source, gap }),
+            Ok(Ok(Opened { source, gap, posts })) => Ok(Self { spec, gap, posts, source }),
             Ok(Err(Refused::Interface(source))) => Err(OpenError::Source { name: spec.name, source }),
             Ok(Err(Refused::Cgroup(source))) => Err(OpenError::Cgroup { name: spec.name, source }),
             Err(source) => Err(OpenError::Namespace { name: spec.name, source }),
@@ -226,8 +232,12 @@ enum Refused {
     Cgroup(CgroupTapError),
 }
 
-/// A source, and what it will not hear.
-type Opened = (Box<dyn FrameSource>, Option<String>);
+/// A source, what it will not hear, and what it must be told.
+struct Opened {
+    source: Box<dyn FrameSource>,
+    gap: Option<String>,
+    posts: Option<Arc<Posts>>,
+}
 
 fn open_source(
     spec: &TapSpec,
@@ -248,10 +258,11 @@ fn open_source(
         EngineChoice::Ring => Box::new(Ring::open(&source)?),
         EngineChoice::Libpcap => Box::new(LibpcapSource::open(&source)?),
     };
-    Ok((source, None))
+    Ok(Opened { source, gap: None, posts: None })
 }
 
 fn open_cgroup(
+    container: Option<&str>,
     cgroup: &Cgroup,
     links: &[Link],
     options: &TapOptions,
@@ -264,12 +275,14 @@ fn open_cgroup(
         snaplen: options.snaplen,
         filter,
         link_layer: options.link_layer,
+        label: container.map_or(("cgroup", cgroup.path()), |name| ("container", name)),
     })?;
-    let gap = tap.missing_afterlife().map(|error| {
+    let gap = tap.posts().err().map(|error| {
         format!(
             "of connections that it closes, the last packets will be missing: {error} ({}); Linux 6.6 has what it takes",
             error.cause()
         )
     });
-    Ok((Box::new(tap), gap))
+    let posts = tap.posts().ok().cloned();
+    Ok(Opened { source: Box::new(tap), gap, posts })
 }

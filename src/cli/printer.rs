@@ -57,7 +57,14 @@ impl Printer {
             Form::Lines(lines) => lines.write(frame, interface, names),
             Form::Json { out, scratch } => {
                 let packet = packet::decode(frame.contiguous(scratch), frame.original_len);
-                let stamp = Stamp { time_ns: frame.time_ns, interface, direction: frame.direction };
+                let process = frame.owner.and_then(|owner| owner.process);
+                let stamp = Stamp {
+                    time_ns: frame.time_ns,
+                    interface,
+                    direction: frame.direction,
+                    pid: process.map(|process| process.pid),
+                    command: process.map(|process| process.command),
+                };
                 serde_json::to_writer(&mut *out, &PacketRecord::new(&packet, stamp, names))?;
                 out.write_all(b"\n")
             }

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::model::{Direction, Frame, made_up_ethernet};
+use crate::model::{Direction, Frame, Owner, OwnerProcess, made_up_ethernet};
 use crate::savefile::{LinkType, Packet, Reader, Record};
 use crate::sys::Filter;
 
@@ -110,7 +110,7 @@ impl Output<'_> {
                 &format!("{name}: a packet of link type {number}, which is not decoded"),
             )?);
         };
-        let frame = link.frame(packet);
+        let frame = Frame { owner: owner(packet), ..link.frame(packet) };
         if let Some(filter) = &self.filter
             && !filter.passes(frame.contiguous(&mut self.scratch), frame.original_len)
         {
@@ -123,6 +123,15 @@ impl Output<'_> {
         self.left -= 1;
         Ok(())
     }
+}
+
+/// Whose packet it is, where a capture of ours said so: the process in its option, the command in the comment.
+fn owner<'p>(packet: &'p Packet<'_>) -> Option<Owner<'p>> {
+    let text = packet.comment.lines().next().unwrap_or_default();
+    let process = packet.process?;
+    let command = text.split(' ').find_map(|word| word.strip_prefix("command="))?;
+    let process = OwnerProcess { pid: process.pid, thread: process.tid, command };
+    Some(Owner { process: Some(process), text })
 }
 
 /// What stands before the network layer, and what takes its place so that everything is Ethernet.

@@ -27,6 +27,26 @@ impl Direction {
     }
 }
 
+/// Whose socket a frame was sent or received by, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// The process; none where it is not known, or where several hold the socket.
+    pub process: Option<OwnerProcess<'a>>,
+    /// All of it as words: `container=web pid=123 command=nginx how=created`.
+    pub text: &'a str,
+}
+
+/// A process, in our pid namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnerProcess<'a> {
+    /// Process id.
+    pub pid: u32,
+    /// The thread that made the socket; the process's first where that is not known.
+    pub thread: u32,
+    /// Command name, at most 15 bytes.
+    pub command: &'a str,
+}
+
 /// A frame and what the kernel said about it.
 ///
 /// The bytes are `head`, `insert`, `tail` joined. Most frames are all `head`; a frame whose VLAN tag the kernel had
@@ -46,12 +66,14 @@ pub struct Frame<'a> {
     pub time_ns: u64,
     /// From the container's point of view.
     pub direction: Direction,
+    /// Whose it is, where frames are heard at sockets.
+    pub owner: Option<Owner<'a>>,
 }
 
 impl<'a> Frame<'a> {
     /// A frame that lies in one piece.
     pub const fn whole(bytes: &'a [u8], original_len: u32, time_ns: u64, direction: Direction) -> Self {
-        Self { head: bytes, insert: &[], tail: &[], original_len, time_ns, direction }
+        Self { head: bytes, insert: &[], tail: &[], original_len, time_ns, direction, owner: None }
     }
 
     /// How many bytes were captured.

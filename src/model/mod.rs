@@ -13,7 +13,7 @@ mod selector;
 
 pub use container::{Container, Engine, Membership, NetworkMode, Protocol, PublishedPort, State};
 pub use endpoint::{Endpoint, HostSide};
-pub use frame::{Direction, Frame, made_up_ethernet};
+pub use frame::{Direction, Frame, Owner, OwnerProcess, made_up_ethernet};
 pub use link::{
     Counters, InterfaceAddress, InvalidLinkIndex, InvalidLinkName, InvalidMac, Link, LinkIndex, LinkKind,
     LinkName, LowerLink, Mac, MediaType,

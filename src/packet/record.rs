@@ -27,9 +27,15 @@ pub struct Stamp<'s> {
     pub interface: &'s str,
     /// From the container's point of view.
     pub direction: Direction,
+    /// The process whose socket it is, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Its command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<&'s str>,
 }
 
-/// A packet as one JSON object: `time_ns`, `interface`, `direction`, `length`, `captured`, `cut`, the layers, `summary`.
+/// A packet as one JSON object: `time_ns`, `interface`, `direction`, `pid` and `command`, `length`, `captured`, `cut`, the layers, `summary`.
 #[derive(Debug, Serialize)]
 pub struct PacketRecord<'s> {
     #[serde(flatten)]

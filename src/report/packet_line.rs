@@ -1,4 +1,5 @@
-//! A line a packet, as tcpdump prints it: time, tap, direction, summary, and the bytes if wanted.
+//! A line a packet, as tcpdump prints it: time, tap, direction, summary, the process where it is known, and the bytes if
+//! wanted.
 //!
 //! It reads no clock and knows no terminal; the line is put together in one buffer and written at once.
 
@@ -137,7 +138,11 @@ impl<W: io::Write> PacketLines<W> {
             Direction::Unknown => "-  ",
         };
         let summary = Summary::new(&packet).names(names).sequence(base).link_header(style.link_header);
-        writeln!(line, "{} {direction} {summary}", Escaped(interface.as_bytes()))?;
+        write!(line, "{} {direction} {summary}", Escaped(interface.as_bytes()))?;
+        if let Some(process) = frame.owner.and_then(|owner| owner.process) {
+            write!(line, " [{} {}]", Escaped(process.command.as_bytes()), process.pid)?;
+        }
+        line.push('\n');
         style.dump.write(line, bytes, packet.ethernet.map_or(0, |ethernet| ethernet.header_len()))
     }
 }
@@ -196,6 +201,7 @@ fn write_delta(line: &mut String, before_ns: u64, time_ns: u64) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Owner, OwnerProcess};
 
     /// An ARP request.
     const ARP: &[u8] =
@@ -225,6 +231,18 @@ mod tests {
             let line = "web/eth0 Out ARP, Request who-has 172.17.0.1 tell 172.17.0.2, length 28\n";
             assert_eq!(lines(style, &[(TIME_NS, Direction::Out)]), format!("{expected}{line}"));
         }
+    }
+
+    #[test]
+    fn the_process_ends_the_line() {
+        let process = OwnerProcess { pid: 123, thread: 124, command: "my app" };
+        let owner = Some(Owner { process: Some(process), text: "" });
+        let mut lines =
+            PacketLines::new(Vec::new(), LineStyle { time: TimeStyle::None, ..LineStyle::default() });
+        let frame = Frame { owner, ..Frame::whole(ARP, 42, 0, Direction::Out) };
+        lines.write(&frame, "web/cgroup", Names::NUMERIC).unwrap();
+        let line = String::from_utf8(lines.into_inner()).unwrap();
+        assert!(line.ends_with(", length 28 [my app 123]\n"), "{line}");
     }
 
     #[test]

@@ -14,6 +14,9 @@ use super::bpf::{Program, RET_CONSTANT};
 /// The most that any frame is cut to (tcpdump's default snapshot length).
 pub const MAX_SNAPLEN: u32 = 262_144;
 
+/// What libpcap calls packets without a link layer where it compiles (`DLT_RAW`); in files the number is another.
+const RAW_IP: Linktype = Linktype(12);
+
 /// A filter expression that libpcap accepted, compiled. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Filter(Arc<Forms>);
@@ -49,7 +52,7 @@ impl Filter {
     pub fn parse(expression: &str) -> Result<Self, FilterError> {
         let ethernet = compile(Capture::dead(Linktype::ETHERNET), expression)
             .map_err(|reason| FilterError { expression: expression.to_owned(), reason })?;
-        let raw_ip = compile(Capture::dead(Linktype::RAW), expression);
+        let raw_ip = compile(Capture::dead(RAW_IP), expression);
         let expression = expression.to_owned();
         Ok(Self(Arc::new(Forms { expression, ethernet, raw_ip, stripped: OnceLock::new() })))
     }
@@ -178,5 +181,7 @@ mod tests {
         assert!(filter.on(MediaType::Ethernet).is_ok());
         let error = filter.on(MediaType::RawIp).unwrap_err();
         assert!(error.to_string().starts_with("filter 'ether host 02:00:00:00:00:01': "), "{error}");
+        assert!(error.to_string().contains("supported only on ethernet"), "{error}");
+        assert!(Filter::parse("tcp port 80 or icmp6").unwrap().on(MediaType::RawIp).is_ok());
     }
 }

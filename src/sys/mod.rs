@@ -31,7 +31,7 @@ mod writable;
 pub use capability::{Capability, keep_only, missing};
 pub use cgroup::CgroupId;
 pub use cgroup_counter::{CgroupCounter, Volume};
-pub use cgroup_tap::{CgroupTap, CgroupTapOptions, Error as CgroupTapError};
+pub use cgroup_tap::{CgroupTap, CgroupTapOptions, Error as CgroupTapError, Posts};
 pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};
 pub use hang_up::reader_is_gone;
 pub use inherited::inherited_file;

@@ -87,6 +87,12 @@ impl Process {
     }
 }
 
+/// Whether we see processes under the numbers that the kernel itself has for them (linux/nsfs.h, `PID_NS_INIT_INO`).
+pub fn is_in_initial_pid_namespace() -> bool {
+    const INITIAL: u64 = 0xEFFF_FFFC;
+    fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == INITIAL)
+}
+
 /// Command and start time; the command stands in parentheses and may contain any character, parentheses too.
 fn parse_stat(stat: &str) -> Option<(String, u64)> {
     const FIELDS_FROM_STATE_TO_START: usize = 19;

@@ -8,7 +8,8 @@ use proptest::{prelude::*, sample::Index};
 
 use super::corpus;
 
-const STAMP: Stamp<'static> = Stamp { time_ns: 7, interface: "web/eth0", direction: Direction::Out };
+const STAMP: Stamp<'static> =
+    Stamp { time_ns: 7, interface: "web/eth0", direction: Direction::Out, pid: None, command: None };
 
 #[test]
 fn each_frame_has_its_line() {

@@ -306,9 +306,8 @@ impl<S: Sink> Session<S> {
         let number = self.outcomes.len();
         self.sink.tap(&tap.spec).map_err(StopReason::Sink)?;
         self.poller.add(tap.source.descriptor(), number as u64).map_err(StopReason::Wait)?;
-        if let Some(watched) = tap.source.watched() {
-            self.poller.add_hang_up(watched, number as u64).map_err(StopReason::Wait)?;
-        }
+        let watched = tap.source.watched();
+        watched.map_or(Ok(()), |fd| self.poller.add_hang_up(fd, number as u64)).map_err(StopReason::Wait)?;
         let totals = TapTotals { start_ns: now_ns(), ..TapTotals::default() };
         self.outcomes.push(TapOutcome { name: tap.spec.name.clone(), totals });
         self.taps.insert(number, Armed { tap, totals, last_call: None, went_down: false });

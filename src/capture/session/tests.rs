@@ -152,7 +152,7 @@ fn tap(name: &str, place: Place, frames: &[(u64, u64)]) -> OpenTap {
         spot: Spot::Interface(link),
         namespace,
     };
-    OpenTap { spec, gap: None, source: Box::new(script) }
+    OpenTap { spec, gap: None, posts: None, source: Box::new(script) }
 }
 
 fn run(full_at: Option<usize>, limits: Limits, taps: Vec<OpenTap>) -> (StopReason, Vec<String>) {

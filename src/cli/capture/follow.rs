@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,7 +21,7 @@ use crate::cli::{
 use crate::discovery::engine::{Address, Engines};
 use crate::discovery::{Occurrence, Watch, names};
 use crate::model::{Container, Pattern, Selector};
-use crate::sys::cgroup::Cgroup;
+use crate::sys::{Posts, cgroup::Cgroup, netns::Namespace};
 
 use super::{events, groups::Groups, setup::Setup, told::Voice};
 
@@ -33,6 +34,8 @@ struct Heard {
     buffer_bytes: usize,
     /// The cgroup whose sockets it listens on.
     cgroup: Option<Cgroup>,
+    /// What it must be told of interfaces that come and go, and in which namespace.
+    posts: Option<(Arc<Posts>, Namespace)>,
 }
 
 impl Heard {
@@ -41,6 +44,16 @@ impl Heard {
         match key {
             TapKey::Interface { namespace, index } => ground.has(namespace, index),
             TapKey::Cgroup(_) => self.cgroup.as_ref().is_some_and(Cgroup::exists),
+        }
+    }
+
+    /// Tells it which interfaces there are. What it misses there, it misses quietly: it may be gone by now.
+    fn learn_links(&self, ground: &Ground) {
+        if let Some((posts, namespace)) = &self.posts
+            && let Some(links) = ground.links.get(&namespace.id())
+            && let Ok(Err(error)) = namespace.within(|| posts.cover(links))
+        {
+            tracing::debug!(tap = self.name, %error, "an interface is not watched");
         }
     }
 }
@@ -199,7 +212,8 @@ impl<'a> Audience<'a> {
             if let Some(gap) = tap.gap.as_ref().filter(|_| self.gaps_told.insert(name.clone())) {
                 terminal::warn(&format!("{name}: {gap}"));
             }
-            self.heard.insert(key, Heard { name, buffer_bytes: options.buffer_bytes, cgroup });
+            let posts = tap.posts.clone().map(|posts| (posts, tap.spec.namespace.clone()));
+            self.heard.insert(key, Heard { name, buffer_bytes: options.buffer_bytes, cgroup, posts });
             Ok(tap)
         };
         specs.into_iter().map(open).collect()
@@ -259,6 +273,7 @@ impl<'a> Audience<'a> {
         self.is_blind = look.silent.iter().any(|engine| self.answered.contains(engine));
         // A word that means nothing now is a container that is between two lives.
         let selection = self.selection(&look, Ended::Excluded, |_| true)?;
+        self.heard.values().for_each(|heard| heard.learn_links(&look.ground));
         let groups = Groups::of(&selection, self.setup.places);
         let wanted = self.plan(&selection, &groups, &look.ground).taps;
         let is_up = |spec: &TapSpec| spec.link().is_none_or(|link| link.up);

@@ -68,7 +68,7 @@ pub(super) fn frame(bytes: &[u8], direction: Direction) -> Frame<'_> {
     let (head, rest) = bytes.split_at(1);
     let (insert, tail) = rest.split_at(2);
     let original_len = u32::try_from(bytes.len()).unwrap() + 10;
-    Frame { head, insert, tail, original_len, time_ns: TIME_NS, direction }
+    Frame { head, insert, tail, original_len, time_ns: TIME_NS, direction, owner: None }
 }
 
 /// Every call of the encoder, in an order that a capture might make.

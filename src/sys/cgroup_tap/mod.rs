@@ -1,12 +1,17 @@
 //! The packets of a cgroup's sockets, as a frame source: programs on the group itself hand each packet over.
 //!
 //! What a container in host mode sends and receives is told from the host's by nothing but its sockets. `program` sees
-//! their packets, `echo` keeps other people's pings out, `afterlife` has what comes when a socket is gone, `makers` knows
-//! who made it; `tables` is what they share, `record` what they tell.
+//! their packets, `echo` keeps other people's pings out, `afterlife` has what comes when a socket is gone (`posts`: where), `makers` knows
+//! who made it; `tables` is what they share, `record` what they tell. On our side `owners` joins that with what the kernel
+//! says of sockets and their holders (`holding`, `connection`), and `wake_up` decides when to look.
 
 mod afterlife;
+mod connection;
 mod echo;
+mod holding;
 mod makers;
+mod owners;
+mod posts;
 mod program;
 mod record;
 mod tables;
@@ -17,13 +22,17 @@ use std::{
     io,
     ops::ControlFlow,
     os::fd::{AsFd as _, BorrowedFd},
+    sync::Arc,
 };
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::model::{Frame, Link, LinkKind, MediaType, made_up_ethernet};
+use crate::model::{Frame, Link, made_up_ethernet};
 
+pub use self::posts::Posts;
 use self::{
+    holding::Watcher,
+    owners::Owners,
     program::{View, Way},
     record::Record,
     tables::{LOST, PASSED, Tables},
@@ -33,6 +42,7 @@ use super::{
     cgroup::Cgroup,
     ebpf::{self, Program, ProgramKind, ProgramLink, Untranslatable},
     filter::{FilterError, LinkFilter},
+    process,
     source::{FrameSource, FrameVisitor, LinkLayer, SourceCounters},
 };
 
@@ -80,6 +90,8 @@ pub struct CgroupTapOptions<'a> {
     pub filter: Option<&'a LinkFilter>,
     /// What frames begin with.
     pub link_layer: LinkLayer,
+    /// What is said of whose each packet is begins with this word: a key and a name.
+    pub label: (&'static str, &'a str),
 }
 
 /// An armed tap on the sockets of a cgroup.
@@ -90,10 +102,11 @@ pub struct CgroupTap {
     links: Vec<ProgramLink>,
     wake_up: WakeUp,
     clock: Clock,
+    owners: Owners,
     reported_lost: u64,
     link_layer: LinkLayer,
-    /// Why packets of connections that are over will be missing.
-    afterlife: Result<(), ebpf::Error>,
+    /// None where packets of connections that are over will be missing, and why.
+    posts: Result<Arc<Posts>, ebpf::Error>,
 }
 
 impl CgroupTap {
@@ -103,10 +116,14 @@ impl CgroupTap {
         let view = View { snaplen: options.snaplen, filter: options.filter.map(LinkFilter::instructions) };
         let mut links = Vec::new();
         let cgroup = options.cgroup;
-        for program in makers::programs(&tables)? {
-            links.push(program.attach_to_cgroup(cgroup.as_fd(), cgroup.path())?);
+        // Programs tell pids of the initial namespace.
+        if process::is_in_initial_pid_namespace() {
+            for program in makers::programs(&tables)? {
+                links.push(program.attach_to_cgroup(cgroup.as_fd(), cgroup.path())?);
+            }
         }
-        let afterlife = post(options, view, &tables, &mut links)?;
+        let posts = Posts::load(cgroup, view, &tables)?
+            .and_then(|posts| posts.cover(options.links).map(|()| Arc::new(posts)));
         let ways = [
             ("pcs_out", ProgramKind::CgroupEgress, Way::Out),
             ("pcs_in", ProgramKind::CgroupIngress, Way::In),
@@ -115,7 +132,10 @@ impl CgroupTap {
             let program = Program::load(name, kind, program::capture(way, &tables, view)?)?;
             links.push(program.attach_to_cgroup(cgroup.as_fd(), cgroup.path())?);
         }
+        let (key, name) = options.label;
+        let watcher = Watcher::start(cgroup).map_err(Error::Wait)?;
         Ok(Self {
+            owners: Owners::new(format!("{key}={}", owners::word(name)), watcher),
             wake_up: WakeUp::new(&tables).map_err(Error::Wait)?,
             tables,
             cgroup: cgroup.clone(),
@@ -124,60 +144,14 @@ impl CgroupTap {
             clock: Clock::default(),
             reported_lost: 0,
             link_layer: options.link_layer,
-            afterlife,
+            posts,
         })
     }
 
-    /// Why the last packets of connections that the container has closed are not seen, where they are not.
-    pub fn missing_afterlife(&self) -> Option<&ebpf::Error> {
-        self.afterlife.as_ref().err()
+    /// The programs that see the last packets of connections that the container has closed; or why those are not seen.
+    pub fn posts(&self) -> Result<&Arc<Posts>, &ebpf::Error> {
+        self.posts.as_ref()
     }
-}
-
-/// Hangs the programs for what comes after a socket's end on every interface at which the host's own packets come and go.
-fn post(
-    options: &CgroupTapOptions<'_>,
-    view: View<'_>,
-    tables: &Tables,
-    links: &mut Vec<ProgramLink>,
-) -> Result<Result<(), ebpf::Error>, Error> {
-    let (cgroup, depth) = (options.cgroup.id(), i32::try_from(options.cgroup.depth()).unwrap_or(i32::MAX));
-    for (name, kind, way) in [
-        ("pcs_late_out", ProgramKind::InterfaceEgress, Way::Out),
-        ("pcs_late_in", ProgramKind::InterfaceIngress, Way::In),
-    ] {
-        for media in [MediaType::Ethernet, MediaType::RawIp] {
-            let skipped = if media == MediaType::Ethernet { ETHERNET_HEADER } else { 0 };
-            let here: Vec<&Link> = options
-                .links
-                .iter()
-                .filter(|link| link.media == media && is_end(link, options.links))
-                .collect();
-            if here.is_empty() {
-                continue;
-            }
-            let code = afterlife::program(afterlife::Post { way, skipped, cgroup, depth, view }, tables)?;
-            let program = match Program::load(name, kind, code) {
-                Ok(program) => program,
-                Err(error) => return Ok(Err(error)),
-            };
-            for link in here {
-                match program.attach_to_interface(link.index) {
-                    Ok(link) => links.push(link),
-                    // Gone since it was looked at.
-                    Err(error) if error.cause().raw_os_error() == Some(libc::ENODEV) => {}
-                    Err(error) => return Ok(Err(error)),
-                }
-            }
-        }
-    }
-    Ok(Ok(()))
-}
-
-/// Not a port of a bridge, bond or team: what passes there passes their own interface too.
-fn is_end(link: &Link, links: &[Link]) -> bool {
-    let master = link.master.and_then(|index| links.iter().find(|link| link.index == index));
-    master.is_none_or(|master| matches!(&master.kind, LinkKind::Other(kind) if kind == "vrf"))
 }
 
 impl FrameSource for CgroupTap {
@@ -193,6 +167,7 @@ impl FrameSource for CgroupTap {
 
     fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
         self.clock.compare();
+        self.owners.catch_up();
         while let Some(record) = self.tables.ring.peek().and_then(Record::new) {
             let time_ns = self.clock.real(record.time());
             if time_ns > until {
@@ -201,7 +176,9 @@ impl FrameSource for CgroupTap {
             self.clock.keep(time_ns);
             let lost = record.lost().saturating_sub(self.reported_lost);
             self.reported_lost += lost;
-            let flow = show(record, time_ns, self.link_layer, lost, each);
+            let mut frame = Frame::whole(record.packet(), record.length(), time_ns, record.direction());
+            frame.owner = Some(self.owners.of(record));
+            let flow = show(frame, self.link_layer, lost, each);
             self.tables.ring.advance();
             flow?;
         }
@@ -214,6 +191,9 @@ impl FrameSource for CgroupTap {
 
     fn close_gate(&mut self) {
         self.links.clear();
+        if let Ok(posts) = &self.posts {
+            posts.close();
+        }
     }
 
     fn interface_exists(&self) -> bool {
@@ -230,22 +210,13 @@ impl FrameSource for CgroupTap {
     }
 }
 
-fn show(
-    record: Record<'_>,
-    time_ns: u64,
-    link_layer: LinkLayer,
-    lost: u64,
-    each: &mut FrameVisitor<'_>,
-) -> ControlFlow<()> {
-    let packet = record.packet();
-    let mut frame = Frame::whole(packet, record.length(), time_ns, record.direction());
+fn show(frame: Frame<'_>, link_layer: LinkLayer, lost: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
     if link_layer == LinkLayer::Native {
         return each(&frame, lost);
     }
-    let header = made_up_ethernet(packet);
-    (frame.head, frame.insert, frame.tail) = (&[], &header, packet);
-    frame.original_len += ETHERNET_HEADER;
-    each(&frame, lost)
+    let header = made_up_ethernet(frame.head);
+    let original_len = frame.original_len + ETHERNET_HEADER;
+    each(&Frame { head: &[], insert: &header, tail: frame.head, original_len, ..frame }, lost)
 }
 
 /// From the monotonic clock, which programs can read, to the one that files are written in.

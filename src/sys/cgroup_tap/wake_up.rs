@@ -51,7 +51,6 @@ impl WakeUp {
         let is_empty = || tables.ring.waiting() == 0;
         match self.quiet_until {
             None if is_empty() => {}
-            None => self.be_quiet(tables),
             Some(until) if Instant::now() < until => {}
             Some(_) if is_empty() => {
                 tables.words.store(WAKE, AT_ONCE);
@@ -61,7 +60,7 @@ impl WakeUp {
                     self.be_quiet(tables);
                 }
             }
-            Some(_) => self.be_quiet(tables),
+            _ => self.be_quiet(tables),
         }
     }
 

@@ -12,7 +12,7 @@ fuzz_target!(|input: (u32, &[u8])| {
     let base = SequenceTracker::default().observe(&packet);
     let line = Summary::new(&packet).sequence(base).link_header(LinkHeader::Show).to_string();
     assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line:?}");
-    let stamp = Stamp { time_ns: 0, interface: "fuzz", direction: Direction::Unknown };
+    let stamp = Stamp { time_ns: 0, interface: "fuzz", direction: Direction::Unknown, pid: None, command: None };
     serde_json::to_string(&PacketRecord::new(&packet, stamp, Names::NUMERIC)).expect("plain values are JSON");
     packet.flow();
 });

@@ -13,6 +13,8 @@ pub(crate) enum Requirement {
     Tshark,
     /// tcpdump.
     Tcpdump,
+    /// bpftool.
+    Bpftool,
     /// An optimised build, named by `PCAPSULE_RELEASE`: for what is timed.
     Release,
 }
@@ -24,6 +26,7 @@ impl Requirement {
             Self::Netns => "netns",
             Self::Tshark => "tshark",
             Self::Tcpdump => "tcpdump",
+            Self::Bpftool => "bpftool",
             Self::Release => "release",
         }
     }
@@ -34,6 +37,7 @@ impl Requirement {
             Self::Netns => succeeds("unshare", &["--net", "true"]) && succeeds("ip", &["netns"]),
             Self::Tshark => succeeds("tshark", &["--version"]) && succeeds("capinfos", &["--version"]),
             Self::Tcpdump => succeeds("tcpdump", &["--version"]),
+            Self::Bpftool => succeeds("bpftool", &["version"]),
             Self::Release => env::var_os("PCAPSULE_RELEASE").is_some_and(|path| Path::new(&path).is_file()),
         }
     }
