@@ -184,6 +184,11 @@ impl Meter {
             }
             gauge.read(&owner, &mut readings).inspect_err(|error| tracing::debug!(%id, %error)).is_ok()
         });
+        for (id, gauge) in &self.groups {
+            if let Some(sockets) = readings.sockets.get_mut(id) {
+                sockets.retransmissions += gauge.retransmitted();
+            }
+        }
         readings
     }
 }

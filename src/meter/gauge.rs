@@ -143,4 +143,9 @@ impl CgroupGauge {
     pub(super) fn read(&self) -> Traffic {
         Traffic { received: self.counter.received(), sent: self.counter.sent() }
     }
+
+    /// The segments that sockets younger than the count have sent again.
+    pub(super) fn retransmitted(&self) -> u64 {
+        self.counter.retransmitted()
+    }
 }

@@ -1,7 +1,8 @@
 //! What single sockets add up to for the cgroups that they belong to. Pure.
 //!
 //! A socket tells what it retransmitted and dropped since it was made, and takes its figures along when it ends: what
-//! it did after the last look at it is not counted.
+//! it dropped after the last look at it is not counted. What is sent again is counted in the kernel, but for sockets that
+//! were there before: these alone have their retransmissions entered here.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -24,13 +25,15 @@ pub(super) struct SocketFigures {
 struct Seen {
     retransmissions: u32,
     drops: u32,
+    /// It is older than the count of its cgroup.
+    is_old: bool,
 }
 
 /// The sockets of one namespace.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// None before the first look: what sockets did until then is nobody's.
-    seen: Option<HashMap<Cookie, Seen>>,
+    seen: HashMap<Cookie, Seen>,
+    /// Of the cgroups that were there the last time.
     sums: HashMap<CgroupId, SocketFigures>,
 }
 
@@ -41,31 +44,42 @@ impl Ledger {
         sockets: &[InetSocket],
         owner: &HashMap<u64, CgroupId>,
     ) -> &HashMap<CgroupId, SocketFigures> {
-        self.sums.retain(|group, _| owner.values().any(|known| known == group));
-        for group in owner.values() {
-            self.sums.entry(*group).or_default().connections = 0;
-        }
+        let mut sums: HashMap<CgroupId, SocketFigures> = owner
+            .values()
+            .map(|group| {
+                let before = self.sums.get(group).copied().unwrap_or_default();
+                (*group, SocketFigures { connections: 0, ..before })
+            })
+            .collect();
         let mut now = HashMap::with_capacity(sockets.len());
         for socket in sockets {
             // One that moved in the kernel's table while it was read is told twice.
             let Entry::Vacant(place) = now.entry(socket.cookie) else { continue };
-            let figures = Seen {
-                retransmissions: socket.retransmissions.unwrap_or_default(),
-                drops: socket.drops.unwrap_or_default(),
-            };
+            let group = socket.cgroup.and_then(|cgroup| owner.get(&cgroup));
+            let figures = self.figures(socket, group);
             place.insert(figures);
-            let Some(group) = socket.cgroup.and_then(|cgroup| owner.get(&cgroup)) else { continue };
-            let sum = self.sums.entry(*group).or_default();
+            let Some(sum) = group.and_then(|group| sums.get_mut(group)) else { continue };
             sum.connections += u64::from(is_connection(socket));
-            let before = match &self.seen {
-                Some(seen) => seen.get(&socket.cookie).copied().unwrap_or_default(),
-                None => figures,
+            let before = match self.seen.get(&socket.cookie) {
+                None if figures.is_old => figures,
+                seen => seen.copied().unwrap_or_default(),
             };
-            sum.retransmissions += grown(before.retransmissions, figures.retransmissions);
             sum.drops += grown(before.drops, figures.drops);
+            if figures.is_old {
+                sum.retransmissions += grown(before.retransmissions, figures.retransmissions);
+            }
         }
-        self.seen = Some(now);
+        (self.seen, self.sums) = (now, sums);
         &self.sums
+    }
+
+    fn figures(&self, socket: &InetSocket, group: Option<&CgroupId>) -> Seen {
+        let group_is_new = group.is_some_and(|group| !self.sums.contains_key(group));
+        Seen {
+            retransmissions: socket.retransmissions.unwrap_or_default(),
+            drops: socket.drops.unwrap_or_default(),
+            is_old: group_is_new || self.seen.get(&socket.cookie).is_some_and(|seen| seen.is_old),
+        }
     }
 }
 
@@ -119,18 +133,30 @@ mod tests {
     }
 
     #[test]
-    fn a_new_socket_counts_whole_and_one_that_ends_takes_nothing_away() {
+    fn what_a_new_socket_sends_again_is_the_kernels_to_count_and_what_it_drops_is_ours() {
         let mut ledger = Ledger::default();
         after(&mut ledger, &[]);
-        assert_eq!(after(&mut ledger, &[socket(1, 10, 4), socket(2, 11, 1)]), (2, 5));
-        assert_eq!(after(&mut ledger, &[socket(2, 11, 1)]), (1, 5));
+        let new = InetSocket { drops: Some(6), ..socket(1, 10, 4) };
+        assert_eq!(after(&mut ledger, &[new, socket(2, 11, 1)]), (2, 0));
+        assert_eq!(ledger.sums[&WEB].drops, 6);
+        assert_eq!(after(&mut ledger, &[socket(2, 11, 1)]), (1, 0));
+        assert_eq!(ledger.sums[&WEB].drops, 6, "one that ends takes nothing away");
+    }
+
+    #[test]
+    fn the_old_sockets_of_a_container_that_is_new_are_told_from_its_new_ones() {
+        let mut ledger = Ledger::default();
+        ledger.enter(&[socket(1, 10, 5)], &HashMap::new());
+        assert_eq!(after(&mut ledger, &[socket(1, 10, 6), socket(2, 10, 9)]), (2, 1));
+        assert_eq!(after(&mut ledger, &[socket(1, 10, 6), socket(2, 10, 11), socket(3, 10, 7)]), (3, 3));
     }
 
     #[test]
     fn the_sockets_of_others_and_those_told_twice_are_left_out() {
         let mut ledger = Ledger::default();
-        after(&mut ledger, &[]);
-        assert_eq!(after(&mut ledger, &[socket(1, 10, 2), socket(1, 10, 2), socket(3, 99, 7)]), (1, 2));
+        let all = |count| [socket(1, 10, count), socket(1, 10, count), socket(3, 99, 7 * count)];
+        after(&mut ledger, &all(1));
+        assert_eq!(after(&mut ledger, &all(3)), (1, 2));
     }
 
     #[test]
