@@ -87,7 +87,7 @@ pub enum NoCgroup {
     #[error("has no cgroup of its own in the version 2 hierarchy (its processes are in {0})")]
     Shared(String),
     /// The hierarchy or the group could not be looked at.
-    #[error("cannot be told from others by its cgroup: {0}")]
+    #[error("is in a cgroup that cannot be looked at: {0}")]
     Unseen(String),
 }
 

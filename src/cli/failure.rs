@@ -16,7 +16,7 @@ use super::{exit, select, terminal};
 const RIGHTS: [(Capability, &str); 4] = [
     (Capability::CAP_NET_RAW, "to capture"),
     (Capability::CAP_NET_ADMIN, "to ask the kernel for links"),
-    (Capability::CAP_SYS_ADMIN, "to enter namespaces"),
+    (Capability::CAP_SYS_ADMIN, "to enter namespaces, to load programs into the kernel"),
     (Capability::CAP_SYS_PTRACE, "to find those of other users"),
 ];
 
@@ -232,7 +232,10 @@ mod tests {
             hints.join("; ")
         };
         let one = hint(&[Capability::CAP_SYS_ADMIN]);
-        assert!(one.contains("CAP_SYS_ADMIN (to enter namespaces)") && !one.contains("CAP_NET_RAW"), "{one}");
+        assert!(
+            one.contains("CAP_SYS_ADMIN (to enter namespaces, ") && !one.contains("CAP_NET_RAW"),
+            "{one}"
+        );
         assert!(hint(&[]).contains("no capability is missing"));
     }
 

@@ -72,7 +72,8 @@ impl Error {
             | Self::UnknownLink { advice, .. }
             | Self::NoMatch(Unmatched { advice, .. }) => advice.clone(),
             Self::NoCgroup { .. } => {
-                "`pcapsule capture if=NAME` captures an interface of the host, its packets among all"
+                "host mode is told by control groups of version 2; `pcapsule capture if=NAME` captures an interface of \
+                 the host, its packets among all"
                     .to_owned()
             }
             Self::UnknownCgroup(_) => {

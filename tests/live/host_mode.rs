@@ -98,14 +98,14 @@ fn each_container_has_all_of_its_packets_and_none_of_its_neighbours() {
     let truth = truth.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 
-    println!("{:>12} {:>9} {:>9} {:>9} {:>9}", "tap", "truth", "captured", "missing", "foreign");
+    eprintln!("{:>12} {:>9} {:>9} {:>9} {:>9}", "tap", "truth", "captured", "missing", "foreign");
     let mut faults = Vec::new();
     for (container, share) in [(&web, &WEB), (&api, &API)] {
         let expected = packets(&truth, "tcp or udp", |packet| share.has(packet));
         let found = packets(&ended.file(), &format!("({}) && (tcp || udp)", tap(container)), |_| true);
         let (missing, foreign) = (without(&expected, &found), without(&found, &expected));
         let sum = |packets: &Packets| packets.values().sum::<usize>();
-        println!(
+        eprintln!(
             "{:>12} {:>9} {:>9} {:>9} {:>9}",
             container.name(),
             sum(&expected),
@@ -151,7 +151,7 @@ fn talk(web: &Container, api: &Container) -> Counted {
         });
         let begin = Instant::now();
         answered = (0..SHORT).filter(|_| ask(LOCALHOST, WEB_FOR_HOST)).count();
-        println!("{SHORT} connections of the host took {:?}", begin.elapsed());
+        eprintln!("{SHORT} connections of the host took {:?}", begin.elapsed());
         both.join().expect("the host asks both");
     });
     // The last packets of a connection come after the programs are through with it.
@@ -286,7 +286,12 @@ fn pings_are_its_own(file: &Path, container: &Container) {
     {
         let messages = rows(file, &format!("({}) && {version}", tap(container)), &[field]).concat();
         let count = |kind: &str| messages.iter().filter(|found| *found == kind).count();
-        println!("{:>12} {version}: {} requests, {} replies", container.name(), count(request), count(reply));
+        eprintln!(
+            "{:>12} {version}: {} requests, {} replies",
+            container.name(),
+            count(request),
+            count(reply)
+        );
         assert_eq!((count(request), count(reply)), (PINGS, PINGS), "{version} of {}", container.name());
     }
 }
@@ -336,7 +341,7 @@ fn processes_are_right(file: &Path, containers: &[&Container]) {
             assert!(groups.contains(container.id()), "{comment}");
         }
     }
-    println!("{seen:#?}");
+    eprintln!("{seen:#?}");
     let unknown: usize =
         seen.iter().filter(|(what, _)| what.contains("unknown")).map(|(_, count)| count).sum();
     assert_eq!(unknown, 0, "every socket of this test can be known");

@@ -7,6 +7,7 @@
 
 mod lab;
 
+mod cgroups;
 mod contents;
 mod crowd;
 mod disk;

@@ -136,9 +136,9 @@ impl<'a> Audience<'a> {
         for note in named {
             terminal::warn(&note.text);
         }
-        if !others.is_empty() {
+        if let Some(first) = others.first() {
             let names: Vec<&str> = others.iter().map(|note| note.container.as_str()).collect();
-            terminal::warn(&format!("not listened to, having no interface for that: {}", names.join(", ")));
+            terminal::warn(&format!("not listened to: {} ({})", names.join(", "), first.text));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::sys::ebpf::{
 
 use super::{
     program::{CONNECTION, CONTEXT, Owner, SKB_LEN, SOCK_STATE, Teller, View, Way, look_up, map_address},
-    tables::Tables,
+    tables::{ANY_CLOSING, Tables, offset_of},
 };
 use crate::sys::CgroupId;
 
@@ -56,6 +56,9 @@ pub(super) fn program(post: Post<'_>, tables: &Tables) -> Result<Code, Untransla
     let mut code = Code::new();
     let ignore = code.label();
     code.set(CONTEXT, R1);
+    code.set_value_of(R1, tables.words.map(), offset_of(ANY_CLOSING));
+    code.load(Width::Double, R1, R1.at(0));
+    code.jump_if(R1, Condition::Equal, 0, ignore);
     connection_of_packet(&mut code, post, ignore);
     let (version_4, take) = (code.label(), code.label());
     look_up(&mut code, &tables.closing, CONNECTION);

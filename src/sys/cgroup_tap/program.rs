@@ -14,7 +14,7 @@ use crate::sys::ebpf::{
 use super::{
     echo,
     record::{self, LONGEST, ROOMS},
-    tables::{AT_ONCE, IF_PRESSED, LOST, PASSED, Tables, WAKE, WOKEN, offset_of},
+    tables::{ANY_CLOSING, AT_ONCE, IF_PRESSED, LOST, PASSED, Tables, WAKE, WOKEN, offset_of},
 };
 
 /// The program's argument: `struct __sk_buff` (linux/bpf.h).
@@ -274,6 +274,8 @@ fn remember_connection(code: &mut Code, tables: &Tables, done: Label) {
     code.call(Helper::KtimeNs);
     code.store(Width::Double, R10.at(CLOSING + 16), R0);
     set(code, &tables.closing, CONNECTION, CLOSING);
+    code.set_value_of(R1, tables.words.map(), offset_of(ANY_CLOSING));
+    code.store(Width::Double, R1.at(0), 1);
 }
 
 /// The connection of the socket in R7, on the stack at [`CONNECTION`]; off to `neither` if it is of no version of IP.

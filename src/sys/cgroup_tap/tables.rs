@@ -9,7 +9,9 @@ pub(super) const LOST: usize = 0;
 pub(super) const PASSED: usize = 1;
 /// How the reader wants to be woken; one of the next three.
 pub(super) const WAKE: usize = 2;
-const WORDS: usize = 3;
+/// Whether a connection has been closed at all: until then nobody looks for one.
+pub(super) const ANY_CLOSING: usize = 3;
+const WORDS: usize = 4;
 
 /// By the next packet.
 pub(super) const AT_ONCE: u64 = 0;
@@ -27,10 +29,12 @@ pub(super) const ECHO_BYTES: u32 = 16;
 /// Of who made a socket: process, thread, command.
 pub(super) const MAKER_BYTES: u32 = 24;
 
-/// Connections that are being closed; there are a thousand a second at most on a busy client, for a minute each.
-const CLOSING_ENTRIES: u32 = 1 << 16;
-const ECHO_ENTRIES: u32 = 1 << 12;
-const MAKER_ENTRIES: u32 = 1 << 16;
+/// Connections that are being closed. Most say their last within an instant; who makes a thousand a second has those of
+/// the last sixteen seconds here.
+const CLOSING_ENTRIES: u32 = 1 << 14;
+const ECHO_ENTRIES: u32 = 1 << 10;
+/// A socket that was pushed out is found by its holder.
+const MAKER_ENTRIES: u32 = 1 << 14;
 
 #[derive(Debug)]
 pub(super) struct Tables {
@@ -59,5 +63,5 @@ impl Tables {
 
 /// Where a word is in its array, for programs.
 pub(super) fn offset_of(word: usize) -> i32 {
-    i32::try_from(word * size_of::<u64>()).expect("there are three")
+    i32::try_from(word * size_of::<u64>()).expect("there are four")
 }

@@ -5,6 +5,7 @@
 
 mod blocks;
 mod capture;
+mod cgroup;
 mod command;
 mod container;
 mod engine;
@@ -17,6 +18,7 @@ mod truth;
 
 pub(crate) use blocks::statistics;
 pub(crate) use capture::{Capture, Ended, has_written, pcapsule, until_written};
+pub(crate) use cgroup::Cgroup;
 pub(crate) use command::{checked, eventually, run, within};
 pub(crate) use container::{Container, Recipe};
 pub(crate) use engine::{Engine, inspect};

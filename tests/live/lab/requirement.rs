@@ -13,6 +13,8 @@ pub(crate) enum Requirement {
     Tshark,
     /// tcpdump.
     Tcpdump,
+    /// Control groups of version 2 that programs can be hung on, and bash.
+    Cgroup2,
     /// bpftool.
     Bpftool,
     /// An optimised build, named by `PCAPSULE_RELEASE`: for what is timed.
@@ -26,6 +28,7 @@ impl Requirement {
             Self::Netns => "netns",
             Self::Tshark => "tshark",
             Self::Tcpdump => "tcpdump",
+            Self::Cgroup2 => "cgroup2",
             Self::Bpftool => "bpftool",
             Self::Release => "release",
         }
@@ -37,6 +40,10 @@ impl Requirement {
             Self::Netns => succeeds("unshare", &["--net", "true"]) && succeeds("ip", &["netns"]),
             Self::Tshark => succeeds("tshark", &["--version"]) && succeeds("capinfos", &["--version"]),
             Self::Tcpdump => succeeds("tcpdump", &["--version"]),
+            Self::Cgroup2 => {
+                super::cgroup::hierarchy().is_some_and(|path| is_writable(&path))
+                    && succeeds("bash", &["-c", ":"])
+            }
             Self::Bpftool => succeeds("bpftool", &["version"]),
             Self::Release => env::var_os("PCAPSULE_RELEASE").is_some_and(|path| Path::new(&path).is_file()),
         }
@@ -68,6 +75,11 @@ impl Requirement {
         eprintln!("skipped: this machine has no {}", self.word());
         false
     }
+}
+
+/// Whether directories can be made there: in many a container the hierarchy is there to read only.
+fn is_writable(path: &Path) -> bool {
+    nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok()
 }
 
 fn succeeds(program: &str, arguments: &[&str]) -> bool {

@@ -1,0 +1,224 @@
+//! Packets at the sockets of a cgroup: what is heard with others listening, through a filter, under overload; when the
+//! group goes away and comes back; and that a capture that is killed leaves nothing in the kernel.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{Ipv4Addr, UdpSocket},
+    process::Command,
+};
+
+use nix::sys::signal::Signal;
+
+use crate::lab::{
+    Capture, Cgroup, Engine, Requirement, at, checked, eventually, has_written, rows, statistics,
+};
+
+#[test]
+fn written_and_lost_at_a_cgroup_add_up_to_what_was_sent() {
+    const SENT: usize = 5000;
+    let Some(group) = Cgroup::make() else { return };
+    let (_server, port) = receiver();
+    let filter = format!("udp port {port}");
+    let capture = Capture::of(&[&group.selector()], &["-U", "-B", "64", "-f", &filter]);
+    capture.signal(Signal::SIGSTOP);
+    group.send(port, SENT);
+    capture.signal(Signal::SIGCONT);
+    // The first packet after the gap reports it.
+    eventually("a packet after the gap is written", || {
+        group.bash(&format!("echo after the gap > /dev/udp/127.0.0.1/{port}"));
+        has_written(&capture.file(), b"after the gap").then_some(())
+    });
+    let ended = capture.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let written = rows(&ended.file(), "udp.length == 1008", &["frame.number"]).len();
+    let late = rows(&ended.file(), "udp.length != 1008", &["frame.number"]).len() as u64;
+    let counters = statistics(&ended.file());
+    let (_, tap) = counters.last().expect("a statistics block");
+    assert!(tap.dropped > 0, "{tap:?}");
+    assert_eq!(written as u64 + tap.dropped, SENT as u64, "{tap:?}");
+    assert_eq!((tap.delivered, tap.received), (written as u64 + late, SENT as u64 + late), "{tap:?}");
+    let gaps = rows(&ended.file(), "frame.drop_count > 0", &["frame.drop_count"]).concat();
+    assert_eq!(gaps.iter().map(|gap| gap.parse::<u64>().unwrap()).sum::<u64>(), tap.dropped);
+}
+
+#[test]
+fn several_captures_of_a_cgroup_do_not_get_into_each_others_way() {
+    let Some(group) = Cgroup::make() else { return };
+    let (_server, port) = receiver();
+    let filter = format!("udp port {port}");
+    let captures = [(); 3].map(|()| Capture::of(&[&group.selector()], &["-f", &filter]));
+    group.send(port, 10);
+    let [first, others @ ..] = captures;
+    assert_eq!(count(&first.stop().file(), ""), 10);
+    group.send(port, 10);
+    for capture in others {
+        assert_eq!(count(&capture.stop().file(), ""), 20);
+    }
+}
+
+#[test]
+fn a_filter_lets_the_same_packets_pass_as_tcpdumps() {
+    let Some(group) = Cgroup::make() else { return };
+    let (_server, port) = receiver();
+    let (odd, [p, q]) = (port | 1, [port.to_string(), (port ^ 1).to_string()]);
+    let expressions = [
+        format!("udp port {p}"),
+        format!("portrange {p}-{q} and not icmp"),
+        "ip[2:2] - ((ip[0] & 0xf) << 2) > 100".to_owned(),
+        format!("udp[2:2] & 0xfffe | 1 = {odd} and greater 200"),
+        "ip[8] / 2 = 32 and udp[4:2] % 7 != 3".to_owned(),
+        format!("host 127.0.0.1 and udp dst port {p} and less 100"),
+        "ip6 or tcp[tcpflags] & tcp-syn != 0".to_owned(),
+        "udp[8] = 0x30 or udp[200:4] = 0x30303030".to_owned(),
+        "src net 127.0.0.0/8 and ip proto 17".to_owned(),
+    ];
+    let all = Capture::of(&[&group.selector()], &[]);
+    let filtered =
+        expressions.clone().map(|expression| Capture::of(&[&group.selector()], &["-f", &expression]));
+    group.send(port, 7);
+    group.bash(&format!(
+        "for i in 1 22 333 4444; do echo $i > /dev/udp/127.0.0.1/{p}; done; : > /dev/tcp/127.0.0.1/{p} || true"
+    ));
+    group.bash(&format!("busybox ping -c 2 127.0.0.1 >/dev/null; echo > /dev/udp/::1/{p} || true"));
+    let all = all.stop();
+    assert!(count(&all.file(), "") > 15);
+    for (expression, capture) in expressions.iter().zip(filtered) {
+        let ended = capture.stop();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let dump =
+            Command::new("tcpdump").args(["-nr"]).arg(all.file()).arg(expression).output().expect("tcpdump");
+        let expected = checked("tcpdump", &dump).lines().filter(|line| !line.is_empty()).count();
+        assert_eq!(count(&ended.file(), ""), expected, "{expression}");
+    }
+}
+
+#[test]
+fn the_end_of_a_cgroup_ends_a_capture_that_follows_nobody() {
+    let Some(group) = Cgroup::make() else { return };
+    let capture = Capture::of(&[&group.selector()], &["--no-follow"]);
+    group.bash("true");
+    group.remove();
+    assert_eq!(capture.wait().code, Some(0));
+}
+
+#[test]
+fn a_cgroup_that_comes_back_goes_on_in_the_same_file() {
+    let Some(group) = Cgroup::make() else { return };
+    let (_server, port) = receiver();
+    let capture = Capture::of(&[&group.selector()], &["-U", "-f", &format!("udp port {port}")]);
+    let say = |word: &str| {
+        eventually("it is heard", || {
+            group.bash(&format!("echo {word} > /dev/udp/127.0.0.1/{port}"));
+            has_written(&capture.file(), word.as_bytes()).then_some(())
+        });
+    };
+    say("first life");
+    group.remove();
+    group.make_again();
+    say("second life");
+    let ended = capture.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(statistics(&ended.file()).len(), 2);
+    assert!(count(&ended.file(), &at(&group.tap())) >= 2);
+}
+
+#[test]
+fn a_container_in_host_mode_that_restarts_goes_on_in_the_same_file() {
+    let Some(engine) = Engine::shared() else { return };
+    let (_server, port) = receiver();
+    let agent = engine.container("agent").network("host").start();
+    let capture = Capture::of(&[agent.name()], &["-U", "-f", &format!("udp port {port}")]);
+    let ask = |name: &str| {
+        eventually("it is heard", || {
+            let server = format!("127.0.0.1:{port}");
+            agent.exec(&["timeout", "1", "nslookup", "-type=a", name, &server]);
+            has_written(&capture.file(), name.split('.').next().unwrap().as_bytes()).then_some(())
+        });
+    };
+    ask("before.test");
+    agent.docker(&["restart", "--time", "0"], &[]);
+    ask("after.test");
+    let ended = capture.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let comments = rows(&ended.file(), "udp", &["frame.comment"]).concat();
+    assert!(comments.iter().all(|comment| comment.contains("command=nslookup")), "{comments:?}");
+}
+
+#[test]
+fn processes_of_a_bridged_container_are_named_on_request() {
+    let Some(engine) = Engine::shared() else { return };
+    let (_network, [asker, web]) = engine.couple(["asker", "web"]);
+    let place = format!("{}:80", web.address());
+    web.docker(&["exec", "--detach"], &["httpd", "-f", "-p", "80", "-h", "/www"]);
+    let capture = Capture::of(&[asker.name(), web.name()], &["--process", "-f", "tcp port 80"]);
+    eventually("the server answers", || {
+        let page = asker.exec(&["wget", "-q", "-O", "-", &format!("http://{place}/index.html")]);
+        page.status.success().then_some(())
+    });
+    let ended = capture.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for (container, command) in [(&asker, "wget"), (&web, "httpd")] {
+        let comments =
+            rows(&ended.file(), &at(&format!("{}/cgroup", container.name())), &["frame.comment"]).concat();
+        let expected = format!("container={} pid=", container.name());
+        assert!(comments.len() > 5, "{comments:?}");
+        let is_right = |comment: &String| {
+            comment.starts_with(&expected) && comment.contains(&format!(" command={command} "))
+        };
+        assert!(comments.iter().all(is_right), "{comments:?}");
+    }
+}
+
+#[test]
+fn a_capture_that_is_killed_leaves_nothing_in_the_kernel() {
+    if !Requirement::all(&[Requirement::Bpftool]) {
+        return;
+    }
+    let Some(group) = Cgroup::make() else { return };
+    let capture = Capture::of(&[&group.selector()], &[]);
+    let held = held_in_kernel(capture.pid());
+    for kind in ["prog", "link", "map"] {
+        assert!(held.iter().any(|(found, _)| *found == kind), "no {kind} in {held:?}");
+    }
+    assert!(held.iter().all(is_there), "{held:?}");
+    capture.signal(Signal::SIGKILL);
+    capture.wait();
+    eventually("the kernel has forgotten them", || (!held.iter().any(is_there)).then_some(()));
+    let listed =
+        Command::new("bpftool").args(["cgroup", "show"]).arg(group.path()).output().expect("bpftool");
+    assert!(!String::from_utf8_lossy(&listed.stdout).contains("pcs_"));
+}
+
+/// A socket of the host's that somebody in the cgroup can send to, and its port.
+fn receiver() -> (UdpSocket, u16) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = socket.local_addr().expect("it is bound").port();
+    (socket, port)
+}
+
+fn count(file: &std::path::Path, filter: &str) -> usize {
+    rows(file, filter, &["frame.number"]).len()
+}
+
+/// Programs, links and maps that a process holds, by number (`proc_pid_fdinfo(5)`).
+fn held_in_kernel(pid: u32) -> BTreeSet<(&'static str, String)> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("it runs");
+    let texts =
+        entries.map(|entry| fs::read_to_string(entry.expect("it is listed").path()).unwrap_or_default());
+    let words = [("link_id:", "link"), ("prog_id:", "prog"), ("map_id:", "map")];
+    let mut held = BTreeSet::new();
+    for text in texts {
+        for line in text.lines() {
+            for (word, kind) in words {
+                held.extend(line.strip_prefix(word).map(|number| (kind, number.trim().to_owned())));
+            }
+        }
+    }
+    held
+}
+
+fn is_there((kind, number): &(&'static str, String)) -> bool {
+    let shown = Command::new("bpftool").args([kind, "show", "id", number]).output().expect("bpftool starts");
+    shown.status.success()
+}
