@@ -2,8 +2,6 @@
 //! group goes away and comes back; and that a capture that is killed leaves nothing in the kernel.
 
 use std::{
-    collections::BTreeSet,
-    fs,
     net::{Ipv4Addr, UdpSocket},
     process::Command,
 };
@@ -11,7 +9,8 @@ use std::{
 use nix::sys::signal::Signal;
 
 use crate::lab::{
-    Capture, Cgroup, Engine, Requirement, at, checked, eventually, has_written, rows, statistics,
+    Capture, Cgroup, Engine, Requirement, at, checked, eventually, has_written, held_in_kernel, is_there,
+    rows, statistics,
 };
 
 #[test]
@@ -199,26 +198,4 @@ fn receiver() -> (UdpSocket, u16) {
 
 fn count(file: &std::path::Path, filter: &str) -> usize {
     rows(file, filter, &["frame.number"]).len()
-}
-
-/// Programs, links and maps that a process holds, by number (`proc_pid_fdinfo(5)`).
-fn held_in_kernel(pid: u32) -> BTreeSet<(&'static str, String)> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("it runs");
-    let texts =
-        entries.map(|entry| fs::read_to_string(entry.expect("it is listed").path()).unwrap_or_default());
-    let words = [("link_id:", "link"), ("prog_id:", "prog"), ("map_id:", "map")];
-    let mut held = BTreeSet::new();
-    for text in texts {
-        for line in text.lines() {
-            for (word, kind) in words {
-                held.extend(line.strip_prefix(word).map(|number| (kind, number.trim().to_owned())));
-            }
-        }
-    }
-    held
-}
-
-fn is_there((kind, number): &(&'static str, String)) -> bool {
-    let shown = Command::new("bpftool").args([kind, "show", "id", number]).output().expect("bpftool starts");
-    shown.status.success()
 }
