@@ -47,6 +47,8 @@ pub struct Meter {
     groups: HashMap<CgroupId, CgroupGauge>,
     /// What each source said when it was last read.
     before: Readings,
+    /// Something has ended since the containers were last named.
+    lost: bool,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl Meter {
             }
         }
         self.places = places;
+        self.lost = false;
         let fresh = self.read();
         self.before.add_missing(fresh);
         faults
@@ -106,9 +109,7 @@ impl Meter {
             place.since = now;
         }
         self.before = readings;
-        let ended = |namespace: &NamespaceId| !self.namespaces.contains_key(namespace);
-        let complete = !self.places.iter().any(|place| place.counting.namespaces().iter().any(ended));
-        complete && self.groups.values().all(CgroupGauge::exists)
+        !self.lost && self.groups.values().all(CgroupGauge::exists)
     }
 
     /// What the last reading showed, a container each.
@@ -178,12 +179,14 @@ impl Meter {
             readings.cgroups.insert(*id, gauge.read());
             owner.extend(gauge.family().into_iter().map(|member| (member.0, *id)));
         }
+        let open = self.namespaces.len();
         self.namespaces.retain(|id, gauge| {
             if !gauge.is_held() {
                 return false;
             }
             gauge.read(&owner, &mut readings).inspect_err(|error| tracing::debug!(%id, %error)).is_ok()
         });
+        self.lost |= self.namespaces.len() < open;
         for (id, gauge) in &self.groups {
             if let Some(sockets) = readings.sockets.get_mut(id) {
                 sockets.retransmissions += gauge.retransmitted();

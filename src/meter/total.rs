@@ -32,3 +32,33 @@ pub fn total<'a>(containers: impl IntoIterator<Item = &'a Metered<'a>>) -> Total
     }
     total
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::meter::{Interval, Traffic};
+    use crate::model::{NamespaceId, NetworkMode, fixture};
+    use crate::sys::{CgroupId, Volume};
+
+    #[test]
+    fn what_two_containers_are_measured_by_counts_once() {
+        let container = fixture::container("web", NetworkMode::Shared, None);
+        let received = Volume { packets: 1, bytes: 100 };
+        let interval = Interval {
+            elapsed: Duration::from_millis(500),
+            traffic: Some(Traffic { received, ..Traffic::default() }),
+            ..Interval::default()
+        };
+        let namespace = NamespaceId::new(4, 7);
+        let shared = Counting::Interfaces { namespace, links: Vec::new(), far_ends: Vec::new() };
+        let group = Counting::Cgroup { namespace, group: CgroupId(5) };
+        let metered = [&shared, &shared, &group, &Counting::Nothing].map(|counting| {
+            let interval = if *counting == Counting::Nothing { Interval::default() } else { interval };
+            Metered { container: &container, counting, interval }
+        });
+        let sum = total(&metered);
+        assert_eq!((sum.containers, sum.received.whole(), sum.sent), (4, 400, PerSecond(0)));
+    }
+}

@@ -20,7 +20,10 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval_at},
 };
 
-use crate::discovery::{Watch, engine::Engines};
+use crate::discovery::{
+    Occurrence, Watch,
+    engine::{EngineEvent, Engines, EventKind},
+};
 use crate::meter::{Meter, Metered};
 
 use self::{
@@ -30,8 +33,12 @@ use self::{
 use super::args::TopArgs;
 use super::{look, terminal};
 
-/// A host where something changes all the time is looked at no more often than that.
-const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// Containers that start and end all the time are looked for no more often than that.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// Where other things change all the time, looking takes a hundredth of the time; but it is done after that at the
+/// latest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LOOKING_SHARE: u32 = 100;
 
 pub(super) async fn run(args: TopArgs) -> anyhow::Result<ExitCode> {
     let engines = look::engines();
@@ -57,7 +64,7 @@ pub(super) async fn run(args: TopArgs) -> anyhow::Result<ExitCode> {
                 }
             }
             stirred = watch.settled() => match stirred {
-                Some(_) => table.stir().await?,
+                Some(heard) => table.stir(heard.iter().map(Stir::from).max().unwrap_or_default()).await?,
                 None => return Ok(ExitCode::SUCCESS),
             },
             turn = view.turn() => match turn {
@@ -77,6 +84,31 @@ fn ticks(delay: Duration) -> Interval {
     ticks
 }
 
+/// What makes another look worth while.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stir {
+    #[default]
+    Nothing,
+    /// Links, addresses or namespaces changed, perhaps those of a container.
+    Kernel,
+    /// A container started or ended.
+    Container,
+}
+
+impl From<&Occurrence> for Stir {
+    fn from(occurrence: &Occurrence) -> Self {
+        match occurrence {
+            Occurrence::Kernel => Self::Kernel,
+            // Health checks and the like: every few seconds in each container.
+            Occurrence::Engine(EngineEvent {
+                kind: EventKind::Health { .. } | EventKind::Oom | EventKind::Other(_),
+                ..
+            }) => Self::Nothing,
+            Occurrence::Engine(_) | Occurrence::Listening | Occurrence::Gap(_) => Self::Container,
+        }
+    }
+}
+
 /// The containers at hand, and their counters.
 struct Table<'a> {
     args: &'a TopArgs,
@@ -87,8 +119,10 @@ struct Table<'a> {
     /// What was said on stderr already.
     said: HashSet<String>,
     looked: Instant,
-    /// Something changed since.
-    stirred: bool,
+    /// How long that took.
+    looking: Duration,
+    /// What happened since.
+    stirred: Stir,
     time_ns: u64,
 }
 
@@ -103,7 +137,8 @@ impl<'a> Table<'a> {
             warnings: Vec::new(),
             said: HashSet::new(),
             looked: Instant::now(),
-            stirred: false,
+            looking: Duration::ZERO,
+            stirred: Stir::Nothing,
             time_ns: 0,
         };
         let refusals = table.look(subjects::First::Look).await?;
@@ -118,7 +153,9 @@ impl<'a> Table<'a> {
 
     /// Finds out anew which containers there are.
     async fn look(&mut self, first: subjects::First) -> anyhow::Result<Vec<Refusal>> {
+        let begin = Instant::now();
         let look = look::look(&self.engines).await?;
+        self.looking = begin.elapsed();
         let found = subjects::subjects(self.args, &look, first)
             .inspect_err(|_| look.topology.warnings.iter().for_each(|warning| terminal::warn(warning)))?;
         let now = Instant::now();
@@ -129,27 +166,39 @@ impl<'a> Table<'a> {
         self.warnings.extend(refusals.iter().map(Refusal::sentence));
         self.host = look.host;
         self.time_ns = look.time_ns;
-        (self.looked, self.stirred) = (now, false);
+        (self.looked, self.stirred) = (now, Stir::Nothing);
         Ok(refusals)
     }
 
-    /// Something changed on the host: new containers are to be counted from their first packets on.
-    async fn stir(&mut self) -> anyhow::Result<()> {
-        self.stirred = true;
-        if self.looked.elapsed() >= PAUSE_BETWEEN_LOOKS {
+    /// Something happened: new containers are to be counted from their first packets on.
+    async fn stir(&mut self, stirred: Stir) -> anyhow::Result<()> {
+        self.stirred = self.stirred.max(stirred);
+        if self.is_due() {
             self.look(subjects::First::Passed).await?;
         }
         Ok(())
     }
 
     async fn refresh(&mut self) -> anyhow::Result<()> {
-        if self.stirred && self.looked.elapsed() >= PAUSE_BETWEEN_LOOKS {
+        if self.is_due() {
             self.look(subjects::First::Passed).await?;
         }
         // What has ended without a word of kernel or engine is looked for at the next refresh.
-        self.stirred |= !self.meter.read_again(Instant::now());
+        if !self.meter.read_again(Instant::now()) {
+            self.stirred = Stir::Container;
+        }
         self.time_ns = now_ns();
         Ok(())
+    }
+
+    /// Whether it is time to look again.
+    fn is_due(&self) -> bool {
+        let pause = match self.stirred {
+            Stir::Nothing => return false,
+            Stir::Kernel => (self.looking * LOOKING_SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
+            Stir::Container => SHORTEST_PAUSE,
+        };
+        self.looked.elapsed() >= pause
     }
 
     /// Says what is new among the warnings; in JSON and on the board they have their own place.
