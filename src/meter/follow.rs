@@ -32,13 +32,6 @@ pub struct Metered<'a> {
     pub interval: Interval,
 }
 
-impl Metered<'_> {
-    /// Whether there is nothing it could be measured by.
-    pub fn is_unmeasured(&self) -> bool {
-        *self.counting == Counting::Nothing
-    }
-}
-
 /// Counters of containers, held open.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -110,6 +103,16 @@ impl Meter {
         }
         self.before = readings;
         !self.lost && self.groups.values().all(CgroupGauge::exists)
+    }
+
+    /// Whether anything at all can be counted of any of the containers.
+    pub fn counts_something(&self) -> bool {
+        let of_group = |place: &Place| place.counting.group().is_some();
+        let of_namespace = |place: &Place| match &place.counting {
+            Counting::Interfaces { namespace, .. } => self.namespaces.contains_key(namespace),
+            _ => false,
+        };
+        self.places.iter().any(|place| of_group(place) || of_namespace(place))
     }
 
     /// What the last reading showed, a container each.

@@ -134,9 +134,10 @@ pub(super) fn interval(
                 keys.iter().filter_map(|key| both(&before.links, &now.links, key)).collect()
             };
             let grown_own = grown_links(&own);
-            let seen = own.is_empty() || !grown_own.is_empty();
-            let dropped = dropped(&grown_own) + dropped(&grown_links(far_ends));
             let tcp = both(&before.tcp, &now.tcp, namespace);
+            // Without interfaces nothing goes through, but only if it may be seen that there are none.
+            let seen = tcp.is_some() && (own.is_empty() || !grown_own.is_empty());
+            let dropped = dropped(&grown_own) + dropped(&grown_links(far_ends));
             Interval {
                 elapsed,
                 traffic: seen.then(|| traffic(&grown_own)),
@@ -196,7 +197,8 @@ mod tests {
 
     fn links(entries: &[(NamespaceId, u32, Counters)]) -> Readings {
         let links = entries.iter().map(|(namespace, number, found)| ((*namespace, index(*number)), *found));
-        Readings { links: links.collect(), ..Readings::default() }
+        let tcp = [(INSIDE, TcpFigures::default())].into();
+        Readings { links: links.collect(), tcp, ..Readings::default() }
     }
 
     fn by_interfaces(numbers: &[u32]) -> Counting {
@@ -243,6 +245,8 @@ mod tests {
         }
         assert_eq!(interval(&by_interfaces(&[3]), &one, &other, SECOND).traffic, None);
         assert_eq!(interval(&by_interfaces(&[]), &one, &other, SECOND).traffic, Some(Traffic::default()));
+        let unread = Readings::default();
+        assert_eq!(interval(&by_interfaces(&[]), &unread, &unread, SECOND).traffic, None, "it may have some");
     }
 
     #[test]

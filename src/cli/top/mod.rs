@@ -24,7 +24,7 @@ use crate::discovery::{
     Occurrence, Watch,
     engine::{EngineEvent, Engines, EventKind},
 };
-use crate::meter::{Meter, Metered};
+use crate::meter::Meter;
 
 use self::{
     subjects::Refusal,
@@ -33,12 +33,13 @@ use self::{
 use super::args::TopArgs;
 use super::{look, terminal};
 
-/// Containers that start and end all the time are looked for no more often than that.
+/// Where something happens all the time, looks are no closer together than that, and no farther apart than the other.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-/// Where other things change all the time, looking takes a hundredth of the time; but it is done after that at the
-/// latest.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-const LOOKING_SHARE: u32 = 100;
+/// In between, a pause is so many times as long as a look takes: looking costs a fiftieth of the time where containers
+/// start and end, and a hundredth where it is only links that change.
+const CONTAINER_PAUSE: u32 = 50;
+const KERNEL_PAUSE: u32 = 100;
 
 pub(super) async fn run(args: TopArgs) -> anyhow::Result<ExitCode> {
     let engines = look::engines();
@@ -143,7 +144,7 @@ impl<'a> Table<'a> {
         };
         let refusals = table.look(subjects::First::Look).await?;
         table.say();
-        if table.meter.containers().iter().all(Metered::is_unmeasured)
+        if !table.meter.counts_something()
             && let Some(refusal) = refusals.into_iter().next()
         {
             return Err(refusal.into());
@@ -163,7 +164,7 @@ impl<'a> Table<'a> {
         let refusals: Vec<Refusal> =
             found.refusals.into_iter().chain(faults.into_iter().map(Refusal::from)).collect();
         self.warnings = look.topology.warnings;
-        self.warnings.extend(refusals.iter().map(Refusal::sentence));
+        self.warnings.extend(subjects::sentences(&refusals));
         self.host = look.host;
         self.time_ns = look.time_ns;
         (self.looked, self.stirred) = (now, Stir::Nothing);
@@ -193,11 +194,12 @@ impl<'a> Table<'a> {
 
     /// Whether it is time to look again.
     fn is_due(&self) -> bool {
-        let pause = match self.stirred {
+        let times = match self.stirred {
             Stir::Nothing => return false,
-            Stir::Kernel => (self.looking * LOOKING_SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
-            Stir::Container => SHORTEST_PAUSE,
+            Stir::Kernel => KERNEL_PAUSE,
+            Stir::Container => CONTAINER_PAUSE,
         };
+        let pause = (self.looking * times).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         self.looked.elapsed() >= pause
     }
 

@@ -1,5 +1,7 @@
 //! Which containers are measured: those that the words select, each with its cgroup where that is needed.
 
+use std::mem::{self, Discriminant};
+
 use crate::cli::args::TopArgs;
 use crate::cli::capture::own_group;
 use crate::cli::look::{self, Look};
@@ -26,13 +28,32 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// The whole chain in one line.
-    pub(super) fn sentence(&self) -> String {
+    fn sentence(&self) -> String {
         let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
         std::iter::once(self.to_string())
             .chain(causes.map(ToString::to_string))
             .collect::<Vec<_>>()
             .join(": ")
     }
+}
+
+/// A sentence for each kind of refusal: what keeps one namespace from being read keeps others, too.
+pub(super) fn sentences(refusals: &[Refusal]) -> Vec<String> {
+    let mut told: Vec<(Option<Discriminant<meter::Error>>, String, usize)> = Vec::new();
+    for refusal in refusals {
+        let kind = match refusal {
+            Refusal::Selection(_) => None,
+            Refusal::Meter(error) => Some(mem::discriminant(error)),
+        };
+        match told.iter_mut().find(|(known, ..)| known.is_some() && *known == kind) {
+            Some((.., more)) => *more += 1,
+            None => told.push((kind, refusal.sentence(), 0)),
+        }
+    }
+    let sentence = |(_, first, more): (_, String, usize)| {
+        if more == 0 { first } else { format!("{first} (and {more} more like this)") }
+    };
+    told.into_iter().map(sentence).collect()
 }
 
 /// What is measured, and why other things are not.
@@ -71,4 +92,29 @@ fn selection<'a>(args: &TopArgs, look: &'a Look, first: First) -> Result<Selecti
         |error: &select::Error| first == First::Passed || matches!(error, select::Error::NoMatch(_));
     select::select_forgiving(&look.topology, selectors, Ended::Excluded, look::namespace_of, forgiven)?
         .without_cgroups()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NamespaceId;
+    use crate::sys::statistics;
+
+    #[test]
+    fn what_many_have_in_common_is_said_once() {
+        let refused = |inode| {
+            let namespace = NamespaceId::new(4, inode);
+            let source = std::io::ErrorKind::PermissionDenied.into();
+            Refusal::from(meter::Error::from(statistics::Error::Open { namespace, source }))
+        };
+        let selection = || Refusal::from(select::Error::UnknownCgroup("/x".to_owned()));
+        assert_eq!(
+            sentences(&[refused(1), selection(), refused(2), selection()]),
+            [
+                "opening the counters of net:[1]: permission denied (and 1 more like this)",
+                "finding the cgroup /x",
+                "finding the cgroup /x",
+            ]
+        );
+    }
 }
