@@ -141,6 +141,29 @@ fn a_namespace_that_is_deleted_is_let_go() {
 }
 
 #[test]
+fn the_terminal_is_given_back() {
+    const TAKEN: &str = "\u{1b}[?1049h";
+    const GIVEN_BACK: &str = "\u{1b}[?1049l";
+    let Some(cable) = Cable::lay() else { return };
+    let program = env!("CARGO_BIN_EXE_pcapsule");
+    let top = format!("{program} top -d 0.2 {}", cable.left_selector());
+    let ends = [
+        format!("{top} -n 2"),
+        format!("timeout --foreground --signal TERM 2 {top}; true"),
+        format!("timeout --foreground --signal HUP 2 {top}; true"),
+    ];
+    for command in ends {
+        // The terminal that script makes has no size.
+        let sized = format!("stty rows 24 cols 100; {command}");
+        let shown = run("script", &["--quiet", "--return", "--command", &sized, "/dev/null"]);
+        let (_, board) = shown.split_once(TAKEN).unwrap_or_else(|| panic!("no board: {shown:?}"));
+        let (board, after) = board.rsplit_once(GIVEN_BACK).unwrap_or_else(|| panic!("it stays: {board:?}"));
+        assert!(board.contains(cable.left_name()), "{command}: {board:?}");
+        assert!(!after.contains(cable.left_name()), "{command}: {after:?}");
+    }
+}
+
+#[test]
 fn two_hundred_containers_cost_less_than_a_fiftieth_of_a_core() {
     const SECONDS: u64 = 20;
     if !Requirement::all(&[Requirement::Release, Requirement::Netns, Requirement::Cgroup2]) {

@@ -87,9 +87,10 @@ fn selection<'a>(args: &TopArgs, look: &'a Look, first: First) -> Result<Selecti
     }
     let everything = [Selector::All];
     let selectors = if args.selectors.is_empty() { &everything[..] } else { &args.selectors };
-    // A description may be one of containers that are still to come.
-    let forgiven =
-        |error: &select::Error| first == First::Passed || matches!(error, select::Error::NoMatch(_));
+    // A description may be one of containers that are still to come, for whoever stays to see them.
+    let forgiven = |error: &select::Error| {
+        first == First::Passed || (!args.once && matches!(error, select::Error::NoMatch(_)))
+    };
     select::select_forgiving(&look.topology, selectors, Ended::Excluded, look::namespace_of, forgiven)?
         .without_cgroups()
 }
