@@ -4,14 +4,18 @@
 use std::{
     collections::BTreeSet,
     fs,
-    net::{Ipv4Addr, UdpSocket},
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, UdpSocket},
     process::Command,
+    thread,
+    time::Duration,
 };
 
 use nix::sys::signal::Signal;
 
 use crate::lab::{
-    Capture, Cgroup, Engine, Requirement, at, checked, eventually, has_written, rows, statistics,
+    Capture, Cgroup, Engine, Outpost, Requirement, at, checked, eventually, has_written, rows, rows_of_torn,
+    statistics,
 };
 
 #[test]
@@ -188,6 +192,32 @@ fn a_capture_that_is_killed_leaves_nothing_in_the_kernel() {
     let listed =
         Command::new("bpftool").args(["cgroup", "show"]).arg(group.path()).output().expect("bpftool");
     assert!(!String::from_utf8_lossy(&listed.stdout).contains("pcs_"));
+}
+
+/// The socket is gone when the last packets come: they are seen at the interface, and it must be known.
+#[test]
+fn connections_over_an_interface_made_later_are_heard_to_their_end() {
+    const PORT: u16 = 7000;
+    let Some(group) = Cgroup::make() else { return };
+    let capture = Capture::of(&[&group.selector()], &["-U", "-f", &format!("tcp port {PORT}")]);
+    let Some(outpost) = Outpost::make() else { return };
+    let listener =
+        outpost.namespace().inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).expect("a port"));
+    thread::spawn(move || {
+        for mut peer in listener.incoming().flatten() {
+            let _ = peer.write_all(b"hello\n");
+            let _ = peer.read_to_end(&mut Vec::new());
+            // The other end has closed by now, and waits for us without a socket.
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let place = format!("{}/{PORT}", Outpost::ADDRESS);
+    let farewell = format!("tcp.flags.fin == 1 && tcp.srcport == {PORT}");
+    eventually("the server's end is heard", || {
+        group.bash(&format!("exec 3<>/dev/tcp/{place} && read -u 3 word && exec 3>&-; sleep 0.2"));
+        (!rows_of_torn(&capture.file(), &farewell, &["frame.number"]).is_empty()).then_some(())
+    });
+    assert_eq!(capture.stop().code, Some(0));
 }
 
 /// A socket of the host's that somebody in the cgroup can send to, and its port.
