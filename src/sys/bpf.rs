@@ -37,11 +37,6 @@ impl Program {
         instructions.collect::<Option<_>>().map(Self)
     }
 
-    /// The instructions themselves.
-    pub(super) fn instructions(&self) -> &[sock_filter] {
-        &self.0
-    }
-
     /// The same for a socket that is to cut what passes to `snaplen` bytes.
     pub(super) fn cutting_to(&self, snaplen: u32) -> Vec<sock_filter> {
         let mut instructions = self.0.clone();

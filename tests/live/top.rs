@@ -238,7 +238,9 @@ impl Drop for Town {
         for (folder, child) in &mut self.groups {
             let _ = child.kill();
             let _ = child.wait();
-            let _ = fs::remove_dir(folder);
+            let _ = fs::remove_dir(&*folder);
+            // Stays while others are in it.
+            let _ = folder.parent().map(fs::remove_dir);
         }
         self.batch(&format!("link delete {}\n", self.prefix), |prefix, number| {
             format!("link delete {prefix}v{number}\nnetns delete {prefix}n{number}\n")

@@ -25,7 +25,7 @@ pub(crate) use container::{Container, Recipe};
 pub(crate) use engine::{Engine, inspect};
 pub(crate) use host::{Host, unique};
 pub(crate) use kernel::{held_in_kernel, is_there};
-pub(crate) use namespace::{Cable, Namespace};
+pub(crate) use namespace::{Cable, Namespace, Outpost};
 pub(crate) use oracle::{at, capinfos, frames, hex, rows, rows_of_torn};
 pub(crate) use requirement::Requirement;
 pub(crate) use traffic::{BEGIN, Conversation, END};
