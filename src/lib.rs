@@ -8,12 +8,14 @@
 //! - [`sys`]: the kernel seam, and the only room with `unsafe`: netlink, namespaces, the packet ring, filters.
 //! - [`discovery`]: engines, and the engine-less scan, joined into container ↔ veth ↔ bridge.
 //! - [`capture`]: taps, the capture loop, limits, rotation.
+//! - [`meter`]: how much each container sends and receives, read from the kernel's counters again and again.
 //! - [`report`]: results as tables, text and JSON, into any writer.
 //! - [`cli`]: what the user types and sees; the only room that knows stdout and exit codes.
 
 pub mod capture;
 pub mod cli;
 pub mod discovery;
+pub mod meter;
 pub mod model;
 pub mod packet;
 pub mod report;

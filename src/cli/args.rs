@@ -1,10 +1,11 @@
 //! What can be typed: the commands, their options and their help. Values are parsed here, once; nothing runs here.
 
-use std::{mem, num::NonZeroU64, path::PathBuf};
+use std::{mem, num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::Targets;
 
+use crate::meter::SortKey;
 use crate::model::Selector;
 use crate::report::{DumpFrom, HexDump, SequenceNumbers, TimeStyle};
 
@@ -64,6 +65,8 @@ pub(super) enum Command {
     Capture(Box<CaptureArgs>),
     /// Print the packets of a capture file
     Read(ReadArgs),
+    /// Show what each container sends and receives, second by second
+    Top(TopArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -227,6 +230,68 @@ impl PrintArgs {
             (self.json, "--json"),
         ];
         options.into_iter().find_map(|(given, option)| given.then_some(option))
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Keys: b, p, c, d, r, n sort by bytes, packets, connections, drops, retransmissions, name; arrows,
+PgUp and PgDn, Home and End scroll; q quits.
+
+What is counted: a container with a namespace of its own by its interfaces (frames with their
+Ethernet header); one in host mode, or that shares a namespace, by a program in the kernel on its
+cgroup (IP packets, loopback too). No packet is copied.
+
+Examples:
+  pcapsule top
+  pcapsule top project=shop -d 5
+  pcapsule top --once mode=host
+  pcapsule top --json -n 60 | jq -c '.containers[] | [.name, .rx_bits_per_second]'")]
+pub(super) struct TopArgs {
+    /// Which containers; without any, all; see `pcapsule ls --help`
+    #[arg(value_name = "SELECTOR", value_parser = select::selector)]
+    pub(super) selectors: Vec<Selector>,
+    /// Seconds between two refreshes
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = units::duration)]
+    pub(super) delay: Duration,
+    /// Stop after N refreshes
+    #[arg(short = 'n', long, value_name = "N", value_parser = units::at_least_one::<NonZeroU64>)]
+    pub(super) iterations: Option<NonZeroU64>,
+    /// Print one table after one delay, and stop
+    #[arg(long, conflicts_with = "iterations")]
+    pub(super) once: bool,
+    /// Print one table after the other, as is done anyway where stdout is no terminal
+    #[arg(short, long)]
+    pub(super) batch: bool,
+    /// Print one JSON document a refresh, one a line (docs/json.md)
+    #[arg(long, conflicts_with = "batch")]
+    pub(super) json: bool,
+    /// Sort by bytes, packets, connections, drops, retransmissions (the most first) or name
+    #[arg(short = 'o', long, value_name = "KEY", default_value = "bytes", hide_possible_values = true)]
+    pub(super) sort: Sort,
+}
+
+/// What `top` sorts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Sort {
+    Bytes,
+    Packets,
+    Connections,
+    Drops,
+    Retransmissions,
+    Name,
+}
+
+impl From<Sort> for SortKey {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Bytes => Self::Bytes,
+            Sort::Packets => Self::Packets,
+            Sort::Connections => Self::Connections,
+            Sort::Drops => Self::Drops,
+            Sort::Retransmissions => Self::Retransmissions,
+            Sort::Name => Self::Name,
+        }
     }
 }
 

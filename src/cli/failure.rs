@@ -146,6 +146,9 @@ fn judge_capture(cause: &(dyn Error + 'static)) -> Option<Verdict> {
         let hint = "mount one beside version 1: `mount -t cgroup2 none /sys/fs/cgroup/unified`";
         return Some(Verdict::of(exit::UNSUPPORTED).hint(hint));
     }
+    if let Some(cgroup::Error::NotOne(_)) = cause.downcast_ref::<cgroup::Error>() {
+        return Some(Verdict::of(exit::NO_TARGET));
+    }
     let destination = |error: &DestinationError| {
         let hint = match error {
             DestinationError::Terminal => "send it somewhere: `-w - | wireshark -k -i -`, or -w FILE",

@@ -80,15 +80,9 @@ fn forgiving<'a>(
     if args.selectors.is_empty() {
         return selection(args, look);
     }
-    let mut all = Selection::default();
-    for word in args.selectors.chunks(1) {
-        match select::select(&look.topology, word, ended(args), look::namespace_of) {
-            Ok(found) => all.add(found.without_cgroups()?),
-            Err(error) if forgiven(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(all)
+    let found =
+        select::select_forgiving(&look.topology, &args.selectors, ended(args), look::namespace_of, forgiven);
+    found?.without_cgroups()
 }
 
 fn selection<'a>(args: &ListArgs, look: &'a Look) -> Result<Selection<'a>, select::Error> {

@@ -22,6 +22,7 @@ mod run;
 mod screen;
 mod select;
 mod terminal;
+mod top;
 mod units;
 
 pub use run::run;

@@ -15,7 +15,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
-use super::{capture, completions, exit, inspect, list, man, read, terminal};
+use super::{capture, completions, exit, inspect, list, man, read, terminal, top};
 
 /// Runs the program with the arguments of this process. Prints its own failures.
 pub fn run() -> ExitCode {
@@ -102,6 +102,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inspect(args) => wait_for(inspect::run(args)),
         Command::Capture(args) => wait_for(capture::run(*args)),
         Command::Read(args) => read::run(&args),
+        Command::Top(args) => wait_for(top::run(args)),
     }
 }
 

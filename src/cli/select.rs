@@ -147,6 +147,25 @@ pub(super) fn select<'a>(
     Ok(selection)
 }
 
+/// The same, leaving out the selectors whose error is forgiven: for those who wait for what is still to come.
+pub(super) fn select_forgiving<'a>(
+    topology: &'a Topology,
+    selectors: &[Selector],
+    ended: Ended,
+    namespace_of: impl Fn(u32) -> Option<NamespaceId>,
+    forgiven: impl Fn(&Error) -> bool,
+) -> Result<Selection<'a>, Error> {
+    let mut all = Selection::default();
+    for word in selectors.chunks(1) {
+        match select(topology, word, ended, &namespace_of) {
+            Ok(found) => all.add(found),
+            Err(error) if forgiven(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
 impl Selection<'_> {
     /// Joins another selection of the same topology.
     pub(super) fn add(&mut self, other: Self) {

@@ -20,7 +20,10 @@ pub fn inspection_json(
     out: &mut impl io::Write,
 ) -> io::Result<()> {
     let inspected = Inspected { containers: inspections.iter().map(ContainerInspected::of).collect() };
-    serde_json::to_writer(&mut *out, &Document::new("pcapsule.inspect", time_ns, host, topology, inspected))?;
+    serde_json::to_writer(
+        &mut *out,
+        &Document::new("pcapsule.inspect", time_ns, host, &topology.warnings, inspected),
+    )?;
     writeln!(out)
 }
 

@@ -15,8 +15,13 @@ use super::{ends, links};
 
 /// Writes the document of `ls` on one line.
 pub fn listing_json(listing: &Listing<'_>, out: &mut impl io::Write) -> io::Result<()> {
-    let document =
-        Document::new("pcapsule.ls", listing.time_ns, listing.host, listing.topology, Listed::of(listing));
+    let document = Document::new(
+        "pcapsule.ls",
+        listing.time_ns,
+        listing.host,
+        &listing.topology.warnings,
+        Listed::of(listing),
+    );
     serde_json::to_writer(&mut *out, &document)?;
     writeln!(out)
 }
@@ -38,10 +43,10 @@ impl<'a, T: Serialize> Document<'a, T> {
         schema: &'static str,
         time_ns: u64,
         host: &'a str,
-        topology: &'a Topology,
+        warnings: &'a [String],
         contents: T,
     ) -> Self {
-        Self { schema, version: 1, time_ns, host, contents, warnings: &topology.warnings }
+        Self { schema, version: 1, time_ns, host, contents, warnings }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Results as tables, text and JSON, into any writer; one file per format.
 //!
 //! `table` and `links` are what `ls` prints, `way` and `inspect` what `inspect` prints, `json` and `inspect_json` the
-//! documents of both, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
+//! documents of both, `rates` and `rates_json` what `top` prints, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
 //! here looks at the host or knows stdout.
 
 mod changes;
@@ -16,6 +16,10 @@ mod json;
 mod links;
 mod packet_line;
 mod ports;
+mod rates;
+#[cfg(test)]
+pub(crate) mod rates_fixture;
+mod rates_json;
 mod table;
 mod way;
 
@@ -26,4 +30,6 @@ pub use inspect::{Forwarding, Inspection, NameResolution, Neighbour, Route, insp
 pub use inspect_json::inspection_json;
 pub use json::listing_json;
 pub use packet_line::{LineStyle, PacketLines, SequenceNumbers, TimeStyle};
+pub use rates::{RATE_HEADINGS, Rates, rate_cells, rates_summary, rates_table};
+pub use rates_json::rates_json;
 pub use table::{Listing, Scope, StateColumn, listing, names};

@@ -115,6 +115,21 @@ impl Cgroup {
         File::open(self.full_path.join("cgroup.events"))
     }
 
+    /// Its number and those of the groups inside it.
+    pub fn family(&self) -> Vec<CgroupId> {
+        let mut family = Vec::new();
+        let mut folders = vec![self.full_path.clone()];
+        while let Some(folder) = folders.pop() {
+            let Ok(metadata) = fs::metadata(&folder) else { continue };
+            family.push(CgroupId(metadata.ino()));
+            // A folder has a link for itself, one for its name, and one for each folder inside it.
+            if metadata.nlink() > 2 {
+                folders.extend(folders_in(&folder));
+            }
+        }
+        family
+    }
+
     /// Its processes and those of groups inside it, in our pid namespace. What cannot be read is left out.
     pub fn processes(&self) -> Vec<u32> {
         let mut pids = Vec::new();
@@ -122,12 +137,7 @@ impl Cgroup {
         while let Some(folder) = folders.pop() {
             let listing = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
             pids.extend(listing.lines().filter_map(|line| line.parse::<u32>().ok()).filter(|pid| *pid != 0));
-            let inside = fs::read_dir(folder).into_iter().flatten().flatten();
-            folders.extend(
-                inside
-                    .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-                    .map(|entry| entry.path()),
-            );
+            folders.extend(folders_in(&folder));
         }
         pids
     }
@@ -137,6 +147,11 @@ impl AsFd for Cgroup {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
+}
+
+fn folders_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let inside = fs::read_dir(folder).into_iter().flatten().flatten();
+    inside.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
 }
 
 /// The first whole version 2 mount in a table of `proc_pid_mountinfo(5)`; a part of the hierarchy that is mounted for a

@@ -96,9 +96,9 @@ impl Filter {
 }
 
 impl LinkFilter {
-    /// What libpcap compiled.
-    pub(super) fn instructions(&self) -> &[libc::sock_filter] {
-        self.0.instructions()
+    /// The instructions, returning at most `snaplen` for what passes.
+    pub(super) fn cutting_to(&self, snaplen: u32) -> Vec<libc::sock_filter> {
+        self.0.cutting_to(snaplen)
     }
 }
 

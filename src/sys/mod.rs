@@ -5,6 +5,7 @@
 mod bpf;
 mod capability;
 pub mod cgroup;
+mod cgroup_counter;
 mod cgroup_tap;
 mod direct;
 pub mod ebpf;
@@ -18,10 +19,12 @@ pub mod mounts;
 pub mod netlink;
 pub mod netns;
 pub mod process;
+mod raw_netlink;
 mod ring;
 mod root;
 pub mod sock_diag;
 mod source;
+pub mod statistics;
 pub mod sysctl;
 mod system;
 mod volume;
@@ -30,6 +33,7 @@ mod writable;
 
 pub use capability::{Capability, keep_only, missing};
 pub use cgroup::CgroupId;
+pub use cgroup_counter::{CgroupCounter, Volume};
 pub use cgroup_tap::{CgroupTap, CgroupTapOptions, Error as CgroupTapError, Posts};
 pub use direct::{WriteThrough, write_through};
 pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};

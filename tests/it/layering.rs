@@ -7,13 +7,14 @@ use std::{
 };
 
 /// A room may import rooms of lower levels only.
-const LEVELS: [(&str, u8); 12] = [
+const LEVELS: [(&str, u8); 13] = [
     ("model", 0),
     ("packet", 1),
     ("sys", 1),
     ("savefile", 1),
     ("discovery", 2),
     ("capture", 2),
+    ("meter", 2),
     ("netmode", 2),
     ("bench", 3),
     ("why", 3),
@@ -42,6 +43,7 @@ const OWNERS: [(&[&str], &[&str]); 8] = [
             "clap_mangen",
             "humantime",
             "indicatif",
+            "ratatui",
             "strsim",
             "terminal_size",
             "tracing_subscriber",

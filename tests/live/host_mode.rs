@@ -89,13 +89,13 @@ fn each_container_has_all_of_its_packets_and_none_of_its_neighbours() {
     let host = Namespace::of_process(process::id());
     serve(&web, &[(LOCALHOST, WEB_FOR_OTHER), (LOCALHOST, WEB_FOR_HOST), (WEB.address, SAME_PORT)]);
     serve(&api, &[(LOCALHOST, API_FOR_OTHER), (API.address, SAME_PORT)]);
-    let truth = Truth::start(&host, "lo", folder.path().join("truth.pcap"));
+    let truth = Truth::of_headers(&host, "lo", folder.path().join("truth.pcap"));
     let filter = format!("portrange {}-{} or icmp or icmp6", port(0), port(9));
     let capture = Capture::of(&[web.name(), api.name()], &["-f", &filter, "-U"]);
 
     let counted = talk(&web, &api);
     let ended = capture.stop();
-    let truth = truth.stop();
+    let truth = truth.stop_complete();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 
     eprintln!("{:>12} {:>9} {:>9} {:>9} {:>9}", "tap", "truth", "captured", "missing", "foreign");

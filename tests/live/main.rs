@@ -29,5 +29,6 @@ mod silence;
 mod sockets;
 mod stdout;
 mod tags;
+mod top;
 mod truth;
 mod watching;

@@ -73,7 +73,7 @@ pub(super) struct Audience<'a> {
     answered: BTreeSet<Address>,
     /// Whether one of those did not answer the last time.
     is_blind: bool,
-    /// Taps of which it was told what they do not hear.
+    /// What taps do not hear, as far as it was told.
     gaps_told: BTreeSet<String>,
 }
 
@@ -209,7 +209,7 @@ impl<'a> Audience<'a> {
         let open = |spec: TapSpec| {
             let (key, name, cgroup) = (spec.key(), spec.name.clone(), spec.cgroup().cloned());
             let tap = OpenTap::open(spec, &options).map_err(|error| (name.clone(), error))?;
-            if let Some(gap) = tap.gap.as_ref().filter(|_| self.gaps_told.insert(name.clone())) {
+            if let Some(gap) = tap.gap.as_ref().filter(|gap| self.gaps_told.insert((*gap).clone())) {
                 terminal::warn(&format!("{name}: {gap}"));
             }
             let posts = tap.posts.clone().map(|posts| (posts, tap.spec.namespace.clone()));

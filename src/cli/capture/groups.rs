@@ -54,7 +54,8 @@ impl Groups {
     }
 }
 
-fn own_group(container: &Container, pid: u32) -> Result<Cgroup, NoCgroup> {
+/// The group of a container by that of its first process.
+pub(in crate::cli) fn own_group(container: &Container, pid: u32) -> Result<Cgroup, NoCgroup> {
     let unseen = |error: Error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         NoCgroup::Unseen(format!("{error}{cause}"))

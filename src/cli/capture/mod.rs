@@ -31,6 +31,8 @@ use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink
 use crate::discovery::Watch;
 use crate::sys::{self, Capability};
 
+pub(in crate::cli) use self::groups::own_group;
+
 use self::{
     follow::{Audience, Follower},
     lines::LineSink,
@@ -39,10 +41,13 @@ use self::{
 use super::{capture_args::CaptureArgs, exit, look};
 
 /// What opening taps takes, and reading who is who: the rest is given up before anything else happens.
-const NEEDED: [Capability; 7] = [
+const NEEDED: [Capability; 9] = [
     Capability::CAP_NET_RAW,
     Capability::CAP_NET_ADMIN,
     Capability::CAP_SYS_ADMIN,
+    // In place of CAP_SYS_ADMIN for those who have no need to enter namespaces.
+    Capability::CAP_BPF,
+    Capability::CAP_PERFMON,
     Capability::CAP_SYS_PTRACE,
     Capability::CAP_NET_BROADCAST,
     Capability::CAP_DAC_READ_SEARCH,

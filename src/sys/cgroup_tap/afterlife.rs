@@ -83,7 +83,7 @@ pub(super) fn program(post: Post<'_>, tables: &Tables) -> Result<Code, Untransla
     code.load(Width::Double, R7, R10.at(TOTAL));
     let teller = Teller {
         tables,
-        snaplen: post.view.snaplen,
+        view: post.view,
         skipped: post.skipped,
         way: post.way,
         owner: Owner::Remembered(OWNER),

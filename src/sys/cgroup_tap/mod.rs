@@ -114,7 +114,8 @@ impl CgroupTap {
     /// Opens and arms a tap: when this returns, no later packet is missed.
     pub fn open(options: &CgroupTapOptions<'_>) -> Result<Self, Error> {
         let tables = Tables::create(options.buffer_bytes.max(SMALLEST_RING))?;
-        let view = View { snaplen: options.snaplen, filter: options.filter.map(LinkFilter::instructions) };
+        let filter = options.filter.map(|filter| filter.cutting_to(options.snaplen));
+        let view = View { snaplen: options.snaplen, filter: filter.as_deref() };
         let mut links = Vec::new();
         let cgroup = options.cgroup;
         // Programs tell pids of the initial namespace.

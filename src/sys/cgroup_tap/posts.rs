@@ -87,8 +87,12 @@ impl Posts {
     }
 }
 
-/// Not a port of a bridge, bond or team: what passes there passes their own interface too.
+/// Not a port of a bridge, bond or team: what passes there passes their own interface too. And where IP packets begin is
+/// known of two kinds of frames only.
 fn is_end(link: &Link, links: &[Link]) -> bool {
+    if matches!(link.media, MediaType::Other(_)) {
+        return false;
+    }
     let master = link.master.and_then(|index| links.iter().find(|link| link.index == index));
     master.is_none_or(|master| matches!(&master.kind, LinkKind::Other(kind) if kind == "vrf"))
 }

@@ -64,8 +64,9 @@ pub(super) enum Way {
 /// What is kept of which packets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
+    /// At most so much of any packet.
     pub(super) snaplen: u32,
-    /// Classic instructions for IP packets.
+    /// Classic instructions for IP packets, which return how much is kept; none: all pass.
     pub(super) filter: Option<&'a [sock_filter]>,
 }
 
@@ -79,7 +80,7 @@ pub(super) fn capture(way: Way, tables: &Tables, view: View<'_>) -> Result<Code,
         append_filter(&mut code, filter, 0, ignore)?;
     }
     code.load(Width::Word, LENGTH, CONTEXT.at(SKB_LEN));
-    let teller = Teller { tables, snaplen: view.snaplen, skipped: 0, way, owner: Owner::Socket };
+    let teller = Teller { tables, view, skipped: 0, way, owner: Owner::Socket };
     teller.tell(&mut code, ignore);
     code.place(ignore);
     code.set(R0, LET_THROUGH);
@@ -99,7 +100,7 @@ pub(super) enum Owner {
 /// Writes records.
 pub(super) struct Teller<'a> {
     pub(super) tables: &'a Tables,
-    pub(super) snaplen: u32,
+    pub(super) view: View<'a>,
     /// How many bytes of a link header are before the packet.
     pub(super) skipped: u32,
     pub(super) way: Way,
@@ -107,7 +108,8 @@ pub(super) struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// Hands the packet over, whose length is in R7 and more than nothing; goes to `done` or falls through to it.
+    /// Hands the packet over, whose length is in R7, and in R8 what the filter keeps of it; goes to `done` or falls through
+    /// to it.
     pub(super) fn tell(&self, code: &mut Code, done: Label) {
         let (no_room, broken, reserved) = (code.label(), code.label(), code.label());
         self.cut(code, done);
@@ -130,8 +132,13 @@ impl Teller<'_> {
 
     /// R8 = how much is kept.
     fn cut(&self, code: &mut Code, empty: Label) {
-        let (short, within) = (code.label(), self.snaplen.min(LONGEST).cast_signed());
+        let (whole, short) = (code.label(), code.label());
+        let within = self.view.snaplen.min(LONGEST).cast_signed();
+        if self.view.filter.is_some() {
+            code.jump_if(KEPT, Condition::AtMost, LENGTH, whole);
+        }
         code.set(KEPT, LENGTH);
+        code.place(whole);
         code.jump_if(KEPT, Condition::AtMost, within, short);
         code.set(KEPT, within);
         code.place(short);

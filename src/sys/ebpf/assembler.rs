@@ -131,6 +131,7 @@ pub enum Helper {
     CurrentComm = 16,
     SkbLoadBytes = 26,
     SocketCookie = 46,
+    SockOpsCbFlagsSet = 59,
     SkbCgroupId = 79,
     CurrentCgroupId = 80,
     SkbAncestorCgroupId = 83,

@@ -20,6 +20,8 @@ use super::{
 const CONTEXT: Register = R6;
 const A: Register = R7;
 const X: Register = R8;
+/// At the end, what is returned.
+const KEPT: Register = R8;
 /// What a load fetches lands here, on the stack.
 const FETCHED: i16 = -8;
 /// The first scratch word; the others are below it.
@@ -38,9 +40,9 @@ pub enum Untranslatable {
     Unknown,
 }
 
-/// Appends the filter to a program that keeps its context in R6. Falls through when a packet passes and goes to
-/// `rejected` otherwise. Uses R0 to R5, R7, R8 and the top 144 bytes of the stack. `skipped` bytes before the packet
-/// itself (a link header) are not seen by the filter.
+/// Appends the filter to a program that keeps its context in R6. Falls through when a packet passes, with how much of it is
+/// to be kept in R8, and goes to `rejected` otherwise. Uses R0 to R5, R7 and the top 144 bytes of the stack. `skipped`
+/// bytes before the packet itself (a link header) are not seen by the filter.
 pub(in crate::sys) fn append_filter(
     code: &mut Code,
     filter: &[sock_filter],
@@ -96,9 +98,13 @@ impl Translation<'_> {
             BPF_JMP => self.jump(number, instruction)?,
             BPF_RET => match code & 0x18 {
                 BPF_K if k == 0 => self.code.jump(self.rejected),
-                BPF_K => self.code.jump(self.passed),
+                BPF_K => {
+                    self.code.calculate_32(Operation::Set, KEPT, k.cast_signed());
+                    self.code.jump(self.passed);
+                }
                 BPF_A => {
                     self.code.jump_if(A, Condition::Equal, 0, self.rejected);
+                    self.code.set(KEPT, A);
                     self.code.jump(self.passed);
                 }
                 _ => return Err(Untranslatable::Unknown),
@@ -184,9 +190,10 @@ impl Translation<'_> {
             }
             _ => return Err(Untranslatable::Unknown),
         };
-        self.code.calculate_32(Operation::Set, R1, k.cast_signed());
         if code & 0x08 == BPF_X {
             self.code.set(R1, X);
+        } else {
+            self.code.calculate_32(Operation::Set, R1, k.cast_signed());
         }
         match operation {
             Operation::Divide | Operation::Remainder => {

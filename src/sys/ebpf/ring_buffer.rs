@@ -45,11 +45,11 @@ pub struct RingBuffer {
 unsafe impl Send for RingBuffer {}
 
 impl RingBuffer {
-    /// One of about that many bytes: a power of two, and a page at least.
+    /// One of about that many bytes: the power of two below it, and a page at least.
     pub fn create(name: &'static str, bytes: usize) -> Result<Self, Error> {
         let failed = |source| Error::Map { name, source };
         let page = page_bytes();
-        let size = bytes.max(page).checked_next_power_of_two().unwrap_or(page);
+        let size = 1 << bytes.max(page).ilog2();
         let entries = u32::try_from(size).map_err(|_| failed(io::ErrorKind::InvalidInput.into()))?;
         let map = Map::create(name, MapKind::RingBuffer, 0, 0, entries)?;
         let read_write = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;

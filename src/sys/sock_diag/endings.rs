@@ -11,9 +11,9 @@ use std::{
 use nix::sys::socket::MsgFlags;
 
 use crate::sys::netns::Namespace;
+use crate::sys::raw_netlink::{LARGEST_PIECE, Message, RawNetlink, Subject, messages};
 
 use super::Error;
-use super::netlink::{DiagSocket, LARGEST_PIECE, Message, messages};
 use super::wire::{self, InetSocket};
 
 /// TCP and UDP, of IPv4 and IPv6: the groups 1 to 4.
@@ -31,14 +31,14 @@ pub enum Ending {
 /// The endings of one namespace's sockets.
 #[derive(Debug)]
 pub struct Endings {
-    socket: DiagSocket,
+    socket: RawNetlink,
     buffer: Vec<u8>,
 }
 
 impl Endings {
     /// Listens in the namespace of the calling thread.
     pub fn listen() -> Result<Self, Error> {
-        let socket = DiagSocket::open(GROUPS).map_err(Error::Listen)?;
+        let socket = RawNetlink::to_hear(Subject::Sockets, GROUPS).map_err(Error::Listen)?;
         Ok(Self { socket, buffer: vec![0; LARGEST_PIECE] })
     }
 
@@ -68,7 +68,7 @@ impl AsFd for Endings {
 }
 
 fn tell(datagram: &[u8], each: &mut impl FnMut(Ending)) {
-    for message in messages(datagram) {
+    for (_, message) in messages(datagram) {
         if let Message::Payload(wire::BY_FAMILY, payload) = message {
             wire::ended(payload).map(Ending::Socket).into_iter().for_each(&mut *each);
         }

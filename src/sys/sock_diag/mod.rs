@@ -6,7 +6,6 @@
 mod endings;
 mod error;
 mod holders;
-mod netlink;
 mod query;
 mod wire;
 

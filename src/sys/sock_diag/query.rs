@@ -2,12 +2,10 @@
 
 use std::{io, os::fd::AsFd, os::fd::BorrowedFd};
 
-use nix::sys::socket::MsgFlags;
-
 use crate::sys::netns::Namespace;
+use crate::sys::raw_netlink::{LARGEST_PIECE, RawNetlink, Subject};
 
 use super::Error;
-use super::netlink::{DiagSocket, LARGEST_PIECE, Message, messages};
 use super::wire::{self, Detail, InetSocket, Transport};
 
 /// Which sockets are asked for, and what of them.
@@ -29,6 +27,8 @@ pub enum States {
     All,
     /// TCP sockets that listen; UDP sockets that are not connected.
     Waiting,
+    /// Every socket that still holds anything: all but what waits for its time to pass.
+    Live,
     /// Those that have another end: all but listeners and what waits for its time to pass.
     Connected,
 }
@@ -41,6 +41,7 @@ impl States {
         const LISTEN: u32 = 1 << 10;
         match (self, transport) {
             (Self::All, _) => u32::MAX,
+            (Self::Live, _) => !TIME_WAIT,
             (Self::Waiting, Transport::Tcp) => LISTEN,
             (Self::Waiting, Transport::Udp) => CLOSED,
             (Self::Connected, _) => !(LISTEN | TIME_WAIT | CLOSED),
@@ -51,8 +52,7 @@ impl States {
 /// A socket that asks for the sockets of one namespace, and stays in it.
 #[derive(Debug)]
 pub struct SockDiag {
-    socket: DiagSocket,
-    sequence: u32,
+    socket: RawNetlink,
     buffer: Vec<u8>,
 }
 
@@ -69,9 +69,8 @@ impl SockDiag {
     }
 
     fn connect() -> io::Result<Self> {
-        let socket = DiagSocket::open(0)?;
-        socket.limit_waiting()?;
-        Ok(Self { socket, sequence: 0, buffer: vec![0; LARGEST_PIECE] })
+        let socket = RawNetlink::to_ask(Subject::Sockets)?;
+        Ok(Self { socket, buffer: vec![0; LARGEST_PIECE] })
     }
 
     /// Shows `each` every socket that fits, of IPv4 and then of IPv6.
@@ -87,23 +86,15 @@ impl SockDiag {
     }
 
     fn dump(&mut self, family: i32, query: Query, each: &mut impl FnMut(InetSocket)) -> io::Result<()> {
-        self.sequence = self.sequence.wrapping_add(1);
         let states = query.states.mask(query.transport);
-        self.socket.send(&wire::question(family, query.transport, states, query.detail, self.sequence))?;
-        loop {
-            let datagram = self.socket.receive(&mut self.buffer, MsgFlags::empty())?;
-            for message in messages(datagram) {
-                match message {
-                    Message::Payload(wire::BY_FAMILY, payload) => {
-                        wire::socket(query.transport, payload).into_iter().for_each(&mut *each);
-                    }
-                    Message::Payload(..) => {}
-                    Message::Done => return Ok(()),
-                    // No module for that transport, and none that could be loaded.
-                    Message::Refused(libc::ENOENT) => return Err(io::ErrorKind::Unsupported.into()),
-                    Message::Refused(number) => return Err(io::Error::from_raw_os_error(number)),
-                }
+        let question = wire::question(family, query.transport, states, query.detail);
+        let read = |payload: &[u8]| wire::socket(query.transport, payload).into_iter().for_each(&mut *each);
+        match self.socket.dump((wire::BY_FAMILY, &question), wire::BY_FAMILY, &mut self.buffer, read) {
+            // No module for that transport, and none that could be loaded.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+                Err(io::ErrorKind::Unsupported.into())
             }
+            answered => answered,
         }
     }
 }

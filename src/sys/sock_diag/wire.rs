@@ -1,11 +1,11 @@
 //! The bytes of inet_diag: what is asked, and what one socket's answer says (linux/inet_diag.h, linux/tcp.h). Pure.
 
 use std::{
-    fmt, iter,
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use super::netlink::{HEADER, u16_at, u32_at};
+use crate::sys::raw_netlink::{attributes, u32_at};
 
 /// `SOCK_DIAG_BY_FAMILY` (linux/sock_diag.h), the type of questions and answers.
 pub(super) const BY_FAMILY: u16 = 20;
@@ -132,32 +132,15 @@ pub struct InetSocket {
 }
 
 /// A question for all sockets of a transport and an address family (`struct inet_diag_req_v2`).
-pub(super) fn question(
-    family: i32,
-    transport: Transport,
-    states: u32,
-    detail: Detail,
-    sequence: u32,
-) -> Vec<u8> {
+pub(super) fn question(family: i32, transport: Transport, states: u32, detail: Detail) -> Vec<u8> {
     let bit = |attribute: u16| 1_u8 << (attribute - 1);
     let extensions = match detail {
         Detail::Plain => 0,
         Detail::Counters => bit(INFO) | bit(SOCKET_MEMORY),
     };
-    let flags = u16::try_from(libc::NLM_F_REQUEST | libc::NLM_F_DUMP).expect("netlink flags are 16 bits");
     let family = u8::try_from(family).expect("address families of IP are bytes");
     // With an empty `struct inet_diag_sockid`: any.
-    let body = [&[family, transport.number(), extensions, 0][..], &states.to_ne_bytes(), &[0; 48]].concat();
-    let length = u32::try_from(HEADER + body.len()).expect("a question is short");
-    [
-        &length.to_ne_bytes()[..],
-        &BY_FAMILY.to_ne_bytes(),
-        &flags.to_ne_bytes(),
-        &sequence.to_ne_bytes(),
-        &[0; 4],
-        &body,
-    ]
-    .concat()
+    [&[family, transport.number(), extensions, 0][..], &states.to_ne_bytes(), &[0; 48]].concat()
 }
 
 /// Reads `struct inet_diag_msg` and its attributes; `None` for what is cut or of another family.
@@ -210,18 +193,6 @@ fn address(family: u8, payload: &[u8], address: usize, port: usize) -> Option<So
         _ => return None,
     };
     Some(SocketAddr::new(address, port))
-}
-
-/// `struct nlattr`: length with this header, type, value, padding to four bytes.
-fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    const ATTRIBUTE_HEADER: usize = 4;
-    iter::from_fn(move || {
-        let length = usize::from(u16_at(bytes, 0)?);
-        let kind = u16_at(bytes, 2)?;
-        let value = bytes.get(ATTRIBUTE_HEADER..length)?;
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, value))
-    })
 }
 
 #[cfg(test)]
@@ -302,11 +273,11 @@ mod tests {
 
     #[test]
     fn a_question_asks_for_what_it_wants_only() {
-        let plain = question(libc::AF_INET6, Transport::Udp, 0x80, Detail::Plain, 3);
-        assert_eq!(plain.len(), 72);
-        assert_eq!(plain[16..20], [10, 17, 0, 0]);
-        assert_eq!(plain[20..24], 0x80_u32.to_ne_bytes());
-        let counters = question(libc::AF_INET, Transport::Tcp, 1, Detail::Counters, 3);
-        assert_eq!(counters[16..20], [2, 6, 0b100_0010, 0]);
+        let plain = question(libc::AF_INET6, Transport::Udp, 0x80, Detail::Plain);
+        assert_eq!(plain.len(), 56);
+        assert_eq!(plain[..4], [10, 17, 0, 0]);
+        assert_eq!(plain[4..8], 0x80_u32.to_ne_bytes());
+        let counters = question(libc::AF_INET, Transport::Tcp, 1, Detail::Counters);
+        assert_eq!(counters[..4], [2, 6, 0b100_0010, 0]);
     }
 }

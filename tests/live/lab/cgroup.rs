@@ -86,7 +86,7 @@ impl Drop for Cgroup {
 }
 
 /// Where the version 2 hierarchy is mounted.
-pub(super) fn hierarchy() -> Option<PathBuf> {
+pub(crate) fn hierarchy() -> Option<PathBuf> {
     let table = fs::read_to_string("/proc/self/mountinfo").ok()?;
     let line = table.lines().find(|line| line.contains(" - cgroup2 "))?;
     line.split(' ').nth(4).map(PathBuf::from)

@@ -141,3 +141,42 @@ impl Drop for Cable {
         }
     }
 }
+
+/// A namespace joined with the host by a cable, whose end here bears its name; removed on drop.
+pub(crate) struct Outpost {
+    name: String,
+    _host: Host,
+}
+
+impl Outpost {
+    /// Its address; the host's is one below.
+    pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 98, 7, 2);
+
+    /// Makes it; none where a requirement is not met.
+    pub(crate) fn make() -> Option<Self> {
+        if !Requirement::all(Requirement::NAMESPACES) {
+            return None;
+        }
+        let outpost = Self { name: unique(), _host: Host::shared() };
+        let name = outpost.name.as_str();
+        run("ip", &["netns", "add", name]);
+        run("ip", &["link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name]);
+        run("ip", &["addr", "add", "10.98.7.1/24", "dev", name]);
+        run("ip", &["link", "set", name, "up"]);
+        run("ip", &["-n", name, "addr", "add", &format!("{}/24", Self::ADDRESS), "dev", "eth0"]);
+        run("ip", &["-n", name, "link", "set", "eth0", "up"]);
+        Some(outpost)
+    }
+
+    /// The namespace.
+    pub(crate) fn namespace(&self) -> Namespace {
+        Namespace { path: format!("/run/netns/{}", self.name).into() }
+    }
+}
+
+impl Drop for Outpost {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "del", &self.name]).output();
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
+    }
+}

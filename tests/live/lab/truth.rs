@@ -1,7 +1,7 @@
 //! A second, trusted capture beside ours: tcpdump in the same namespace, on the same interface.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
 };
@@ -24,9 +24,20 @@ pub(crate) struct Truth {
 impl Truth {
     /// Starts it; back once it listens. `file` is made anew.
     pub(crate) fn start(namespace: &Namespace, interface: &str, file: PathBuf) -> Self {
+        Self::with(namespace, interface, file, &["--immediate-mode"])
+    }
+
+    /// The same of every packet's headers only: then its buffer has room for many packets.
+    pub(crate) fn of_headers(namespace: &Namespace, interface: &str, file: PathBuf) -> Self {
+        Self::with(namespace, interface, file, &["-s", "128"])
+    }
+
+    fn with(namespace: &Namespace, interface: &str, file: PathBuf, options: &[&str]) -> Self {
         let mut child = Command::new("nsenter")
             .arg(format!("--net={}", namespace.path().display()))
-            .args(["tcpdump", "-Z", "root", "--immediate-mode", "-U", "-B", "65536", "-i", interface, "-w"])
+            .args(["tcpdump", "-Z", "root", "-U", "-B", "65536", "-i", interface])
+            .args(options)
+            .arg("-w")
             .arg(&file)
             .stderr(Stdio::piped())
             .spawn()
@@ -52,14 +63,25 @@ impl Truth {
         self.file.clone()
     }
 
-    fn end(&mut self) {
+    /// Ends it, and fails if it has missed a packet.
+    #[track_caller]
+    pub(crate) fn stop_complete(mut self) -> PathBuf {
+        let words = self.end();
+        assert!(words.contains("\n0 packets dropped by kernel"), "the truth is not whole: {words}");
+        self.file.clone()
+    }
+
+    /// Its last words.
+    fn end(&mut self) -> String {
+        let mut words = Vec::new();
         if !matches!(self.child.try_wait(), Ok(None)) {
-            return;
+            return String::new();
         }
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid fits"));
         let _ = kill(pid, Signal::SIGINT);
-        let _ = std::io::copy(&mut self.stderr, &mut std::io::sink());
+        let _ = self.stderr.read_to_end(&mut words);
         let _ = self.child.wait();
+        String::from_utf8_lossy(&words).into_owned()
     }
 }
 

@@ -1,0 +1,210 @@
+//! A netlink socket that is asked and answers at once, and the framing of its messages (`netlink(7)`).
+//!
+//! For what is asked again and again (statistics, sockets), where rtnetlink's stream of owned messages would cost more
+//! than the kernel's answer. Links and routes are read by `netlink`.
+
+use std::{
+    io, iter,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
+
+use nix::sys::{
+    socket::{
+        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, sendto,
+        setsockopt, socket, sockopt,
+    },
+    time::{TimeVal, TimeValLike},
+};
+
+/// Length, type, flags, sequence number, port (`struct nlmsghdr`).
+const HEADER: usize = 16;
+
+/// The kernel answers a dump in pieces as large as the reader's buffer, but no larger than this (netlink_dump).
+pub(super) const LARGEST_PIECE: usize = 32 << 10;
+
+const ANSWER_LIMIT_SECONDS: i64 = 5;
+
+/// One message of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Message<'a> {
+    /// Of that type, without the header.
+    Payload(u16, &'a [u8]),
+    /// The end of a dump.
+    Done,
+    /// The kernel's refusal, as an error number.
+    Refused(i32),
+}
+
+/// What the kernel is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// `rtnetlink(7)`
+    Links,
+    /// `sock_diag(7)`
+    Sockets,
+}
+
+/// A socket in one namespace.
+#[derive(Debug)]
+pub(super) struct RawNetlink {
+    descriptor: OwnedFd,
+    /// Of the last question: what still comes in answer to an earlier one, that was given up, is passed over.
+    sequence: u32,
+}
+
+impl RawNetlink {
+    /// Opens one in the calling thread's namespace, to be asked. A wait for an answer ends after a few seconds.
+    pub(super) fn to_ask(subject: Subject) -> io::Result<Self> {
+        let socket = Self::open(subject, 0)?;
+        setsockopt(&socket.descriptor, sockopt::ReceiveTimeout, &TimeVal::seconds(ANSWER_LIMIT_SECONDS))?;
+        Ok(socket)
+    }
+
+    /// Opens one in the calling thread's namespace that hears these multicast groups, the first is bit 0.
+    pub(super) fn to_hear(subject: Subject, groups: u32) -> io::Result<Self> {
+        Self::open(subject, groups)
+    }
+
+    fn open(subject: Subject, groups: u32) -> io::Result<Self> {
+        let protocol = match subject {
+            Subject::Links => SockProtocol::NetlinkRoute,
+            Subject::Sockets => SockProtocol::NetlinkSockDiag,
+        };
+        let descriptor = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+        bind(descriptor.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
+        Ok(Self { descriptor, sequence: 0 })
+    }
+
+    /// Asks for a whole table by a message of type `question`, and shows `each` the entries that are of type `answer`,
+    /// without their header.
+    pub(super) fn dump(
+        &mut self,
+        (question, body): (u16, &[u8]),
+        answer: u16,
+        buffer: &mut [u8],
+        mut each: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let question = dump_question(question, self.sequence, body);
+        let kernel = NetlinkAddr::new(0, 0);
+        sendto(self.descriptor.as_raw_fd(), &question, &kernel, MsgFlags::empty())?;
+        loop {
+            let datagram = self.receive(buffer, MsgFlags::empty())?;
+            for (_, message) in messages(datagram).filter(|(sequence, _)| *sequence == self.sequence) {
+                match message {
+                    Message::Payload(kind, payload) if kind == answer => each(payload),
+                    Message::Payload(..) => {}
+                    Message::Done => return Ok(()),
+                    Message::Refused(number) => return Err(io::Error::from_raw_os_error(number)),
+                }
+            }
+        }
+    }
+
+    /// One datagram, which may hold several messages.
+    pub(super) fn receive<'a>(&self, buffer: &'a mut [u8], waiting: MsgFlags) -> io::Result<&'a [u8]> {
+        let length = loop {
+            match recv(self.descriptor.as_raw_fd(), buffer, waiting) {
+                Err(nix::errno::Errno::EINTR) => {}
+                received => break received?,
+            }
+        };
+        Ok(&buffer[..length])
+    }
+}
+
+impl AsFd for RawNetlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+/// The messages of a datagram, each with its sequence number; a cut one ends it.
+pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = (u32, Message<'_>)> {
+    iter::from_fn(move || {
+        let length = usize::try_from(u32_at(datagram, 0)?).ok()?;
+        let kind = u16_at(datagram, 4)?;
+        let sequence = u32_at(datagram, 8)?;
+        let payload = datagram.get(HEADER..length)?;
+        datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+        // NLMSG_DONE carries an error number where the dump failed half-way.
+        let error = u32_at(payload, 0).map_or(0, u32::cast_signed);
+        let message = match i32::from(kind) {
+            libc::NLMSG_DONE if error < 0 => Message::Refused(-error),
+            libc::NLMSG_DONE => Message::Done,
+            libc::NLMSG_ERROR => Message::Refused(-error),
+            _ => Message::Payload(kind, payload),
+        };
+        Some((sequence, message))
+    })
+}
+
+/// A question for a whole table: the header, and what follows it.
+fn dump_question(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(HEADER + body.len()).expect("a question is short");
+    let flags = u16::try_from(libc::NLM_F_REQUEST | libc::NLM_F_DUMP).expect("netlink flags are 16 bits");
+    let (length, kind, flags) = (length.to_ne_bytes(), kind.to_ne_bytes(), flags.to_ne_bytes());
+    [&length[..], &kind, &flags, &sequence.to_ne_bytes(), &[0; 4], body].concat()
+}
+
+/// The attributes behind a payload's structure (`struct nlattr`: length with this header, type, value, padding to four
+/// bytes), and where they are cut, those before.
+pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    const ATTRIBUTE_HEADER: usize = 4;
+    iter::from_fn(move || {
+        let length = usize::from(u16_at(bytes, 0)?);
+        let kind = u16_at(bytes, 2)?;
+        let value = bytes.get(ATTRIBUTE_HEADER..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
+    })
+}
+
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes)
+}
+
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(HEADER + payload.len()).unwrap();
+        let sequence = 7_u32.to_ne_bytes();
+        let mut bytes =
+            [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 2], &sequence, &[0; 4], payload].concat();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    #[test]
+    fn a_datagram_is_cut_into_messages() {
+        let datagram =
+            [message(20, b"first"), message(20, b"2nd!"), message(3, &0_i32.to_ne_bytes())].concat();
+        let found: Vec<_> = messages(&datagram).collect();
+        let expected = [Message::Payload(20, b"first"), Message::Payload(20, b"2nd!"), Message::Done];
+        assert_eq!(found, expected.map(|message| (7, message)));
+    }
+
+    #[test]
+    fn refusals_carry_their_error_number() {
+        let refused = (-libc::EPERM).to_ne_bytes();
+        for kind in [2, 3] {
+            assert_eq!(messages(&message(kind, &refused)).next(), Some((7, Message::Refused(libc::EPERM))));
+        }
+    }
+
+    #[test]
+    fn cut_datagrams_end() {
+        let whole = message(20, b"first");
+        for length in 0..whole.len() - 3 {
+            assert_eq!(messages(&whole[..length]).next(), None, "{length}");
+        }
+        let lies = [&3_u32.to_ne_bytes()[..], &[0; 20]].concat();
+        assert_eq!(messages(&lies).next(), None);
+    }
+}
