@@ -279,6 +279,7 @@ fn open_cgroup(
         links,
         buffer_bytes: options.buffer_bytes,
         snaplen: options.snaplen,
+        payload: options.payload,
         filter,
         link_layer: options.link_layer,
         label: container.map_or(("cgroup", cgroup.path()), |name| ("container", name)),

@@ -43,11 +43,6 @@ impl Program {
         instructions.collect::<Option<_>>().map(Self)
     }
 
-    /// The instructions themselves.
-    pub(super) fn instructions(&self) -> &[sock_filter] {
-        &self.0
-    }
-
     /// The same for a socket where `next` decides how much is kept of what passes.
     pub(super) fn followed_by(&self, next: &[sock_filter]) -> Vec<sock_filter> {
         let end = self.0.len();

@@ -95,13 +95,6 @@ impl Filter {
     }
 }
 
-impl LinkFilter {
-    /// The instructions, returning at most `snaplen` for what passes.
-    pub(super) fn cutting_to(&self, snaplen: u32) -> Vec<libc::sock_filter> {
-        self.0.cutting_to(snaplen)
-    }
-}
-
 /// A program that lets nothing pass.
 pub(super) const NOTHING: libc::sock_filter = libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: 0 };
 
@@ -116,18 +109,28 @@ const ARRIVALS_ONLY: [libc::sock_filter; 3] = [
 /// A program for `SO_ATTACH_FILTER` that lets the filter's frames of the interface pass, cut as the options say.
 pub(super) fn socket_program(options: &SourceOptions<'_>) -> Vec<libc::sock_filter> {
     let link = options.link;
-    let cut = match options.payload {
-        Payload::Kept => vec![libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: options.snaplen }],
-        Payload::Dropped => keep_headers(link.media, options.snaplen),
-    };
-    let mut program = match options.filter {
-        Some(filter) => filter.followed_by(&cut),
-        None => cut,
-    };
+    let mut program = cutting_program(options.filter, link.media, options.payload, options.snaplen);
     if link.kind == LinkKind::Loopback {
         program.splice(..0, ARRIVALS_ONLY);
     }
     program
+}
+
+/// A program that returns how many bytes are kept of what passes.
+pub(super) fn cutting_program(
+    filter: Option<&LinkFilter>,
+    media: MediaType,
+    payload: Payload,
+    snaplen: u32,
+) -> Vec<libc::sock_filter> {
+    let cut = match payload {
+        Payload::Kept => vec![libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: snaplen }],
+        Payload::Dropped => keep_headers(media, snaplen),
+    };
+    match filter {
+        Some(filter) => filter.followed_by(&cut),
+        None => cut,
+    }
 }
 
 fn compile<T: Activated>(

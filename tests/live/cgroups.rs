@@ -194,6 +194,19 @@ fn a_capture_that_is_killed_leaves_nothing_in_the_kernel() {
     assert!(!String::from_utf8_lossy(&listed.stdout).contains("pcs_"));
 }
 
+#[test]
+fn a_host_without_version_2_is_told_what_it_lacks() {
+    let Some(group) = Cgroup::make() else { return };
+    let mount =
+        group.path().parent().expect("it lies below the mount point").to_str().expect("a path in text");
+    let script = "mount --make-rprivate / && umount --lazy \"$1\" && exec \"$2\" capture cgroup=/x";
+    let line = ["--mount", "sh", "-c", script, "sh", mount, env!("CARGO_BIN_EXE_pcapsule")];
+    let output = Command::new("unshare").args(line).output().expect("util-linux");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{errors}");
+    assert!(errors.contains("control groups of version 2"), "{errors}");
+}
+
 /// The socket is gone when the last packets come: they are seen at the interface, and it must be known.
 #[test]
 fn connections_over_an_interface_made_later_are_heard_to_their_end() {

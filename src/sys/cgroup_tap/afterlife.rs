@@ -6,7 +6,7 @@
 
 use crate::sys::ebpf::{
     Code, Condition, Helper, Label, Operation,
-    Register::{R0, R1, R2, R3, R4, R5, R6, R7, R8, R10},
+    Register::{self, R0, R1, R2, R3, R4, R5, R6, R7, R8, R10},
     Untranslatable, Width, append_filter,
 };
 
@@ -61,13 +61,7 @@ pub(super) fn program(post: Post<'_>, tables: &Tables) -> Result<Code, Untransla
     code.jump_if(R1, Condition::Equal, 0, ignore);
     connection_of_packet(&mut code, post, ignore);
     let (version_4, take) = (code.label(), code.label());
-    look_up(&mut code, &tables.closing, CONNECTION);
-    code.jump_if(R0, Condition::Equal, 0, ignore);
-    code.load(Width::Double, R1, R0.at(0));
-    code.store(Width::Double, R10.at(OWNER), R1);
-    code.load(Width::Double, R1, R0.at(8));
-    code.store(Width::Double, R10.at(OWNER + 8), R1);
-    code.load(Width::Double, R8, R0.at(16));
+    recall_owner(&mut code, tables, ignore);
     if post.way == Way::Out {
         pass_by_seen(&mut code, post, ignore);
     }
@@ -99,55 +93,61 @@ pub(super) fn program(post: Post<'_>, tables: &Tables) -> Result<Code, Untransla
 /// no whole TCP packet, or has a VLAN tag: then the VLAN's own interface sees it too.
 fn connection_of_packet(code: &mut Code, post: Post<'_>, other: Label) {
     let (version_4, ports) = (code.label(), code.label());
-    let (local, remote) =
-        if post.way == Way::Out { (CONNECTION, CONNECTION + 16) } else { (CONNECTION + 16, CONNECTION) };
-    let [source, destination] = [local, remote];
+    // Where the sender's and the receiver's end belong: ours is the first.
+    let ends = if post.way == Way::Out { [0, 1] } else { [1, 0] };
     code.load(Width::Word, R1, CONTEXT.at(SKB_VLAN_PRESENT));
     code.jump_if(R1, Condition::NotEqual, 0, other);
     code.load(Width::Word, R1, CONTEXT.at(SKB_PROTOCOL));
     code.jump_if(R1, Condition::Equal, i32::from(IPV4.to_be()), version_4);
     code.jump_if(R1, Condition::NotEqual, i32::from(IPV6.to_be()), other);
+    read_version_6(code, post.skipped, ends, other);
+    code.jump(ports);
+    code.place(version_4);
+    read_version_4(code, post.skipped, ends, other);
+    code.place(ports);
+    load(code, post.skipped, Some(R8), TCP, TCP_BYTES, other);
+    for (end, from) in ends.into_iter().zip([TCP, TCP + 2]) {
+        code.load(Width::Half, R1, R10.at(from));
+        code.store(Width::Half, R10.at(CONNECTION + 32 + 2 * end), R1);
+    }
+    code.store(Width::Word, R10.at(CONNECTION + 36), 0);
+    note_total(code, post.skipped);
+}
 
-    load(code, post.skipped, None, IP, i32::from(IPV6_HEADER), other);
+/// Addresses of an IPv6 packet; R7 = how long it is, R8 = how long its header.
+fn read_version_6(code: &mut Code, skipped: u32, ends: [i16; 2], other: Label) {
+    load(code, skipped, None, IP, i32::from(IPV6_HEADER), other);
     code.load(Width::Byte, R1, R10.at(IP + 6));
     code.jump_if(R1, Condition::NotEqual, libc::IPPROTO_TCP, other);
-    for (at, from) in [(source, IP + 8), (destination, IP + 24)] {
+    for (end, from) in ends.into_iter().zip([IP + 8, IP + 24]) {
         for half in [0, 8] {
             code.load(Width::Double, R1, R10.at(from + half));
-            code.store(Width::Double, R10.at(at + half), R1);
+            code.store(Width::Double, R10.at(CONNECTION + 16 * end + half), R1);
         }
     }
     code.load(Width::Half, R7, R10.at(IP + 4));
     code.big_endian(16, R7);
     code.add(R7, i32::from(IPV6_HEADER));
     code.set(R8, i32::from(IPV6_HEADER));
-    code.jump(ports);
+}
 
-    code.place(version_4);
-    load(code, post.skipped, None, IP, i32::from(IPV4_HEADER), other);
+/// The same of an IPv4 packet that is no later fragment.
+fn read_version_4(code: &mut Code, skipped: u32, ends: [i16; 2], other: Label) {
+    const FRAGMENT_OFFSET: u16 = 0x1fff;
+    load(code, skipped, None, IP, i32::from(IPV4_HEADER), other);
     code.load(Width::Byte, R1, R10.at(IP + 9));
     code.jump_if(R1, Condition::NotEqual, libc::IPPROTO_TCP, other);
     code.load(Width::Half, R1, R10.at(IP + 6));
-    code.jump_if(R1, Condition::AnyBit, i32::from(0x1fff_u16.to_be()), other);
-    for (at, from) in [(source, IP + 12), (destination, IP + 16)] {
+    code.jump_if(R1, Condition::AnyBit, i32::from(FRAGMENT_OFFSET.to_be()), other);
+    for (end, from) in ends.into_iter().zip([IP + 12, IP + 16]) {
         code.load(Width::Word, R1, R10.at(from));
-        map_address(code, at, R1);
+        map_address(code, CONNECTION + 16 * end, R1);
     }
     code.load(Width::Half, R7, R10.at(IP + 2));
     code.big_endian(16, R7);
     code.load(Width::Byte, R8, R10.at(IP));
     code.calculate(Operation::And, R8, 0x0f);
     code.calculate(Operation::ShiftLeft, R8, 2);
-
-    code.place(ports);
-    load(code, post.skipped, Some(R8), TCP, TCP_BYTES, other);
-    for (at, from) in [(source, TCP), (destination, TCP + 2)] {
-        let port = if at == CONNECTION { CONNECTION + 32 } else { CONNECTION + 34 };
-        code.load(Width::Half, R1, R10.at(from));
-        code.store(Width::Half, R10.at(port), R1);
-    }
-    code.store(Width::Word, R10.at(CONNECTION + 36), 0);
-    note_total(code, post.skipped);
 }
 
 /// What the header says, but no more than there is: small Ethernet frames are padded, and very large packets say zero.
@@ -156,12 +156,23 @@ fn note_total(code: &mut Code, skipped: u32) {
     code.load(Width::Word, R1, CONTEXT.at(SKB_LEN));
     code.calculate(Operation::Subtract, R1, skipped.cast_signed());
     code.jump_if(R7, Condition::Above, R1, whole);
-    code.jump_if(R7, Condition::AtLeast, i32::from(IPV6_HEADER) + 1, done);
     code.jump_if(R7, Condition::AtLeast, i32::from(IPV4_HEADER), done);
     code.place(whole);
     code.set(R7, R1);
     code.place(done);
     code.store(Width::Double, R10.at(TOTAL), R7);
+}
+
+/// What was noted of the connection: cookie and cgroup at [`OWNER`], and R8 = when it was last seen. Off to `stranger` if
+/// there is none.
+fn recall_owner(code: &mut Code, tables: &Tables, stranger: Label) {
+    look_up(code, &tables.closing, CONNECTION);
+    code.jump_if(R0, Condition::Equal, 0, stranger);
+    for half in [0, 8] {
+        code.load(Width::Double, R1, R0.at(half));
+        code.store(Width::Double, R10.at(OWNER + half), R1);
+    }
+    code.load(Width::Double, R8, R0.at(16));
 }
 
 /// A packet that a whole socket of the cgroup sends has been seen by the cgroup's own program.
@@ -219,14 +230,7 @@ fn find_socket(code: &mut Code, way: Way, address: i16, take: Label, other: Labe
 }
 
 /// So many bytes of the packet, from that offset or so far behind it, onto the stack; or to `short`.
-fn load(
-    code: &mut Code,
-    from: u32,
-    behind: Option<crate::sys::ebpf::Register>,
-    to: i16,
-    bytes: i32,
-    short: Label,
-) {
+fn load(code: &mut Code, from: u32, behind: Option<Register>, to: i16, bytes: i32, short: Label) {
     code.set(R1, R6);
     code.set(R2, from.cast_signed());
     if let Some(distance) = behind {

@@ -28,7 +28,7 @@ use std::{
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::model::{Frame, Link, made_up_ethernet};
+use crate::model::{Frame, Link, MediaType, made_up_ethernet};
 
 pub use self::posts::Posts;
 use self::{
@@ -42,9 +42,9 @@ use self::{
 use super::{
     cgroup::Cgroup,
     ebpf::{self, Program, ProgramKind, ProgramLink, Untranslatable},
-    filter::{FilterError, LinkFilter},
+    filter::{FilterError, LinkFilter, cutting_program},
     process,
-    source::{FrameSource, FrameVisitor, LinkLayer, Pace, SourceCounters},
+    source::{FrameSource, FrameVisitor, LinkLayer, Pace, Payload, SourceCounters},
 };
 
 /// A ring holds one of the largest packets at least, with room to spare.
@@ -87,6 +87,8 @@ pub struct CgroupTapOptions<'a> {
     pub buffer_bytes: usize,
     /// Packets are cut to that many bytes.
     pub snaplen: u32,
+    /// What is kept of their payload.
+    pub payload: Payload,
     /// Which packets pass; `None`: all.
     pub filter: Option<&'a LinkFilter>,
     /// What frames begin with.
@@ -114,8 +116,11 @@ impl CgroupTap {
     /// Opens and arms a tap: when this returns, no later packet is missed.
     pub fn open(options: &CgroupTapOptions<'_>) -> Result<Self, Error> {
         let tables = Tables::create(options.buffer_bytes.max(SMALLEST_RING))?;
-        let filter = options.filter.map(|filter| filter.cutting_to(options.snaplen));
-        let view = View { snaplen: options.snaplen, filter: filter.as_deref() };
+        // Where all is kept, nothing has to be reckoned.
+        let is_plain = options.filter.is_none() && options.payload == Payload::Kept;
+        let cutting = (!is_plain)
+            .then(|| cutting_program(options.filter, MediaType::RawIp, options.payload, options.snaplen));
+        let view = View { snaplen: options.snaplen, filter: cutting.as_deref() };
         let mut links = Vec::new();
         let cgroup = options.cgroup;
         // Programs tell pids of the initial namespace.
