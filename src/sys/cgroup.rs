@@ -10,7 +10,7 @@ use std::{
         unix::fs::MetadataExt as _,
     },
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// Why there is no group.
@@ -57,11 +57,15 @@ pub struct Cgroup {
 }
 
 impl Hierarchy {
-    /// Finds where it is mounted.
-    pub fn find() -> Result<Self, Error> {
+    /// Finds where it is mounted, once: it does not move while a program runs.
+    pub fn find() -> Result<&'static Self, Error> {
+        static FOUND: OnceLock<Hierarchy> = OnceLock::new();
+        if let Some(found) = FOUND.get() {
+            return Ok(found);
+        }
         let table = fs::read("/proc/self/mountinfo").map_err(Error::Mounts)?;
         let mount = mount_point(&String::from_utf8_lossy(&table)).ok_or(Error::NoHierarchy)?;
-        Ok(Self { mount })
+        Ok(FOUND.get_or_init(|| Self { mount }))
     }
 
     /// Opens a group by its path: below the mount point, or with it.

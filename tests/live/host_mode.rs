@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::lab::{Capture, Container, Engine, Namespace, Truth, at, rows};
+use crate::lab::{Capture, Container, Engine, Namespace, Truth, at, eventually, has_written, rows};
 
 /// Connections of each container's client to the host, of each to the other, and of the host to each.
 const TO_HOST: usize = 150;
@@ -60,6 +60,7 @@ const HOST_FOR_WEB: u16 = 3;
 const HOST_FOR_API: u16 = 4;
 const DNS_FOR_WEB: u16 = 5;
 const DNS_FOR_API: u16 = 6;
+const NOBODY: u16 = 7;
 const HOST_ALONE: u16 = 8;
 const WEB_FOR_HOST: u16 = 9;
 
@@ -95,6 +96,7 @@ fn each_container_has_all_of_its_packets_and_none_of_its_neighbours() {
 
     let counted = talk(&web, &api);
     let ended = capture.stop();
+    until_all_is_written(&truth);
     let truth = truth.stop_complete();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 
@@ -121,6 +123,16 @@ fn each_container_has_all_of_its_packets_and_none_of_its_neighbours() {
     assert!(faults.is_empty(), "{} faults, the first: {:#?}", faults.len(), &faults[..faults.len().min(5)]);
     connections_are_as_counted(&ended.file(), &web, &api, &counted);
     processes_are_right(&ended.file(), &[&web, &api]);
+}
+
+/// tcpdump gives up what it has not read yet when it is asked to end.
+fn until_all_is_written(truth: &Truth) {
+    const LAST: &[u8] = b"this is the last one";
+    let socket = UdpSocket::bind((LOCALHOST, 0)).expect("a free port");
+    eventually("the truth is written", || {
+        let _ = socket.send_to(LAST, (LOCALHOST, port(NOBODY)));
+        has_written(truth.file(), LAST).then_some(())
+    });
 }
 
 /// What the programs counted themselves.
@@ -168,7 +180,7 @@ fn serve(container: &Container, places: &[(IpAddr, u16)]) {
         let place = format!("{address}:{}", port(*role));
         container.docker(&["exec", "--detach"], &["httpd", "-f", "-p", &place, "-h", "/www"]);
         let place: SocketAddr = place.parse().expect("an address");
-        crate::lab::eventually("the server listens", || TcpStream::connect(place).ok());
+        eventually("the server listens", || TcpStream::connect(place).ok());
     }
 }
 

@@ -32,9 +32,11 @@ pub struct RingBuffer {
     map: Map,
     /// Our position, in a page of its own that we may write.
     consumer: NonNull<u8>,
-    /// The kernel's position, in a page of its own, and behind that the data twice in a row: a record that passes the
-    /// end lies in one piece.
+    /// The kernel's position, in a page of its own, and behind that the data. (The kernel has them twice in a row, so that
+    /// a record that passes the end lies in one piece. Mapped twice, they would count twice as our memory.)
     producer: NonNull<u8>,
+    /// A record that passes the end, in one piece.
+    joined: Vec<u8>,
     page: usize,
     size: usize,
     /// How far we are, in bytes since the beginning.
@@ -54,11 +56,19 @@ impl RingBuffer {
         let map = Map::create(name, MapKind::RingBuffer, 0, 0, entries)?;
         let read_write = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let consumer = map_memory(&map, page, 0, read_write).map_err(failed)?;
-        let data = map_memory(&map, page + 2 * size, page, ProtFlags::PROT_READ).inspect_err(|_| {
+        let data = map_memory(&map, page + size, page, ProtFlags::PROT_READ).inspect_err(|_| {
             // SAFETY: nothing else knows of this mapping yet.
             let _ = unsafe { munmap(consumer.cast(), page) };
         });
-        Ok(Self { consumer, producer: data.map_err(failed)?, page, size, position: 0, map })
+        Ok(Self {
+            consumer,
+            producer: data.map_err(failed)?,
+            joined: Vec::new(),
+            page,
+            size,
+            position: 0,
+            map,
+        })
     }
 
     /// For programs that reserve in it; readable when it is told to wake whoever waits.
@@ -94,10 +104,7 @@ impl RingBuffer {
                 return None;
             }
             if header & DISCARDED == 0 {
-                let length = (header & !DISCARDED) as usize;
-                // SAFETY: the kernel has finished the record and does not touch it before we move on, which takes
-                // `&mut self`; it lies whole in the doubled data.
-                return Some(unsafe { slice::from_raw_parts(self.at(HEADER_BYTES).as_ptr(), length) });
+                return Some(self.record(header as usize));
             }
             self.advance();
         }
@@ -111,20 +118,49 @@ impl RingBuffer {
         unsafe { self.consumer.cast::<AtomicU64>().as_ref() }.store(self.position, Ordering::Release);
     }
 
-    fn header(&self) -> u32 {
-        // SAFETY: there is a record at our position, and the kernel writes its header whole.
-        unsafe { self.at(0).cast::<AtomicU32>().as_ref() }.load(Ordering::Acquire)
+    /// The record of that length at our position.
+    fn record(&mut self, length: usize) -> &[u8] {
+        let begin = (self.place() + HEADER_BYTES) % self.size;
+        let first = length.min(self.size - begin);
+        // SAFETY: the kernel has finished the record and does not touch it before we move on, which takes `&mut self`;
+        // both pieces lie within the data.
+        let pieces = unsafe {
+            let data = self.data();
+            [
+                slice::from_raw_parts(data.add(begin).as_ptr(), first),
+                slice::from_raw_parts(data.as_ptr(), length - first),
+            ]
+        };
+        if pieces[1].is_empty() {
+            return pieces[0];
+        }
+        self.joined.clear();
+        for piece in pieces {
+            self.joined.extend_from_slice(piece);
+        }
+        &self.joined
     }
 
-    /// So many bytes behind our position.
-    fn at(&self, offset: usize) -> NonNull<u8> {
+    fn header(&self) -> u32 {
+        // SAFETY: there is a record at our position, all of whose headers lie whole before the end (records are padded to
+        // eight bytes), and the kernel writes it in one go.
+        unsafe { self.data().add(self.place()).cast::<AtomicU32>().as_ref() }.load(Ordering::Acquire)
+    }
+
+    /// Where the data begin.
+    fn data(&self) -> NonNull<u8> {
+        // SAFETY: the data follow the page of the kernel's position, in one mapping.
+        unsafe { self.producer.add(self.page) }
+    }
+
+    /// Our position in the data.
+    fn place(&self) -> usize {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "the size is a power of two: what is cut off is no part of it"
         )]
-        let place = self.position as usize & (self.size - 1);
-        // SAFETY: place and offset are within the doubled data.
-        unsafe { self.producer.add(self.page + place + offset) }
+        let position = self.position as usize;
+        position & (self.size - 1)
     }
 }
 
@@ -132,8 +168,7 @@ impl Drop for RingBuffer {
     fn drop(&mut self) {
         // SAFETY: starts and lengths are those of the mappings, and no borrow of them outlives `self`.
         let unmapped = unsafe {
-            munmap(self.consumer.cast(), self.page)
-                .and(munmap(self.producer.cast(), self.page + 2 * self.size))
+            munmap(self.consumer.cast(), self.page).and(munmap(self.producer.cast(), self.page + self.size))
         };
         debug_assert!(unmapped.is_ok());
     }
