@@ -1,0 +1,151 @@
+//! The programs that are compared: how each is started, known ready, and what it says of losses.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::lab::Place;
+
+/// One program with its options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Contender {
+    /// What it is called in tables, options included.
+    pub(crate) name: String,
+    program: Program,
+    options: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Program {
+    Pcapsule(PathBuf),
+    Tcpdump,
+    Dumpcap,
+    NetsniffNg,
+}
+
+/// A process to be started.
+pub(crate) struct Launch<'a> {
+    pub(crate) command: Command,
+    /// The namespace to start it in; none if it enters namespaces by itself.
+    pub(crate) inside: Option<&'a Place>,
+    pub(crate) file: PathBuf,
+}
+
+impl Contender {
+    /// pcapsule as built, for the containers that run at the start: the others do not follow either.
+    pub(crate) fn pcapsule(name: &str, path: &Path) -> Self {
+        Self::of(name, Program::Pcapsule(path.to_owned())).with(&["--no-follow"])
+    }
+
+    /// pcapsule as it is by default, waiting for containers to come.
+    pub(crate) fn pcapsule_following(path: &Path) -> Self {
+        Self::of("pcapsule, following", Program::Pcapsule(path.to_owned()))
+    }
+
+    pub(crate) fn tcpdump() -> Self {
+        Self::of("tcpdump", Program::Tcpdump)
+    }
+
+    pub(crate) fn dumpcap() -> Self {
+        Self::of("dumpcap", Program::Dumpcap)
+    }
+
+    pub(crate) fn netsniff_ng() -> Self {
+        Self::of("netsniff-ng", Program::NetsniffNg)
+    }
+
+    fn of(name: &str, program: Program) -> Self {
+        Self { name: name.to_owned(), program, options: Vec::new() }
+    }
+
+    /// The same with more options.
+    pub(crate) fn with(mut self, options: &[&'static str]) -> Self {
+        self.options.extend(options);
+        self
+    }
+
+    /// The same under a name that tells its options.
+    pub(crate) fn with_shown(self, options: &[&'static str]) -> Self {
+        let name = format!("{} {}", self.name, options.join(" "));
+        Self { name, ..self.with(options) }
+    }
+
+    /// The processes it takes to capture `eth0` of these namespaces: one for all, where the program can do that.
+    pub(crate) fn launches<'a>(&self, places: &'a [Place], folder: &Path) -> Vec<Launch<'a>> {
+        match &self.program {
+            Program::Pcapsule(path) => vec![self.pcapsule_launch(path, places, folder)],
+            Program::Tcpdump => self.one_each(places, folder, |command, file| {
+                // As root, as the others, so that it may write into the folder.
+                command.args(["-Z", "root", "-i", "eth0", "-w"]).arg(file);
+            }),
+            Program::Dumpcap => self.one_each(places, folder, |command, file| {
+                command.args(["-i", "eth0", "-w"]).arg(file);
+            }),
+            Program::NetsniffNg => self.one_each(places, folder, |command, file| {
+                command.args(["--in", "eth0", "--silent", "--out"]).arg(file);
+            }),
+        }
+    }
+
+    fn pcapsule_launch<'a>(&self, path: &Path, places: &[Place], folder: &Path) -> Launch<'a> {
+        let file = folder.join("all.pcapng");
+        let mut command = Command::new(path);
+        command.arg("capture").args(places.iter().map(|place| format!("netns={}", place.name)));
+        // Standard input is the one descriptor besides the outputs that a child gets without further ado.
+        command.args(["-q", "--ready-fd", "0", "-w"]).arg(&file).args(&self.options);
+        Launch { command, inside: None, file }
+    }
+
+    fn one_each<'a>(
+        &self,
+        places: &'a [Place],
+        folder: &Path,
+        complete: impl Fn(&mut Command, &Path),
+    ) -> Vec<Launch<'a>> {
+        let launch = |place: &'a Place| {
+            let file = folder.join(&place.name);
+            let mut command = Command::new(self.executable());
+            complete(&mut command, &file);
+            command.args(&self.options);
+            Launch { command, inside: Some(place), file }
+        };
+        places.iter().map(launch).collect()
+    }
+
+    fn executable(&self) -> &Path {
+        match &self.program {
+            Program::Pcapsule(path) => path,
+            Program::Tcpdump => Path::new("tcpdump"),
+            Program::Dumpcap => Path::new("dumpcap"),
+            Program::NetsniffNg => Path::new("netsniff-ng"),
+        }
+    }
+
+    /// Whether what it said so far means that it listens.
+    pub(crate) fn is_ready(&self, said: &str) -> bool {
+        match self.program {
+            Program::Pcapsule(_) => said.starts_with("ready\n"),
+            Program::Tcpdump => said.contains("listening on"),
+            Program::Dumpcap => said.contains("File: "),
+            Program::NetsniffNg => said.contains("Running!"),
+        }
+    }
+
+    /// How many packets it says it lost, from what it said in all.
+    pub(crate) fn lost(&self, said: &str) -> Option<u64> {
+        match self.program {
+            Program::Pcapsule(_) | Program::Tcpdump => number_before(said, " packets dropped by kernel"),
+            // "Packets received/dropped on interface 'eth0': 100/7 (…)", the last of its lines on packets.
+            Program::Dumpcap => {
+                let counters = said.rsplit_once("Packets received/dropped")?.1.split_once("': ")?.1;
+                counters.split_once('/')?.1.split_whitespace().next()?.parse().ok()
+            }
+            Program::NetsniffNg => number_before(said, " packets failed filter"),
+        }
+    }
+}
+
+fn number_before(text: &str, words: &str) -> Option<u64> {
+    text.split_once(words)?.0.split_whitespace().next_back()?.parse().ok()
+}

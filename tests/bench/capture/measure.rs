@@ -1,0 +1,139 @@
+//! One measurement: a contender captures a load, and what it wrote is counted by somebody else.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+
+use crate::{
+    contender::Contender,
+    core::Core,
+    generator::{Load, Sent, send},
+    interrupt,
+    lab::{Lab, Place},
+    meter::Reading,
+    running::{Running, settle},
+};
+
+/// What all measurements share.
+pub(crate) struct Bench {
+    /// Where the files are written.
+    pub(crate) folder: PathBuf,
+    pub(crate) generator_core: Core,
+    pub(crate) program_core: Core,
+}
+
+/// What came out of one.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Sample {
+    pub(crate) contender: String,
+    pub(crate) sent: u64,
+    pub(crate) sent_per_second: f64,
+    /// Packets in the file, as capinfos counts them.
+    pub(crate) written: u64,
+    /// Packets that the program says it lost.
+    pub(crate) reported_lost: Option<u64>,
+    pub(crate) file_bytes: u64,
+    /// User and system time from when it listened to its end.
+    pub(crate) cpu_ns: u64,
+    pub(crate) wall_ns: u64,
+    pub(crate) context_switches: u64,
+    /// How long it had to wait for its core.
+    pub(crate) waited_ns: u64,
+    pub(crate) peak_memory_kib: u64,
+}
+
+impl Sample {
+    #[expect(clippy::cast_precision_loss, reason = "counts and times of minutes stay below 2^52")]
+    pub(crate) fn cpu_ns_per_packet(&self) -> f64 {
+        self.cpu_ns as f64 / self.sent as f64
+    }
+
+    /// Whether every packet sent is in the file, once, and the program says so.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.written == self.sent && self.reported_lost.unwrap_or(0) == 0
+    }
+
+    /// The share of the time it had to wait for its core.
+    #[expect(clippy::cast_precision_loss, reason = "times of minutes stay below 2^52")]
+    pub(crate) fn disturbance(&self) -> f64 {
+        self.waited_ns as f64 / self.wall_ns as f64
+    }
+}
+
+impl Bench {
+    /// Captures a load that the lab's senders send.
+    pub(crate) fn measure(&self, contender: &Contender, lab: &Lab, load: &Load) -> Result<Sample> {
+        let act = || send(load, lab.senders(), self.generator_core);
+        self.watch(contender, lab.senders(), act)
+    }
+
+    /// Captures while something is going on, and returns what came of both.
+    pub(crate) fn watch(
+        &self,
+        contender: &Contender,
+        places: &[Place],
+        act: impl FnOnce() -> Result<Sent>,
+    ) -> Result<Sample> {
+        interrupt::check()?;
+        let mut running = Vec::new();
+        for launch in contender.launches(places, &self.folder) {
+            running.push(Running::start(contender, launch, self.program_core)?);
+        }
+        settle(&running)?;
+        let before = read_all(&running)?;
+        let start = Instant::now();
+        let sent = act()?;
+        settle(&running)?;
+        let wall = start.elapsed();
+        let after = read_all(&running)?;
+        let mut sample = Sample {
+            contender: contender.name.clone(),
+            sent: sent.count,
+            sent_per_second: sent.rate(),
+            written: 0,
+            reported_lost: Some(0),
+            file_bytes: 0,
+            cpu_ns: 0,
+            wall_ns: nanoseconds(wall),
+            context_switches: after.switches - before.switches,
+            waited_ns: nanoseconds(after.waited.saturating_sub(before.waited)),
+            peak_memory_kib: after.peak_memory_kib,
+        };
+        let mut cpu = Duration::ZERO;
+        for process in running {
+            let ended = process.stop(contender)?;
+            cpu += ended.cpu;
+            sample.reported_lost = sample.reported_lost.zip(ended.lost).map(|(sum, lost)| sum + lost);
+            sample.file_bytes += fs::metadata(&ended.file)?.len();
+            sample.written += packets_in(&ended.file)?;
+            fs::remove_file(&ended.file)?;
+        }
+        sample.cpu_ns = nanoseconds(cpu.saturating_sub(before.cpu));
+        Ok(sample)
+    }
+}
+
+fn read_all(running: &[Running]) -> Result<Reading> {
+    running.iter().try_fold(Reading::default(), |sum, process| Ok(sum.plus(process.read()?)))
+}
+
+/// As Wireshark's own library counts them.
+fn packets_in(file: &Path) -> Result<u64> {
+    let output = Command::new("capinfos").args(["-c", "-M", "-T", "-r", "-Q"]).arg(file).output();
+    let output = output.context("starting capinfos (wireshark-common)")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "capinfos cannot read {}: {}", file.display(), errors.trim());
+    let count = text.trim().rsplit('\t').next().and_then(|word| word.trim_matches('"').parse().ok());
+    count.with_context(|| format!("capinfos printed {text:?}"))
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
