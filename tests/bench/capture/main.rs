@@ -77,6 +77,7 @@ fn run(plan: &Plan, out: &mut impl Write) -> Result<()> {
     let mut outcomes = Vec::new();
     for Scenario { name, run } in scenario::ALL.iter().filter(|scenario| plan.wants(scenario.name)) {
         progress::begin(name);
+        bench.warm_up()?;
         let outcome = run(&mut Stage { bench: &bench, plan, dice: &mut dice })?;
         report::outcome(out, &outcome)?;
         outcomes.push(outcome);

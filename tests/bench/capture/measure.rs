@@ -1,7 +1,8 @@
 //! One measurement: a contender captures a load, and what it wrote is counted by somebody else.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -17,8 +18,11 @@ use crate::{
     interrupt,
     lab::{Lab, Place},
     meter::Reading,
-    running::{Running, settle},
+    running::{Running, wait_drained, wait_started},
 };
+
+/// As much as the largest file of a measurement.
+const WARM_MIB: u32 = 2048;
 
 /// What all measurements share.
 pub(crate) struct Bench {
@@ -51,12 +55,17 @@ pub(crate) struct Sample {
 impl Sample {
     #[expect(clippy::cast_precision_loss, reason = "counts and times of minutes stay below 2^52")]
     pub(crate) fn cpu_ns_per_packet(&self) -> f64 {
-        self.cpu_ns as f64 / self.sent as f64
+        self.cpu_ns as f64 / self.written as f64
     }
 
     /// Whether every packet sent is in the file, once, and the program says so.
     pub(crate) fn is_complete(&self) -> bool {
         self.written == self.sent && self.reported_lost.unwrap_or(0) == 0
+    }
+
+    /// Packets that are neither in the file nor reported lost.
+    pub(crate) fn untold(&self) -> u64 {
+        self.sent.saturating_sub(self.written + self.reported_lost.unwrap_or(0))
     }
 
     /// The share of the time it had to wait for its core.
@@ -67,6 +76,18 @@ impl Sample {
 }
 
 impl Bench {
+    /// Makes the machine's memory as warm as it gets: a virtual one's is there only once it was touched.
+    pub(crate) fn warm_up(&self) -> Result<()> {
+        let path = self.folder.join("warm-up");
+        let mut file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+        let chunk = vec![0; 1024 * 1024];
+        for _ in 0..WARM_MIB {
+            interrupt::check()?;
+            file.write_all(&chunk)?;
+        }
+        Ok(fs::remove_file(&path)?)
+    }
+
     /// Captures a load that the lab's senders send.
     pub(crate) fn measure(&self, contender: &Contender, lab: &Lab, load: &Load) -> Result<Sample> {
         let act = || send(load, lab.senders(), self.generator_core);
@@ -85,11 +106,11 @@ impl Bench {
         for launch in contender.launches(places, &self.folder) {
             running.push(Running::start(contender, launch, self.program_core)?);
         }
-        settle(&running)?;
+        wait_started(&running)?;
         let before = read_all(&running)?;
         let start = Instant::now();
         let sent = act()?;
-        settle(&running)?;
+        wait_drained(&running)?;
         let wall = start.elapsed();
         let after = read_all(&running)?;
         let mut sample = Sample {

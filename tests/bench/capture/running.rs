@@ -28,8 +28,10 @@ use crate::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Longer than any block of a ring waits for more packets.
-const QUIET: Duration = Duration::from_millis(300);
+/// Longer than any block of a ring waits for more packets: tcpdump's wait a second.
+const DRAINED: Duration = Duration::from_millis(1200);
+/// Longer than any program takes a break while it starts.
+const STARTED: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(50);
 /// What a program that waits uses in one [`POLL`] at most.
 const IDLE: Duration = Duration::from_micros(500);
@@ -132,12 +134,21 @@ impl Drop for Running {
     }
 }
 
-/// Waits until all of them have dealt with what was sent: none of them is busy any more.
-pub(crate) fn settle(running: &[Running]) -> Result<()> {
+/// Waits until all of them have started up.
+pub(crate) fn wait_started(running: &[Running]) -> Result<()> {
+    wait_quiet(running, STARTED)
+}
+
+/// Waits until all of them have dealt with what was sent, that in unfinished blocks too.
+pub(crate) fn wait_drained(running: &[Running]) -> Result<()> {
+    wait_quiet(running, DRAINED)
+}
+
+fn wait_quiet(running: &[Running], quiet: Duration) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     let mut used = total_cpu(running)?;
     let mut quiet_since = Instant::now();
-    while quiet_since.elapsed() < QUIET && Instant::now() < deadline {
+    while quiet_since.elapsed() < quiet && Instant::now() < deadline {
         interrupt::check()?;
         thread::sleep(POLL);
         let now = total_cpu(running)?;

@@ -9,12 +9,13 @@ use crate::{
     frame::Shape,
     generator::Load,
     lab::Lab,
-    outcome::{Bar, Figure, Outcome, Series},
+    measure::Sample,
+    outcome::{Bar, Figure, Outcome},
     progress,
     tournament::play,
 };
 
-use super::Stage;
+use super::{Stage, doubts, in_passing};
 
 const PER_SECOND: u32 = 100_000;
 /// 64 KiB each: 1.6 Gbit/s.
@@ -77,27 +78,15 @@ fn play_load(
         progress::tell(name, &format!("{}: {:.0} ns a packet", contender.name, sample.cpu_ns_per_packet()));
         Ok(sample)
     })?;
-    let mut doubts = Vec::new();
-    let figures = contenders.iter().zip(&samples).map(|(contender, samples)| {
-        let incomplete = samples.iter().filter(|sample| !sample.is_complete()).count();
-        if incomplete > 0 {
-            doubts.push(format!("{} lost packets in {incomplete} rounds", contender.name));
-        }
-        let median = |of: fn(&crate::measure::Sample) -> u64| {
-            #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-            samples.iter().map(|sample| of(sample) as f64).collect::<Series>().median()
-        };
-        let switches = median(|sample| sample.context_switches);
-        let memory = median(|sample| sample.peak_memory_kib) / 1024.0;
-        Figure {
-            contender: contender.name.clone(),
-            values: samples.iter().map(crate::measure::Sample::cpu_ns_per_packet).collect(),
-            remark: format!("{switches:.0} context switches, {memory:.0} MiB"),
-        }
+    let figures = contenders.iter().zip(&samples).map(|(contender, samples)| Figure {
+        contender: contender.name.clone(),
+        values: samples.iter().map(Sample::cpu_ns_per_packet).collect(),
+        remark: in_passing(samples),
     });
     let figures = figures.collect();
     let load = format!("{} B at {per_second} a second for {} s", shape.len(), time.as_secs());
     let unit = "ns of CPU a packet";
+    let doubts = doubts(&samples);
     let verdicts = Vec::new();
     Ok(Outcome { name, load, unit, figures, verdicts, doubts, samples: samples.concat() })
 }

@@ -4,7 +4,15 @@ mod cpu;
 
 use anyhow::Result;
 
-use crate::{measure::Bench, outcome::Outcome, plan::Plan, tournament::Dice};
+use crate::{
+    measure::{Bench, Sample},
+    outcome::{Outcome, Series},
+    plan::Plan,
+    tournament::Dice,
+};
+
+/// A share of time that a program waited for its core, from which on it was disturbed.
+const DISTURBED: f64 = 0.05;
 
 /// A named load.
 pub(crate) struct Scenario {
@@ -27,3 +35,35 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "cpu-64k", run: cpu::super_packets },
     Scenario { name: "cpu-64k-s128", run: cpu::super_packets_cut },
 ];
+
+/// What else is worth knowing of a contender's measurements.
+fn in_passing(samples: &[Sample]) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+    let median =
+        |of: fn(&Sample) -> u64| samples.iter().map(|sample| of(sample) as f64).collect::<Series>().median();
+    let switches = median(|sample| sample.context_switches);
+    let memory = median(|sample| sample.peak_memory_kib) / 1024.0;
+    format!("{switches:.0} context switches, {memory:.0} MiB")
+}
+
+/// Why one might not trust the figures: packets that are missing, somebody else on the program's core.
+fn doubts(samples: &[Vec<Sample>]) -> Vec<String> {
+    let of_one = |samples: &Vec<Sample>| {
+        let name = samples.first()?.contender.clone();
+        let rounds = samples.len();
+        let incomplete = samples.iter().filter(|sample| !sample.is_complete()).count();
+        let missing: u64 = samples.iter().map(|sample| sample.sent.saturating_sub(sample.written)).sum();
+        let untold: u64 = samples.iter().map(Sample::untold).sum();
+        let lossy = (incomplete > 0).then(|| {
+            format!("{name} did not write {missing} packets in {incomplete} of {rounds} rounds, {untold} of them untold")
+        });
+        let disturbed = samples.iter().filter(|sample| sample.disturbance() > DISTURBED).count();
+        let noisy = (disturbed > 0).then(|| {
+            format!(
+                "{name} had to wait for its core in {disturbed} of {rounds} rounds: others were busy there"
+            )
+        });
+        Some([lossy, noisy])
+    };
+    samples.iter().filter_map(of_one).flatten().flatten().collect()
+}
