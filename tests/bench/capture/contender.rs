@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use crate::lab::Place;
+use crate::lab::{Lab, Place};
 
 /// One program with its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) struct Contender {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Program {
+    /// Nothing is captured.
+    None,
     Pcapsule(PathBuf),
     Tcpdump,
     Dumpcap,
@@ -41,6 +43,11 @@ impl Contender {
     /// pcapsule as it is by default, waiting for containers to come.
     pub(crate) fn pcapsule_following(path: &Path) -> Self {
         Self::of("pcapsule, following", Program::Pcapsule(path.to_owned()))
+    }
+
+    /// No capture at all, for comparison.
+    pub(crate) fn nobody() -> Self {
+        Self::of("no capture", Program::None)
     }
 
     pub(crate) fn tcpdump() -> Self {
@@ -67,18 +74,29 @@ impl Contender {
 
     /// The same under a name that tells its options.
     pub(crate) fn with_shown(self, options: &[&'static str]) -> Self {
-        let name = format!("{} {}", self.name, options.join(" "));
+        let words = [&[self.name.as_str()], options].concat();
+        let name = words.join(" ");
         Self { name, ..self.with(options) }
     }
 
-    /// The processes it takes to capture `eth0` of these namespaces: one for all, where the program can do that.
-    pub(crate) fn launches<'a>(&self, places: &'a [Place], folder: &Path) -> Vec<Launch<'a>> {
+    /// The processes it takes to capture `eth0` of the lab's senders: one for all, where the program can do that.
+    pub(crate) fn launches<'a>(&self, lab: &'a Lab, folder: &Path) -> Vec<Launch<'a>> {
+        let places = lab.senders();
         match &self.program {
+            Program::None => Vec::new(),
             Program::Pcapsule(path) => vec![self.pcapsule_launch(path, places, folder)],
             Program::Tcpdump => self.one_each(places, folder, |command, file| {
                 // As root, as the others, so that it may write into the folder.
                 command.args(["-Z", "root", "-i", "eth0", "-w"]).arg(file);
             }),
+            // It takes many interfaces, but of one namespace: the other ends, all at the bridge.
+            Program::Dumpcap if places.len() > 1 => {
+                let file = folder.join("all");
+                let mut command = Command::new("dumpcap");
+                command.args(places.iter().flat_map(|place| ["-i", &place.port]));
+                command.arg("-w").arg(&file).args(&self.options);
+                vec![Launch { command, inside: Some(lab.bridge()), file }]
+            }
             Program::Dumpcap => self.one_each(places, folder, |command, file| {
                 command.args(["-i", "eth0", "-w"]).arg(file);
             }),
@@ -115,6 +133,7 @@ impl Contender {
 
     fn executable(&self) -> &Path {
         match &self.program {
+            Program::None => Path::new("true"),
             Program::Pcapsule(path) => path,
             Program::Tcpdump => Path::new("tcpdump"),
             Program::Dumpcap => Path::new("dumpcap"),
@@ -125,6 +144,7 @@ impl Contender {
     /// Whether what it said so far means that it listens.
     pub(crate) fn is_ready(&self, said: &str) -> bool {
         match self.program {
+            Program::None => true,
             Program::Pcapsule(_) => said.starts_with("ready\n"),
             Program::Tcpdump => said.contains("listening on"),
             Program::Dumpcap => said.contains("File: "),
@@ -135,6 +155,7 @@ impl Contender {
     /// How many packets it says it lost, from what it said in all.
     pub(crate) fn lost(&self, said: &str) -> Option<u64> {
         match self.program {
+            Program::None => None,
             Program::Pcapsule(_) | Program::Tcpdump => number_before(said, " packets dropped by kernel"),
             // "Packets received/dropped on interface 'eth0': 100/7 (…)", the last of its lines on packets.
             Program::Dumpcap => {

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-/// Where frames go: an address on the bridge that nobody answers to.
-pub(crate) const SINK_MAC: [u8; 6] = [0x02, 0x70, 0x63, 0x62, 0xff, 0xfe];
+/// Where frames go: an address that nobody at the bridge has.
+const SINK_MAC: [u8; 6] = [0x02, 0x70, 0x63, 0x62, 0xff, 0xfe];
 
 const SOURCE_MAC: [u8; 6] = [0x02, 0x70, 0x63, 0x62, 0, 1];
 const ETHERNET: usize = 14;

@@ -18,6 +18,7 @@ use nix::{
     sys::socket::{
         AddressFamily, LinkAddr, MsgFlags, MultiHeaders, SockFlag, SockType, bind, sendmmsg, setsockopt,
     },
+    time::{ClockId, clock_gettime},
 };
 
 use crate::{
@@ -58,6 +59,8 @@ pub(crate) enum Pace {
 pub(crate) struct Sent {
     pub(crate) count: u64,
     pub(crate) elapsed: Duration,
+    /// How much of that the sending thread was kept from its core.
+    pub(crate) disturbed: Duration,
 }
 
 impl Load {
@@ -90,6 +93,11 @@ impl Sent {
     pub(crate) fn rate(&self) -> f64 {
         self.count as f64 / self.elapsed.as_secs_f64()
     }
+
+    /// The share of the time that the sending thread was kept from its core.
+    pub(crate) fn disturbance(&self) -> f64 {
+        self.disturbed.as_secs_f64() / self.elapsed.as_secs_f64()
+    }
 }
 
 /// Sends a load from these namespaces in turn.
@@ -107,6 +115,7 @@ pub(crate) fn send(load: &Load, from: &[Place], core: Core) -> Result<Sent> {
 fn send_all(load: &Load, sockets: &[OwnedFd]) -> Result<Sent> {
     let batch = load.batch();
     let mut frames = vec![load.shape.template(); batch];
+    let cpu_before = own_cpu()?;
     let start = Instant::now();
     let mut number = 0;
     for socket in sockets.iter().cycle() {
@@ -123,7 +132,14 @@ fn send_all(load: &Load, sockets: &[OwnedFd]) -> Result<Sent> {
         wait_until(start + load.due(number));
         send_batch(socket, frames).with_context(|| format!("sending frame {number}"))?;
     }
-    Ok(Sent { count: number, elapsed: start.elapsed() })
+    let elapsed = start.elapsed();
+    // It never sleeps: what it was not on its core for, somebody else was.
+    let disturbed = elapsed.saturating_sub(own_cpu()?.saturating_sub(cpu_before));
+    Ok(Sent { count: number, elapsed, disturbed })
+}
+
+fn own_cpu() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
 /// The core is the generator's own: spinning keeps the pace best.

@@ -12,8 +12,6 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use pcapsule::sys::netns::Namespace;
 
-use crate::frame::SINK_MAC;
-
 const FOLDER: &str = "/run/netns";
 const PREFIX: &str = "pcbench";
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -21,6 +19,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 /// Namespaces that send, the bridge, and one namespace where all of it ends.
 pub(crate) struct Lab {
     owned: Vec<String>,
+    bridge: Place,
     senders: Vec<Place>,
     sink: Place,
 }
@@ -33,6 +32,8 @@ pub(crate) struct Place {
     pub(crate) namespace: Namespace,
     /// The address of its interface.
     pub(crate) address: String,
+    /// The other end of its interface, at the bridge.
+    pub(crate) port: String,
 }
 
 impl Lab {
@@ -42,20 +43,22 @@ impl Lab {
         let prefix = format!("{PREFIX}{}-{number}", process::id());
         let mut owned = Owned(Vec::new());
         let bridge = owned.add(format!("{prefix}-bridge"))?;
+        bridge.namespace.within(|| {
+            // Firewall rules see bridged frames where br_netfilter is loaded; they would be the generator's burden.
+            let _ = fs::write("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
+        })?;
         ip(&bridge.name, "link add br0 type bridge forward_delay 0 mcast_snooping 0\nlink set br0 up\n")?;
-        let sink = owned.add(format!("{prefix}-sink"))?;
-        plug(&bridge, &sink, "sink")?;
-        let sink_mac = SINK_MAC.map(|byte| format!("{byte:02x}")).join(":");
-        let entry = ["-n", &bridge.name, "fdb", "add", &sink_mac, "dev", "sink", "master", "static"];
-        run(Command::new("bridge").args(entry))?;
+        let sink = Place { port: "sink".to_owned(), ..owned.add(format!("{prefix}-sink"))? };
+        plug(&bridge, &sink)?;
         let mut places = Vec::new();
         for index in 0..senders {
             let mut place = owned.add(format!("{prefix}-c{index}"))?;
             place.address = format!("10.99.{}.{}", index / 200, index % 200 + 1);
-            plug(&bridge, &place, &format!("c{index}"))?;
+            place.port = format!("c{index}");
+            plug(&bridge, &place)?;
             places.push(place);
         }
-        Ok(Self { owned: std::mem::take(&mut owned.0), senders: places, sink })
+        Ok(Self { owned: std::mem::take(&mut owned.0), bridge, senders: places, sink })
     }
 
     /// Those that send, and are captured.
@@ -63,7 +66,12 @@ impl Lab {
         &self.senders
     }
 
-    /// Where the traffic ends.
+    /// The namespace of the bridge, with the other ends of all interfaces.
+    pub(crate) fn bridge(&self) -> &Place {
+        &self.bridge
+    }
+
+    /// Where streams end. Generated frames go to an address that is nobody's, and end at the bridge.
     pub(crate) fn sink(&self) -> &Place {
         &self.sink
     }
@@ -100,7 +108,7 @@ impl Owned {
             let _ = fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
             let _ = fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
         })?;
-        Ok(Place { name, namespace, address: "10.99.255.254".to_owned() })
+        Ok(Place { name, namespace, address: "10.99.255.254".to_owned(), port: String::new() })
     }
 }
 
@@ -113,12 +121,14 @@ impl Drop for Owned {
 }
 
 /// Joins a namespace to the bridge.
-fn plug(bridge: &Place, place: &Place, port: &str) -> Result<()> {
-    let name = &place.name;
+fn plug(bridge: &Place, place: &Place) -> Result<()> {
+    let (name, port) = (&place.name, &place.port);
     ip(
         &bridge.name,
         &format!("link add {port} type veth peer name eth0 netns {name}\nlink set {port} master br0 up\n"),
     )?;
+    // What is for nobody ends at the bridge: the generator's core has enough to do without copies for all.
+    run(Command::new("bridge").args(["-n", &bridge.name, "link", "set", "dev", port, "flood", "off"]))?;
     let address = &place.address;
     ip(name, &format!("link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\n"))
 }

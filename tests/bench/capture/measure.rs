@@ -16,7 +16,7 @@ use crate::{
     core::Core,
     generator::{Load, Sent, send},
     interrupt,
-    lab::{Lab, Place},
+    lab::Lab,
     meter::Reading,
     running::{Running, wait_drained, wait_started},
 };
@@ -38,6 +38,8 @@ pub(crate) struct Sample {
     pub(crate) contender: String,
     pub(crate) sent: u64,
     pub(crate) sent_per_second: f64,
+    /// The share of its time that the generator was kept from its core.
+    pub(crate) generator_disturbed: f64,
     /// Packets in the file, as capinfos counts them.
     pub(crate) written: u64,
     /// Packets that the program says it lost.
@@ -45,11 +47,16 @@ pub(crate) struct Sample {
     pub(crate) file_bytes: u64,
     /// User and system time from when it listened to its end.
     pub(crate) cpu_ns: u64,
+    /// How much of that went into ending.
+    pub(crate) ending_cpu_ns: u64,
     pub(crate) wall_ns: u64,
     pub(crate) context_switches: u64,
     /// How long it had to wait for its core.
     pub(crate) waited_ns: u64,
     pub(crate) peak_memory_kib: u64,
+    /// The speed of a stream, where one was captured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bits_per_second: Option<f64>,
 }
 
 impl Sample {
@@ -58,9 +65,27 @@ impl Sample {
         self.cpu_ns as f64 / self.written as f64
     }
 
+    /// The share of a core it took, its ending left out.
+    #[expect(clippy::cast_precision_loss, reason = "times of minutes stay below 2^52")]
+    pub(crate) fn share_of_core(&self) -> f64 {
+        (self.cpu_ns - self.ending_cpu_ns) as f64 / self.wall_ns as f64
+    }
+
     /// Whether every packet sent is in the file, once, and the program says so.
     pub(crate) fn is_complete(&self) -> bool {
         self.written == self.sent && self.reported_lost.unwrap_or(0) == 0
+    }
+
+    /// The share of what was sent that is not in the file.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    pub(crate) fn lost_share(&self) -> f64 {
+        self.sent.saturating_sub(self.written) as f64 / self.sent as f64
+    }
+
+    /// The most memory it had resident.
+    #[expect(clippy::cast_precision_loss, reason = "memory of terabytes at most")]
+    pub(crate) fn peak_memory_mib(&self) -> f64 {
+        self.peak_memory_kib as f64 / 1024.0
     }
 
     /// Packets that are neither in the file nor reported lost.
@@ -91,19 +116,41 @@ impl Bench {
     /// Captures a load that the lab's senders send.
     pub(crate) fn measure(&self, contender: &Contender, lab: &Lab, load: &Load) -> Result<Sample> {
         let act = || send(load, lab.senders(), self.generator_core);
-        self.watch(contender, lab.senders(), act)
+        self.watch(contender, lab, act)
+    }
+
+    /// The same, with what was written kept as that file.
+    pub(crate) fn measure_and_keep(
+        &self,
+        contender: &Contender,
+        lab: &Lab,
+        load: &Load,
+        file: &Path,
+    ) -> Result<Sample> {
+        let act = || send(load, lab.senders(), self.generator_core);
+        self.watch_and(contender, lab, act, |written| Ok(fs::rename(written, file)?))
     }
 
     /// Captures while something is going on, and returns what came of both.
     pub(crate) fn watch(
         &self,
         contender: &Contender,
-        places: &[Place],
+        lab: &Lab,
         act: impl FnOnce() -> Result<Sent>,
+    ) -> Result<Sample> {
+        self.watch_and(contender, lab, act, |file| Ok(fs::remove_file(file)?))
+    }
+
+    fn watch_and(
+        &self,
+        contender: &Contender,
+        lab: &Lab,
+        act: impl FnOnce() -> Result<Sent>,
+        dispose: impl Fn(&Path) -> Result<()>,
     ) -> Result<Sample> {
         interrupt::check()?;
         let mut running = Vec::new();
-        for launch in contender.launches(places, &self.folder) {
+        for launch in contender.launches(lab, &self.folder) {
             running.push(Running::start(contender, launch, self.program_core)?);
         }
         wait_started(&running)?;
@@ -117,14 +164,17 @@ impl Bench {
             contender: contender.name.clone(),
             sent: sent.count,
             sent_per_second: sent.rate(),
+            generator_disturbed: sent.disturbance(),
             written: 0,
             reported_lost: Some(0),
             file_bytes: 0,
             cpu_ns: 0,
+            ending_cpu_ns: 0,
             wall_ns: nanoseconds(wall),
             context_switches: after.switches - before.switches,
             waited_ns: nanoseconds(after.waited.saturating_sub(before.waited)),
             peak_memory_kib: after.peak_memory_kib,
+            bits_per_second: None,
         };
         let mut cpu = Duration::ZERO;
         for process in running {
@@ -133,8 +183,9 @@ impl Bench {
             sample.reported_lost = sample.reported_lost.zip(ended.lost).map(|(sum, lost)| sum + lost);
             sample.file_bytes += fs::metadata(&ended.file)?.len();
             sample.written += packets_in(&ended.file)?;
-            fs::remove_file(&ended.file)?;
+            dispose(&ended.file)?;
         }
+        sample.ending_cpu_ns = nanoseconds(cpu.saturating_sub(after.cpu));
         sample.cpu_ns = nanoseconds(cpu.saturating_sub(before.cpu));
         Ok(sample)
     }

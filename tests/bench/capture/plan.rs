@@ -16,7 +16,7 @@ pub(crate) struct Plan {
     /// Only these scenarios
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
-    /// Rounds that count, after one that does not [default: 7, with --quick 2]
+    /// Rounds that count, after one that does not [default: 5, with --quick 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: Option<u16>,
     /// Every sample as JSON into this file
@@ -47,7 +47,12 @@ impl Plan {
     }
 
     pub(crate) fn rounds(&self) -> usize {
-        self.rounds.map_or(if self.quick { 2 } else { 7 }, usize::from)
+        self.rounds.map_or(if self.quick { 1 } else { 5 }, usize::from)
+    }
+
+    /// How often a rate is searched for, which takes many measurements.
+    pub(crate) fn searches(&self) -> usize {
+        self.rounds().div_ceil(2)
     }
 
     pub(crate) fn wants(&self, scenario: &str) -> bool {

@@ -145,6 +145,9 @@ pub(crate) fn wait_drained(running: &[Running]) -> Result<()> {
 }
 
 fn wait_quiet(running: &[Running], quiet: Duration) -> Result<()> {
+    if running.is_empty() {
+        return Ok(());
+    }
     let deadline = Instant::now() + PATIENCE;
     let mut used = total_cpu(running)?;
     let mut quiet_since = Instant::now();

@@ -70,7 +70,7 @@ fn play_load(
     shape: Shape,
     per_second: u32,
 ) -> Result<Outcome> {
-    let time = Duration::from_secs(if stage.plan.is_quick() { 2 } else { 4 });
+    let time = Duration::from_secs(if stage.plan.is_quick() { 1 } else { 3 });
     let load = Load::lasting(shape, per_second, time);
     let lab = Lab::build(1)?;
     let samples = play(contenders, stage.plan.rounds(), stage.dice, |contender| {

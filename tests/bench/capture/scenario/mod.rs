@@ -1,6 +1,12 @@
 //! The loads that programs are compared under, a file for each kind.
 
+mod burst;
 mod cpu;
+mod ladder;
+mod rate;
+mod read;
+mod slowdown;
+mod taps;
 
 use anyhow::Result;
 
@@ -34,6 +40,15 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "cpu-1514", run: cpu::full },
     Scenario { name: "cpu-64k", run: cpu::super_packets },
     Scenario { name: "cpu-64k-s128", run: cpu::super_packets_cut },
+    Scenario { name: "rate-64", run: rate::small },
+    Scenario { name: "rate-512", run: rate::middle },
+    Scenario { name: "rate-1514", run: rate::full },
+    Scenario { name: "burst-64", run: burst::small },
+    Scenario { name: "burst-1514", run: burst::full },
+    Scenario { name: "taps-50", run: taps::busy },
+    Scenario { name: "taps-200-idle", run: taps::idle },
+    Scenario { name: "tcp-slowdown", run: slowdown::run },
+    Scenario { name: "read", run: read::run },
 ];
 
 /// What else is worth knowing of a contender's measurements.
@@ -42,7 +57,7 @@ fn in_passing(samples: &[Sample]) -> String {
     let median =
         |of: fn(&Sample) -> u64| samples.iter().map(|sample| of(sample) as f64).collect::<Series>().median();
     let switches = median(|sample| sample.context_switches);
-    let memory = median(|sample| sample.peak_memory_kib) / 1024.0;
+    let memory = samples.iter().map(Sample::peak_memory_mib).collect::<Series>().median();
     format!("{switches:.0} context switches, {memory:.0} MiB")
 }
 
