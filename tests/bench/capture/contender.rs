@@ -157,14 +157,15 @@ impl Contender {
         match self.program {
             Program::None => None,
             Program::Pcapsule(_) | Program::Tcpdump => number_before(said, " packets dropped by kernel"),
-            // "Packets received/dropped on interface 'eth0': 100/7 (…)", the last of its lines on packets.
-            Program::Dumpcap => {
-                let counters = said.rsplit_once("Packets received/dropped")?.1.split_once("': ")?.1;
-                counters.split_once('/')?.1.split_whitespace().next()?.parse().ok()
-            }
+            // "Packets received/dropped on interface 'eth0': 100/7 (…)" for each interface.
+            Program::Dumpcap => said.split("Packets received/dropped").skip(1).map(dropped).sum(),
             Program::NetsniffNg => number_before(said, " packets failed filter"),
         }
     }
+}
+
+fn dropped(counters: &str) -> Option<u64> {
+    counters.split_once("': ")?.1.split_once('/')?.1.split_whitespace().next()?.parse().ok()
 }
 
 fn number_before(text: &str, words: &str) -> Option<u64> {

@@ -4,7 +4,6 @@
 //! Frames leave through packet sockets as prepared; the kernel shows each one to the taps of `eth0` before the veth.
 
 use std::{
-    io::IoSlice,
     os::fd::{AsRawFd, OwnedFd},
     thread,
     time::{Duration, Instant},
@@ -15,15 +14,13 @@ use nix::{
     errno::Errno,
     ifaddrs::getifaddrs,
     setsockopt_impl, sockopt_impl,
-    sys::socket::{
-        AddressFamily, LinkAddr, MsgFlags, MultiHeaders, SockFlag, SockType, bind, sendmmsg, setsockopt,
-    },
+    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, bind, setsockopt},
     time::{ClockId, clock_gettime},
 };
 
 use crate::{
     core::Core,
-    frame::{Shape, Template},
+    frame::{Batch, Shape},
     interrupt,
     lab::Place,
 };
@@ -35,9 +32,6 @@ sockopt_impl!(
 
 /// Batches of a paced load are so small that this many go out each second.
 const BATCHES_PER_SECOND: u32 = 20_000;
-const LARGEST_BATCH: u32 = 64;
-/// Of super-packets, so that they stay in the cache between writing and sending.
-const LARGEST_BATCH_BYTES: usize = 256 * 1024;
 
 /// What is to be sent, over all namespaces together.
 #[derive(Debug, Clone, Copy)]
@@ -72,10 +66,10 @@ impl Load {
 
     fn batch(&self) -> usize {
         let paced = match self.pace {
-            Pace::PerSecond(rate) => (rate / BATCHES_PER_SECOND).clamp(1, LARGEST_BATCH),
-            Pace::FlatOut => LARGEST_BATCH,
+            Pace::PerSecond(rate) => (rate / BATCHES_PER_SECOND).max(1) as usize,
+            Pace::FlatOut => usize::MAX,
         };
-        (paced as usize).min(LARGEST_BATCH_BYTES / self.shape.len()).max(1)
+        paced.min(self.shape.most_at_once())
     }
 
     /// How long after the start this frame is due.
@@ -105,7 +99,7 @@ pub(crate) fn send(load: &Load, from: &[Place], core: Core) -> Result<Sent> {
     thread::scope(|scope| {
         let sender = scope.spawn(|| {
             core.pin()?;
-            let sockets = from.iter().map(|place| open(place, load.shape)).collect::<Result<Vec<_>>>()?;
+            let sockets = from.iter().map(|place| open(place)).collect::<Result<Vec<_>>>()?;
             send_all(load, &sockets)
         });
         sender.join().unwrap_or_else(|_| Err(anyhow!("the generator panicked")))
@@ -113,29 +107,38 @@ pub(crate) fn send(load: &Load, from: &[Place], core: Core) -> Result<Sent> {
 }
 
 fn send_all(load: &Load, sockets: &[OwnedFd]) -> Result<Sent> {
-    let batch = load.batch();
-    let mut frames = vec![load.shape.template(); batch];
+    let mut batch = load.shape.batch(load.batch());
     let cpu_before = own_cpu()?;
     let start = Instant::now();
     let mut number = 0;
     for socket in sockets.iter().cycle() {
-        if number >= load.count {
+        let left = load.count - number;
+        if left == 0 {
             break;
         }
-        interrupt::check()?;
-        let left = usize::try_from(load.count - number).unwrap_or(usize::MAX);
-        let frames = &mut frames[..batch.min(left)];
-        for (frame, number) in frames.iter_mut().zip(number..) {
-            frame.set_number(number);
+        if left < batch.frames() as u64 {
+            batch = load.shape.batch(usize::try_from(left)?);
         }
-        number += frames.len() as u64;
+        interrupt::check()?;
+        batch.number_from(number);
+        number += batch.frames() as u64;
         wait_until(start + load.due(number));
-        send_batch(socket, frames).with_context(|| format!("sending frame {number}"))?;
+        send_batch(socket, &batch).with_context(|| format!("sending frame {number}"))?;
     }
     let elapsed = start.elapsed();
     // It never sleeps: what it was not on its core for, somebody else was.
     let disturbed = elapsed.saturating_sub(own_cpu()?.saturating_sub(cpu_before));
     Ok(Sent { count: number, elapsed, disturbed })
+}
+
+fn send_batch(socket: &OwnedFd, batch: &Batch) -> Result<()> {
+    loop {
+        match nix::sys::socket::send(socket.as_raw_fd(), batch.bytes(), MsgFlags::empty()) {
+            Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => bail!(errno),
+        }
+    }
 }
 
 fn own_cpu() -> Result<Duration> {
@@ -149,24 +152,8 @@ fn wait_until(due: Instant) {
     }
 }
 
-fn send_batch(socket: &OwnedFd, mut frames: &[Template]) -> Result<()> {
-    let mut headers = MultiHeaders::<LinkAddr>::preallocate(frames.len(), None);
-    while !frames.is_empty() {
-        let slices: Vec<_> = frames.iter().map(|frame| [IoSlice::new(frame.bytes())]).collect();
-        let nowhere_else = vec![None; frames.len()];
-        let results =
-            sendmmsg(socket.as_raw_fd(), &mut headers, &slices, nowhere_else, [], MsgFlags::empty());
-        match results {
-            Ok(sent) => frames = &frames[sent.count()..],
-            Err(Errno::EINTR) => {}
-            Err(errno) => bail!(errno),
-        }
-    }
-    Ok(())
-}
-
 /// A packet socket that only sends, on the interface of a namespace.
-fn open(place: &Place, shape: Shape) -> Result<OwnedFd> {
+fn open(place: &Place) -> Result<OwnedFd> {
     place.namespace.within(|| {
         let socket = nix::sys::socket::socket(
             AddressFamily::Packet,
@@ -178,9 +165,7 @@ fn open(place: &Place, shape: Shape) -> Result<OwnedFd> {
             .filter(|interface| interface.interface_name == "eth0")
             .find_map(|interface| interface.address?.as_link_addr().copied());
         bind(socket.as_raw_fd(), &interface.context("the namespace has no eth0")?)?;
-        if shape.has_vnet_header() {
-            setsockopt(&socket, VnetHeader, &1).context("asking for frames that are cut later")?;
-        }
+        setsockopt(&socket, VnetHeader, &1).context("asking for packets that the kernel cuts")?;
         Ok(socket)
     })?
 }

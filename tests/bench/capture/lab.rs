@@ -130,7 +130,11 @@ fn plug(bridge: &Place, place: &Place) -> Result<()> {
     // What is for nobody ends at the bridge: the generator's core has enough to do without copies for all.
     run(Command::new("bridge").args(["-n", &bridge.name, "link", "set", "dev", port, "flood", "off"]))?;
     let address = &place.address;
-    ip(name, &format!("link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\n"))
+    ip(name, &format!("link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\n"))?;
+    // Datagrams that are sent several at a time are to be cut before anybody sees them.
+    place
+        .namespace
+        .within(|| run(Command::new("ethtool").args(["-K", "eth0", "tx-udp-segmentation", "off"])))?
 }
 
 /// Runs lines of `ip` inside a namespace.
