@@ -99,7 +99,7 @@ pub(crate) fn send(load: &Load, from: &[Place], core: Core) -> Result<Sent> {
     thread::scope(|scope| {
         let sender = scope.spawn(|| {
             core.pin()?;
-            let sockets = from.iter().map(|place| open(place)).collect::<Result<Vec<_>>>()?;
+            let sockets = from.iter().map(open).collect::<Result<Vec<_>>>()?;
             send_all(load, &sockets)
         });
         sender.join().unwrap_or_else(|_| Err(anyhow!("the generator panicked")))
@@ -141,7 +141,8 @@ fn send_batch(socket: &OwnedFd, batch: &Batch) -> Result<()> {
     }
 }
 
-fn own_cpu() -> Result<Duration> {
+/// CPU time of the calling thread.
+pub(crate) fn own_cpu() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 

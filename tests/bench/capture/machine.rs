@@ -3,11 +3,17 @@
 use std::{
     fs,
     process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use serde::Serialize;
 
 use crate::lab::Place;
+
+/// How long to look whether the machine is busy, and from where on it is.
+const LOOK: Duration = Duration::from_secs(1);
+const BUSY_PERCENT: u64 = 5;
 
 /// What a figure depends on besides the programs.
 #[derive(Debug, Clone, Serialize)]
@@ -51,9 +57,25 @@ impl Machine {
     }
 }
 
-/// The load average of the last minute.
-pub(crate) fn load() -> f64 {
-    read("/proc/loadavg").split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(f64::NAN)
+/// A warning if others keep the machine busy: the two cores are to be for the measurement alone.
+pub(crate) fn noise() -> Option<String> {
+    let (busy_before, all_before) = jiffies()?;
+    thread::sleep(LOOK);
+    let (busy, all) = jiffies()?;
+    let percent = 100 * (busy - busy_before) / (all - all_before).max(1);
+    (percent > BUSY_PERCENT).then(|| {
+        format!("the machine is busy to {percent} % before anything was started: figures mean little")
+    })
+}
+
+/// Of all cores since boot: busy, and in all (proc_stat(5)).
+fn jiffies() -> Option<(u64, u64)> {
+    let text = read("/proc/stat");
+    let fields = text.lines().next()?.split_whitespace().skip(1);
+    let numbers: Vec<u64> = fields.take(8).filter_map(|word| word.parse().ok()).collect();
+    let [_, _, _, idle, waiting, ..] = numbers[..] else { return None };
+    let all: u64 = numbers.iter().sum();
+    Some((all - idle - waiting, all))
 }
 
 fn offloads(features: &str) -> String {

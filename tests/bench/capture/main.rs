@@ -71,6 +71,9 @@ fn run(plan: &Plan, out: &mut impl Write) -> Result<()> {
     let mut dice = Dice::new(seed);
     let machine = Machine::look(&Plan::program(), &Lab::build(1)?.senders()[0], folder.path());
     report::machine(out, &machine)?;
+    if let Some(noise) = machine::noise() {
+        writeln!(out, "doubt     {noise}")?;
+    }
     writeln!(out, "order     seed {seed}; {} rounds and one to warm up", plan.rounds())?;
     let cores = [generator_core.number(), program_core.number()];
     writeln!(out, "cores     {} sends, {} captures", cores[0], cores[1])?;

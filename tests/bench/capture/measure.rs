@@ -24,6 +24,11 @@ use crate::{
 /// As much as the largest file of a measurement.
 const WARM_MIB: u32 = 2048;
 
+/// A share of time that a program waited for its core, from which on it was disturbed.
+const PROGRAM_DISTURBED: f64 = 0.05;
+/// The same of the generator, which is to keep a pace.
+const GENERATOR_DISTURBED: f64 = 0.03;
+
 /// What all measurements share.
 pub(crate) struct Bench {
     /// Where the files are written.
@@ -91,6 +96,11 @@ impl Sample {
     /// Packets that are neither in the file nor reported lost.
     pub(crate) fn untold(&self) -> u64 {
         self.sent.saturating_sub(self.written + self.reported_lost.unwrap_or(0))
+    }
+
+    /// Whether others were busy on the cores of the measurement, so that a loss need not be the program's.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.disturbance() > PROGRAM_DISTURBED || self.generator_disturbed > GENERATOR_DISTURBED
     }
 
     /// The share of the time it had to wait for its core.

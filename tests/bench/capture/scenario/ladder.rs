@@ -27,6 +27,11 @@ pub(super) enum Reach {
     GeneratorsEnd(f64),
 }
 
+/// Whether the generator sent what was asked for.
+pub(super) fn kept_pace(asked: f64, sent: f64) -> bool {
+    sent >= asked * KEEPS_PACE
+}
+
 impl Ladder {
     pub(super) fn new(lowest: f64, highest: f64, step: f64) -> Self {
         let rungs = std::iter::successors(Some(lowest), |rate| Some(rate * step));
@@ -67,7 +72,7 @@ impl Climber {
     pub(super) fn succeed(&mut self, rung: usize, asked: f64, sent: f64) {
         self.has_failed_once = false;
         self.reached = rung + 1;
-        if sent < asked * KEEPS_PACE {
+        if !kept_pace(asked, sent) {
             self.generators_end = Some(sent);
         }
     }

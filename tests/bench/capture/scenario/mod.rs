@@ -17,9 +17,6 @@ use crate::{
     tournament::Dice,
 };
 
-/// A share of time that a program waited for its core, from which on it was disturbed.
-const DISTURBED: f64 = 0.05;
-
 /// A named load.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
@@ -61,24 +58,27 @@ fn in_passing(samples: &[Sample]) -> String {
     format!("{switches:.0} context switches, {memory:.0} MiB")
 }
 
-/// Why one might not trust the figures: packets that are missing, somebody else on the program's core.
+/// Why one might not trust the figures: packets that are missing, others on these cores.
 fn doubts(samples: &[Vec<Sample>]) -> Vec<String> {
-    let of_one = |samples: &Vec<Sample>| {
-        let name = samples.first()?.contender.clone();
-        let rounds = samples.len();
+    let losses = samples.iter().filter_map(|samples| {
         let incomplete = samples.iter().filter(|sample| !sample.is_complete()).count();
         let missing: u64 = samples.iter().map(|sample| sample.sent.saturating_sub(sample.written)).sum();
         let untold: u64 = samples.iter().map(Sample::untold).sum();
-        let lossy = (incomplete > 0).then(|| {
+        let (name, rounds) = (&samples.first()?.contender, samples.len());
+        (incomplete > 0).then(|| {
             format!("{name} did not write {missing} packets in {incomplete} of {rounds} rounds, {untold} of them untold")
-        });
-        let disturbed = samples.iter().filter(|sample| sample.disturbance() > DISTURBED).count();
-        let noisy = (disturbed > 0).then(|| {
-            format!(
-                "{name} had to wait for its core in {disturbed} of {rounds} rounds: others were busy there"
-            )
-        });
-        Some([lossy, noisy])
+        })
+    });
+    losses.chain(disturbances(samples)).collect()
+}
+
+/// Where others were busy on the cores of the measurement.
+fn disturbances(samples: &[Vec<Sample>]) -> Vec<String> {
+    let of_one = |samples: &Vec<Sample>| {
+        let disturbed = samples.iter().filter(|sample| sample.is_disturbed()).count();
+        let (name, rounds) = (&samples.first()?.contender, samples.len());
+        (disturbed > 0)
+            .then(|| format!("{name}: others were busy on these cores in {disturbed} of {rounds} rounds"))
     };
-    samples.iter().filter_map(of_one).flatten().flatten().collect()
+    samples.iter().filter_map(of_one).collect()
 }

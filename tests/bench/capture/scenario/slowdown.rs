@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use crate::{
     contender::Contender,
     core::Core,
-    generator::Sent,
+    generator::{Sent, own_cpu},
     interrupt,
     lab::{Lab, Place},
     outcome::{Bar, Figure, Outcome, Series},
@@ -21,7 +21,7 @@ use crate::{
     tournament::play,
 };
 
-use super::{Stage, in_passing};
+use super::{Stage, disturbances, in_passing};
 
 const NAME: &str = "tcp-slowdown";
 const PORT: u16 = 5201;
@@ -53,7 +53,11 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<Outcome> {
         Figure {
             contender: contender.name.clone(),
             values: samples.iter().filter_map(|sample| Some(sample.bits_per_second? / 1e9)).collect(),
-            remark: format!("{:.1} % lost, {}", lost.median() * 100.0, in_passing(samples)),
+            remark: if contender == &Contender::nobody() {
+                String::new()
+            } else {
+                format!("{:.1} % lost, {}", lost.median() * 100.0, in_passing(samples))
+            },
         }
     });
     let mut outcome = Outcome {
@@ -62,7 +66,7 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<Outcome> {
         unit: "Gbit/s",
         figures: figures.collect(),
         verdicts: Vec::new(),
-        doubts: Vec::new(),
+        doubts: disturbances(&samples),
         samples: samples.concat(),
     };
     outcome.compare("pcapsule", "tcpdump", Bar::AtLeast(1.0));
@@ -81,7 +85,7 @@ fn stream(from: &Place, to: &Place, core: Core, time: Duration) -> Result<(Sent,
     let (mut peer, _) = listener.accept()?;
     let before = packets_of(from)?;
     let start = Instant::now();
-    let received = thread::scope(|scope| {
+    let (received, cpu) = thread::scope(|scope| {
         let receiver = scope.spawn(move || {
             core.pin()?;
             receive(&mut peer)
@@ -90,33 +94,39 @@ fn stream(from: &Place, to: &Place, core: Core, time: Duration) -> Result<(Sent,
             core.pin()?;
             send_for(&mut stream, start, time)
         });
-        sender.join().map_err(|_| anyhow!("the sender panicked"))??;
-        receiver.join().map_err(|_| anyhow!("the receiver panicked"))?
+        let sender_cpu = sender.join().map_err(|_| anyhow!("the sender panicked"))??;
+        let (received, receiver_cpu) = receiver.join().map_err(|_| anyhow!("the receiver panicked"))??;
+        anyhow::Ok((received, sender_cpu + receiver_cpu))
     })?;
     let elapsed = start.elapsed();
+    // Both together keep their core busy: the rest of the time, somebody else was on it.
+    let disturbed = elapsed.saturating_sub(cpu);
     // The last acknowledgements.
     thread::sleep(Duration::from_millis(50));
-    let sent = Sent { count: packets_of(from)? - before, elapsed, disturbed: Duration::ZERO };
+    let sent = Sent { count: packets_of(from)? - before, elapsed, disturbed };
     #[expect(clippy::cast_precision_loss, reason = "some gigabytes")]
     let bits_per_second = received as f64 * 8.0 / elapsed.as_secs_f64();
     Ok((sent, bits_per_second))
 }
 
-fn send_for(stream: &mut TcpStream, start: Instant, time: Duration) -> Result<()> {
+/// Returns the CPU time it took.
+fn send_for(stream: &mut TcpStream, start: Instant, time: Duration) -> Result<Duration> {
     let piece = vec![0; PIECE];
     while start.elapsed() < time {
         interrupt::check()?;
         stream.write_all(&piece)?;
     }
-    Ok(stream.shutdown(std::net::Shutdown::Write)?)
+    stream.shutdown(std::net::Shutdown::Write)?;
+    own_cpu()
 }
 
-fn receive(peer: &mut TcpStream) -> Result<u64> {
+/// Returns the bytes, and the CPU time they took.
+fn receive(peer: &mut TcpStream) -> Result<(u64, Duration)> {
     let mut buffer = vec![0; PIECE];
     let mut received = 0;
     loop {
         match peer.read(&mut buffer) {
-            Ok(0) => return Ok(received),
+            Ok(0) => return Ok((received, own_cpu()?)),
             Ok(len) => received += len as u64,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
