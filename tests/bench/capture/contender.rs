@@ -66,6 +66,10 @@ impl Contender {
         Self { name: name.to_owned(), program, options: Vec::new() }
     }
 
+    pub(crate) fn is_pcapsule(&self) -> bool {
+        matches!(self.program, Program::Pcapsule(_))
+    }
+
     /// The same with more options.
     pub(crate) fn with(mut self, options: &[&'static str]) -> Self {
         self.options.extend(options);

@@ -42,6 +42,9 @@ use crate::{
     tournament::Dice,
 };
 
+/// About the size of the largest file of a measurement.
+const LARGEST_FILE_MIB: u32 = 2048;
+
 fn main() -> Result<()> {
     let plan = Plan::parse();
     let mut out = io::stdout();
@@ -67,6 +70,7 @@ fn run(plan: &Plan, out: &mut impl Write) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("pcbench").tempdir().context("making a folder for files")?;
     let [generator_core, program_core] = Core::pair()?;
     let bench = Bench { folder: folder.path().to_owned(), generator_core, program_core };
+    let rounds = plan.rounds();
     let seed = plan.seed.unwrap_or_else(time_of_day);
     let mut dice = Dice::new(seed);
     let machine = Machine::look(&Plan::program(), &Lab::build(1)?.senders()[0], folder.path());
@@ -74,13 +78,17 @@ fn run(plan: &Plan, out: &mut impl Write) -> Result<()> {
     if let Some(noise) = machine::noise() {
         writeln!(out, "doubt     {noise}")?;
     }
-    writeln!(out, "order     seed {seed}; {} rounds and one to warm up", plan.rounds())?;
+    writeln!(
+        out,
+        "order     seed {seed}; {} rounds, {} before them to warm up",
+        rounds.counted, rounds.unheard
+    )?;
     let cores = [generator_core.number(), program_core.number()];
     writeln!(out, "cores     {} sends, {} captures", cores[0], cores[1])?;
     let mut outcomes = Vec::new();
     for Scenario { name, run } in scenario::ALL.iter().filter(|scenario| plan.wants(scenario.name)) {
         progress::begin(name);
-        bench.warm_up()?;
+        bench.warm_up(if plan.is_quick() { 512 } else { LARGEST_FILE_MIB })?;
         let outcome = run(&mut Stage { bench: &bench, plan, dice: &mut dice })?;
         report::outcome(out, &outcome)?;
         outcomes.push(outcome);

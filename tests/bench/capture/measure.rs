@@ -21,9 +21,6 @@ use crate::{
     running::{Running, wait_drained, wait_started},
 };
 
-/// As much as the largest file of a measurement.
-const WARM_MIB: u32 = 2048;
-
 /// A share of time that a program waited for its core, from which on it was disturbed.
 const PROGRAM_DISTURBED: f64 = 0.05;
 /// The same of the generator, which is to keep a pace.
@@ -111,12 +108,13 @@ impl Sample {
 }
 
 impl Bench {
-    /// Makes the machine's memory as warm as it gets: a virtual one's is there only once it was touched.
-    pub(crate) fn warm_up(&self) -> Result<()> {
+    /// Makes the machine's memory as warm as it gets: a virtual one's is there only once it was touched. Writes a file of
+    /// that size and deletes it.
+    pub(crate) fn warm_up(&self, mib: u32) -> Result<()> {
         let path = self.folder.join("warm-up");
         let mut file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
         let chunk = vec![0; 1024 * 1024];
-        for _ in 0..WARM_MIB {
+        for _ in 0..mib {
             interrupt::check()?;
             file.write_all(&chunk)?;
         }

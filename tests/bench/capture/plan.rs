@@ -4,19 +4,20 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::contender::Contender;
+use crate::{contender::Contender, tournament::Rounds};
 
 /// Compares capturing by pcapsule with tcpdump, dumpcap and netsniff-ng, side by side on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "scripts/bench-capture")]
 pub(crate) struct Plan {
-    /// Fewer rounds and shorter loads: about three minutes, figures to be taken with a grain of salt
+    /// One round of shorter loads: a first look, in about four minutes instead of forty
     #[arg(long)]
     quick: bool,
     /// Only these scenarios
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
-    /// Rounds that count, after one that does not [default: 5, with --quick 1]
+    /// Rounds that count, after one to warm up; half as many of what takes long [default: 5; 1 with --quick, which does
+    /// not warm up]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: Option<u16>,
     /// Every sample as JSON into this file
@@ -46,13 +47,14 @@ impl Plan {
         self.quick
     }
 
-    pub(crate) fn rounds(&self) -> usize {
-        self.rounds.map_or(if self.quick { 1 } else { 5 }, usize::from)
+    pub(crate) fn rounds(&self) -> Rounds {
+        let counted = self.rounds.map_or(if self.quick { 1 } else { 5 }, usize::from);
+        Rounds { unheard: usize::from(!self.quick), counted }
     }
 
-    /// How often a rate is searched for, which takes many measurements.
-    pub(crate) fn searches(&self) -> usize {
-        self.rounds().div_ceil(2)
+    /// Rounds of what takes many or long measurements.
+    pub(crate) fn long_rounds(&self) -> Rounds {
+        Rounds { unheard: 0, counted: (self.rounds().counted / 2).max(1) }
     }
 
     pub(crate) fn wants(&self, scenario: &str) -> bool {

@@ -1,9 +1,7 @@
 //! The order of play: every contender once a round, in an order shuffled anew each round, so that no one always comes
-//! after the same other; the first round is not counted.
+//! after the same other.
 
 use anyhow::Result;
-
-use crate::{contender::Contender, measure::Sample};
 
 /// A small generator of pseudo-random numbers (SplitMix64), so that an order can be had again by its seed.
 #[derive(Debug)]
@@ -33,21 +31,29 @@ impl Dice {
     }
 }
 
-/// Plays a round to warm up and then `rounds` that count; the samples of each contender, in order of rounds.
-pub(crate) fn play(
-    contenders: &[Contender],
-    rounds: usize,
+/// How often everybody plays.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rounds {
+    /// To warm up, at the beginning.
+    pub(crate) unheard: usize,
+    pub(crate) counted: usize,
+}
+
+/// Plays, and returns the results of each contender in order of rounds.
+pub(crate) fn play<C, S>(
+    contenders: &[C],
+    rounds: Rounds,
     dice: &mut Dice,
-    mut measure: impl FnMut(&Contender) -> Result<Sample>,
-) -> Result<Vec<Vec<Sample>>> {
-    let mut samples = vec![Vec::new(); contenders.len()];
-    for round in 0..=rounds {
+    mut measure: impl FnMut(&C) -> Result<S>,
+) -> Result<Vec<Vec<S>>> {
+    let mut results: Vec<_> = contenders.iter().map(|_| Vec::new()).collect();
+    for round in 0..rounds.unheard + rounds.counted {
         for index in dice.order(contenders.len()) {
-            let sample = measure(&contenders[index])?;
-            if round > 0 {
-                samples[index].push(sample);
+            let result = measure(&contenders[index])?;
+            if round >= rounds.unheard {
+                results[index].push(result);
             }
         }
     }
-    Ok(samples)
+    Ok(results)
 }

@@ -20,6 +20,7 @@ use crate::{
     outcome::{Bar, Figure, Outcome, Series},
     plan::Plan,
     progress,
+    tournament::play,
 };
 
 use super::Stage;
@@ -46,23 +47,17 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<Outcome> {
         Reader { name: "tcpdump -n -r", program: "tcpdump".into(), arguments: &["-n", "-r"] },
         Reader { name: "tshark -n -r", program: "tshark".into(), arguments: &["-n", "-r"] },
     ];
-    let mut speeds = vec![Series::default(); readers.len()];
-    for round in 0..=stage.plan.rounds() {
-        for index in stage.dice.order(readers.len()) {
-            let Reader { name, program, arguments } = &readers[index];
-            let took = run_to_end(program, arguments, &file, stage.bench.program_core)?;
-            #[expect(clippy::cast_precision_loss, reason = "a million")]
-            let speed = load.count as f64 / took.as_secs_f64();
-            progress::tell(NAME, &format!("{name}: {speed:.0} packets a second"));
-            if round > 0 {
-                speeds[index].0.push(speed);
-            }
-        }
-    }
+    let speeds = play(&readers, stage.plan.rounds(), stage.dice, |reader| {
+        let took = run_to_end(&reader.program, reader.arguments, &file, stage.bench.program_core)?;
+        #[expect(clippy::cast_precision_loss, reason = "a million")]
+        let speed = load.count as f64 / took.as_secs_f64();
+        progress::tell(NAME, &format!("{}: {speed:.0} packets a second", reader.name));
+        Ok(speed)
+    })?;
     fs::remove_file(&file)?;
     let figures = readers.iter().zip(speeds).map(|(reader, values)| Figure {
         contender: reader.name.to_owned(),
-        values,
+        values: Series(values),
         remark: "by the wall clock".to_owned(),
     });
     let mut outcome = Outcome {

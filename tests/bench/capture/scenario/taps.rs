@@ -65,10 +65,8 @@ pub(super) fn idle(stage: &mut Stage<'_>) -> Result<Outcome> {
     let mut contenders = stage.plan.pcapsules();
     contenders.push(stage.plan.following());
     let lab = Lab::build(IDLE)?;
-    let time = Duration::from_secs(10);
-    // Nothing here needs warming up, and nothing varies but by accident.
-    let rounds = stage.plan.searches();
-    let samples = play(&contenders, rounds, stage.dice, |contender| {
+    let time = Duration::from_secs(if stage.plan.is_quick() { 5 } else { 10 });
+    let samples = play(&contenders, stage.plan.long_rounds(), stage.dice, |contender| {
         let sample = stage.bench.watch(contender, &lab, || be_silent(time))?;
         progress::tell(NAME, &format!("{}: {:.2} %", contender.name, sample.share_of_core() * 100.0));
         Ok(sample)
