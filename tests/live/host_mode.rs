@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::lab::{Capture, Container, Engine, Namespace, Truth, at, eventually, has_written, rows};
+use crate::lab::{Capture, Cgroup, Container, Engine, Namespace, Truth, at, eventually, has_written, rows};
 
 /// Connections of each container's client to the host, of each to the other, and of the host to each.
 const TO_HOST: usize = 150;
@@ -123,6 +123,55 @@ fn each_container_has_all_of_its_packets_and_none_of_its_neighbours() {
     assert!(faults.is_empty(), "{} faults, the first: {:#?}", faults.len(), &faults[..faults.len().min(5)]);
     connections_are_as_counted(&ended.file(), &web, &api, &counted);
     processes_are_right(&ended.file(), &[&web, &api]);
+}
+
+/// After a socket has ended, the kernel answers for it, or refuses: that belongs to the connection as well.
+#[test]
+fn however_a_connection_ends_all_of_it_is_there() {
+    const ROUNDS: usize = 10;
+    let Some(group) = Cgroup::make() else { return };
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let listener = TcpListener::bind((LOCALHOST, 0)).expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port().to_string();
+    let truth =
+        Truth::of_headers(&Namespace::of_process(process::id()), "lo", folder.path().join("truth.pcap"));
+    let capture = Capture::of(&[&group.selector()], &["-f", &format!("tcp port {port}")]);
+    thread::spawn(move || {
+        for (number, peer) in listener.incoming().flatten().enumerate() {
+            thread::spawn(move || end(peer, number));
+        }
+    });
+    for _ in 0..ROUNDS {
+        let client =
+            format!("exec 3<>/dev/tcp/127.0.0.1/{port}; echo hello >&3; read -u 3 word; exec 3>&-; ");
+        group.bash(&client.repeat(3));
+    }
+    thread::sleep(Duration::from_millis(500));
+    let ended = capture.stop();
+    until_all_is_written(&truth);
+    let truth = truth.stop_complete();
+    let expected = packets(&truth, &format!("tcp.port == {port}"), |_| true);
+    let found = packets(&ended.file(), "tcp", |_| true);
+    let resets = expected.keys().filter(|packet| packet[8] == "0x0004").count();
+    assert!(resets >= ROUNDS, "{resets} resets in {expected:#?}");
+    let (missing, foreign) = (without(&expected, &found), without(&found, &expected));
+    assert!(missing.is_empty() && foreign.is_empty(), "missing {missing:#?}, foreign {foreign:#?}");
+}
+
+/// Ends its half first; or last, when the other one has no socket any more; or talks on to nobody, and is reset.
+fn end(mut peer: TcpStream, number: usize) {
+    let _ = peer.read(&mut [0; 64]);
+    let _ = peer.write_all(b"word\n");
+    let way = number % 3;
+    if way == 0 {
+        return;
+    }
+    let _ = peer.read(&mut [0; 64]);
+    thread::sleep(Duration::from_millis(30));
+    if way == 1 {
+        let _ = peer.write_all(b"anybody there?");
+        thread::sleep(Duration::from_millis(30));
+    }
 }
 
 /// tcpdump gives up what it has not read yet when it is asked to end.
