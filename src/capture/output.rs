@@ -134,7 +134,7 @@ impl Output {
 
     /// Writes the first bytes of `rest`, which belong at `offset`.
     fn write_piece(&mut self, rest: &[u8], offset: u64, way: WriteThrough) -> io::Result<usize> {
-        let in_page = (offset % PAGE as u64) as usize;
+        let in_page = place_in_page(offset);
         let lies_alike = rest.as_ptr().addr() % PAGE == in_page;
         let is_direct = way == WriteThrough::Disk && !self.needs_page_cache;
         if !is_direct || rest.len() < DIRECT_BYTES || !lies_alike {
@@ -203,6 +203,11 @@ impl Output {
         }
         Err(SinkError::Reserve { path: self.path.clone(), free, reserve: self.reserve })
     }
+}
+
+/// Where in its page a byte of the file lies.
+fn place_in_page(offset: u64) -> usize {
+    usize::try_from(offset % PAGE as u64).expect("a place in a page is a small number")
 }
 
 /// Blocks of which only the first bytes could be written.

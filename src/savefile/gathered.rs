@@ -34,11 +34,16 @@ impl Gathered {
     /// Forgets the bytes, keeps their memory. What comes next is for that place in the file.
     pub(super) fn clear(&mut self, offset: u64) {
         let in_page = |place: usize| place % PAGE;
-        let wanted = (offset % PAGE as u64) as usize;
+        let wanted = place_in_page(offset);
         self.start = in_page(wanted + PAGE - in_page(self.memory.as_ptr().addr()));
         self.memory.clear();
         self.memory.resize(self.start, 0);
     }
+}
+
+/// Where in its page a byte of the file lies.
+fn place_in_page(offset: u64) -> usize {
+    usize::try_from(offset % PAGE as u64).expect("a place in a page is a small number")
 }
 
 impl io::Write for Gathered {
@@ -66,7 +71,7 @@ mod tests {
             gathered.memory().extend_from_slice(b"block");
             assert_eq!(gathered.bytes(), b"block");
             let place = gathered.bytes().as_ptr().addr();
-            assert_eq!(place % PAGE, (offset % PAGE as u64) as usize);
+            assert_eq!(place % PAGE, place_in_page(offset));
         }
     }
 }

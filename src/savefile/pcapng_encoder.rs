@@ -223,9 +223,11 @@ fn options_len(direction: Direction, options: &PacketOptions<'_>) -> u32 {
 }
 
 fn others_len(options: &PacketOptions<'_>) -> u32 {
-    let numbers = [options.drops > 0, options.packet_id.is_some(), options.process.is_some()];
+    let number = |given: bool| if given { 12 } else { 0 };
+    let numbers =
+        number(options.drops > 0) + number(options.packet_id.is_some()) + number(options.process.is_some());
     let comment = text(options.comment).map_or(0, |comment| 4 + word(comment.len()).next_multiple_of(4));
-    numbers.into_iter().filter(|given| *given).count() as u32 * 12 + comment
+    numbers + comment
 }
 
 #[inline]
