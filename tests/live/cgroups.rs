@@ -220,14 +220,14 @@ fn connections_over_an_interface_made_later_are_heard_to_their_end() {
         for mut peer in listener.incoming().flatten() {
             let _ = peer.write_all(b"hello\n");
             let _ = peer.read_to_end(&mut Vec::new());
-            // The other end has closed by now, and waits for us without a socket.
-            thread::sleep(Duration::from_millis(50));
+            // The other end has closed by now, and once that is acknowledged it waits for us without a socket.
+            thread::sleep(Duration::from_millis(250));
         }
     });
     let place = format!("{}/{PORT}", Outpost::ADDRESS);
     let farewell = format!("tcp.flags.fin == 1 && tcp.srcport == {PORT}");
     eventually("the server's end is heard", || {
-        group.bash(&format!("exec 3<>/dev/tcp/{place} && read -u 3 word && exec 3>&-; sleep 0.2"));
+        group.bash(&format!("exec 3<>/dev/tcp/{place} && read -u 3 word && exec 3>&-; sleep 0.5"));
         (!rows_of_torn(&capture.file(), &farewell, &["frame.number"]).is_empty()).then_some(())
     });
     assert_eq!(capture.stop().code, Some(0));

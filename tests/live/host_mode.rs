@@ -44,6 +44,8 @@ const IDENTITY: [&str; 15] = [
     "ip.id",
     "tcp.options.timestamp.tsval",
 ];
+/// The kernel has sent an acknowledgement by then (net/tcp.h, `TCP_DELACK_MAX` is 200 ms).
+const DELAYED_ACK: Duration = Duration::from_millis(250);
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const LOCALHOST_6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
@@ -167,7 +169,8 @@ fn end(mut peer: TcpStream, number: usize) {
         return;
     }
     let _ = peer.read(&mut [0; 64]);
-    thread::sleep(Duration::from_millis(30));
+    // Its end is acknowledged by then, and only then its socket goes.
+    thread::sleep(DELAYED_ACK);
     if way == 1 {
         let _ = peer.write_all(b"anybody there?");
         thread::sleep(Duration::from_millis(30));
