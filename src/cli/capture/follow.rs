@@ -241,6 +241,11 @@ impl<'a> Audience<'a> {
         })
     }
 
+    /// How many taps there are, and how many bytes their buffers have in all.
+    pub(super) fn buffers(&self) -> (usize, usize) {
+        (self.heard.len(), self.heard.values().map(|heard| heard.buffer_bytes).sum())
+    }
+
     /// Names of the taps, in order.
     pub(super) fn tap_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.heard.values().map(|heard| heard.name.as_str()).collect();

@@ -147,6 +147,9 @@ fn start<S: Sink + 'static>(
 fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>, ready: Option<File>) -> anyhow::Result<()> {
     if !args.quiet {
         told::listening(audience);
+        if args.verbose {
+            told::buffers(audience);
+        }
     }
     let Some(mut ready) = ready else { return Ok(()) };
     match ready.write_all(b"ready\n") {

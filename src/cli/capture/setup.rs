@@ -17,7 +17,7 @@ use crate::cli::capture_args::{CaptureArgs, CaptureEngine, Place, SaveArgs};
 use crate::cli::units::Bytes;
 
 /// What the rings share, unless `-B` says otherwise for each; past it every further one has the smallest size.
-const RING_BUDGET: usize = 256 << 20;
+const RING_BUDGET: usize = 96 << 20;
 const LARGEST_RING: usize = 32 << 20;
 const SMALLEST_RING: usize = 2 << 20;
 /// What is left free on the disk unless `--reserve` says otherwise: a twentieth, at most this.

@@ -31,6 +31,12 @@ pub(super) fn listening(audience: &Audience<'_>) {
     }
 }
 
+/// How much memory the kernel has for frames that wait: what there is, is shared by the taps.
+pub(super) fn buffers(audience: &Audience<'_>) {
+    let (taps, bytes) = audience.buffers();
+    terminal::tell(&format!("buffers of {taps} taps: {} in all", HumanBytes(bytes as u64)));
+}
+
 /// Says things on stderr without getting into the live counters.
 #[derive(Clone)]
 pub(super) struct Voice {
