@@ -90,6 +90,8 @@ pub enum Pace {
     Live,
     /// They go to a file that is read later.
     Bulk,
+    /// The same, and no other tap's frames have to wait for them.
+    Alone,
 }
 
 impl Pace {
@@ -98,6 +100,7 @@ impl Pace {
         match self {
             Self::Live => 8,
             Self::Bulk => 32,
+            Self::Alone => 100,
         }
     }
 

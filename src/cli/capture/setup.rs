@@ -89,7 +89,7 @@ impl Setup {
             filter: self.filter.clone(),
             link_layer: self.link_layer,
             promiscuous: self.promiscuous,
-            pace: self.pace,
+            pace: if self.pace == Pace::Bulk && taps == 1 && spent == 0 { Pace::Alone } else { self.pace },
         }
     }
 
