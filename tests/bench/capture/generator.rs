@@ -32,6 +32,8 @@ sockopt_impl!(
 
 /// Batches of a paced load are so small that this many go out each second.
 const BATCHES_PER_SECOND: u32 = 20_000;
+/// What the generator may lag behind.
+const KEEPS_PACE: f64 = 1.03;
 
 /// What is to be sent, over all namespaces together.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +55,7 @@ pub(crate) enum Pace {
 pub(crate) struct Sent {
     pub(crate) count: u64,
     pub(crate) elapsed: Duration,
-    /// How much of that the sending thread was kept from its core.
+    /// How much of that the sending thread was kept from its core, if it fell behind.
     pub(crate) disturbed: Duration,
 }
 
@@ -127,7 +129,8 @@ fn send_all(load: &Load, sockets: &[OwnedFd]) -> Result<Sent> {
     }
     let elapsed = start.elapsed();
     // It never sleeps: what it was not on its core for, somebody else was.
-    let disturbed = elapsed.saturating_sub(own_cpu()?.saturating_sub(cpu_before));
+    let away = elapsed.saturating_sub(own_cpu()?.saturating_sub(cpu_before));
+    let disturbed = if elapsed > load.due(number).mul_f64(KEEPS_PACE) { away } else { Duration::ZERO };
     Ok(Sent { count: number, elapsed, disturbed })
 }
 
@@ -142,7 +145,7 @@ fn send_batch(socket: &OwnedFd, batch: &Batch) -> Result<()> {
 }
 
 /// CPU time of the calling thread.
-pub(crate) fn own_cpu() -> Result<Duration> {
+fn own_cpu() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 

@@ -17,7 +17,7 @@ use crate::{
     generator::{Load, Sent, send},
     interrupt,
     lab::Lab,
-    meter::Reading,
+    meter::{Reading, busy_time},
     running::{Running, wait_drained, wait_started},
 };
 
@@ -40,7 +40,7 @@ pub(crate) struct Sample {
     pub(crate) contender: String,
     pub(crate) sent: u64,
     pub(crate) sent_per_second: f64,
-    /// The share of its time that the generator was kept from its core.
+    /// The share of its time that the generator was kept from its core, where that kept it from its pace.
     pub(crate) generator_disturbed: f64,
     /// Packets in the file, as capinfos counts them.
     pub(crate) written: u64,
@@ -53,8 +53,10 @@ pub(crate) struct Sample {
     pub(crate) ending_cpu_ns: u64,
     pub(crate) wall_ns: u64,
     pub(crate) context_switches: u64,
-    /// How long it had to wait for its core.
+    /// How long its threads had to wait for their core, be it for others or for each other.
     pub(crate) waited_ns: u64,
+    /// How long its core was busy with something else.
+    pub(crate) others_cpu_ns: u64,
     pub(crate) peak_memory_kib: u64,
     /// The speed of a stream, where one was captured.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,10 +102,10 @@ impl Sample {
         self.disturbance() > PROGRAM_DISTURBED || self.generator_disturbed > GENERATOR_DISTURBED
     }
 
-    /// The share of the time it had to wait for its core.
+    /// The share of the time it had to wait for its core because of others.
     #[expect(clippy::cast_precision_loss, reason = "times of minutes stay below 2^52")]
-    pub(crate) fn disturbance(&self) -> f64 {
-        self.waited_ns as f64 / self.wall_ns as f64
+    fn disturbance(&self) -> f64 {
+        self.waited_ns.min(self.others_cpu_ns) as f64 / self.wall_ns as f64
     }
 }
 
@@ -163,11 +165,14 @@ impl Bench {
         }
         wait_started(&running)?;
         let before = read_all(&running)?;
+        let busy_before = busy_time(self.program_core)?;
         let start = Instant::now();
         let sent = act()?;
         wait_drained(&running)?;
         let wall = start.elapsed();
         let after = read_all(&running)?;
+        let own_cpu = after.cpu.saturating_sub(before.cpu);
+        let busy = busy_time(self.program_core)?.saturating_sub(busy_before);
         let mut sample = Sample {
             contender: contender.name.clone(),
             sent: sent.count,
@@ -181,6 +186,7 @@ impl Bench {
             wall_ns: nanoseconds(wall),
             context_switches: after.switches - before.switches,
             waited_ns: nanoseconds(after.waited.saturating_sub(before.waited)),
+            others_cpu_ns: nanoseconds(busy.saturating_sub(own_cpu)),
             peak_memory_kib: after.peak_memory_kib,
             bits_per_second: None,
         };

@@ -2,11 +2,13 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::{
     time::{clock_getcpuclockid, clock_gettime},
     unistd::Pid,
 };
+
+use crate::core::Core;
 
 /// What a process used until now.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,7 +16,7 @@ pub(crate) struct Reading {
     pub(crate) cpu: Duration,
     /// Context switches, of its own will or not.
     pub(crate) switches: u64,
-    /// How long it was ready to run and was not let: somebody else's doing.
+    /// How long its threads were ready to run and were not let, be it for others or for each other.
     pub(crate) waited: Duration,
     /// The most memory it ever had resident, its rings included.
     pub(crate) peak_memory_kib: u64,
@@ -55,6 +57,20 @@ pub(crate) fn read_meters(pid: Pid) -> Result<Reading> {
         reading.waited += Duration::from_nanos(waited.unwrap_or(0));
     }
     Ok(reading)
+}
+
+/// How long a core was busy since boot, with whatever it was (proc_stat(5), in steps of 10 ms).
+pub(crate) fn busy_time(core: Core) -> Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let name = format!("\ncpu{} ", core.number());
+    let line =
+        text.split_once(&name).and_then(|(_, rest)| rest.lines().next()).context("a line of the core")?;
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [user, nice, system, _idle, _waiting, interrupts, soft_interrupts, stolen, ..] = numbers[..] else {
+        bail!("/proc/stat has a line {line:?}");
+    };
+    let busy = user + nice + system + interrupts + soft_interrupts + stolen;
+    Ok(Duration::from_millis(10 * busy))
 }
 
 fn field(text: &str, name: &str) -> Option<u64> {

@@ -35,6 +35,8 @@ pub(crate) struct Verdict {
     pub(crate) claim: String,
     pub(crate) ratios: Series,
     pub(crate) bar: Bar,
+    /// The generator came to its end before ours did: the ratio is at least this.
+    pub(crate) is_lower_bound: bool,
 }
 
 /// What a ratio is to be.
@@ -97,7 +99,12 @@ impl Outcome {
         };
         if let Some((ours_values, theirs_values)) = values(ours).zip(values(theirs)) {
             let ratios = ours_values.over(theirs_values);
-            self.verdicts.push(Verdict { claim: format!("{ours} / {theirs}"), ratios, bar });
+            self.verdicts.push(Verdict {
+                claim: format!("{ours} / {theirs}"),
+                ratios,
+                bar,
+                is_lower_bound: false,
+            });
         }
     }
 }

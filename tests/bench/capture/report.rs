@@ -42,9 +42,10 @@ pub(crate) fn verdicts(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result
         "scenario", "ratio", "median (min–max, rounds)", "bar"
     )?;
     for outcome in outcomes {
-        for Verdict { claim, ratios, bar } in &outcome.verdicts {
-            let spread = spread(ratios);
-            let (bar, verdict) = (words(*bar), verdict(*bar, ratios));
+        for verdict in &outcome.verdicts {
+            let Verdict { claim, ratios, bar, is_lower_bound } = verdict;
+            let at_least = if *is_lower_bound { "+" } else { "" };
+            let (spread, bar, verdict) = (spread(ratios) + at_least, words(*bar), judge(verdict));
             writeln!(out, "{:<14} {claim:<44} {spread:<36} {bar:<9} {verdict}", outcome.name)?;
         }
     }
@@ -59,12 +60,13 @@ fn words(bar: Bar) -> String {
     }
 }
 
-fn verdict(bar: Bar, ratios: &Series) -> &'static str {
+fn judge(Verdict { ratios, bar, is_lower_bound, .. }: &Verdict) -> &'static str {
     let all = [ratios.min(), ratios.max()].map(|ratio| bar.is_met_by(ratio));
     match (bar.is_met_by(ratios.median()), all) {
         (None, _) => "",
         (Some(true), [Some(true), Some(true)]) => "met",
         (Some(true), _) => "met, but not in every round",
+        (Some(false), _) if *is_lower_bound => "open: the generator came to its end",
         (Some(false), [Some(false), Some(false)]) => "missed",
         (Some(false), _) => "missed, but not in every round",
     }

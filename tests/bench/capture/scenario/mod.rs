@@ -55,7 +55,8 @@ fn in_passing(samples: &[Sample]) -> String {
         |of: fn(&Sample) -> u64| samples.iter().map(|sample| of(sample) as f64).collect::<Series>().median();
     let switches = median(|sample| sample.context_switches);
     let memory = samples.iter().map(Sample::peak_memory_mib).collect::<Series>().median();
-    format!("{switches:.0} context switches, {memory:.0} MiB")
+    let ending = median(|sample| sample.ending_cpu_ns) / 1e6;
+    format!("{switches:.0} context switches, {ending:.1} ms to end, {memory:.0} MiB")
 }
 
 /// Why one might not trust the figures: packets that are missing, others on these cores.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use crate::{
     contender::Contender,
     core::Core,
-    generator::{Sent, own_cpu},
+    generator::Sent,
     interrupt,
     lab::{Lab, Place},
     outcome::{Bar, Figure, Outcome, Series},
@@ -80,12 +80,12 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<Outcome> {
 
 /// Streams for a time; the packets that passed the sender's interface, and the speed.
 fn stream(from: &Place, to: &Place, core: Core, time: Duration) -> Result<(Sent, f64)> {
+    let before = packets_of(from)?;
     let listener = to.namespace.within(|| TcpListener::bind(("0.0.0.0", PORT)))??;
     let mut stream = from.namespace.within(|| TcpStream::connect((to.address.as_str(), PORT)))??;
     let (mut peer, _) = listener.accept()?;
-    let before = packets_of(from)?;
     let start = Instant::now();
-    let (received, cpu) = thread::scope(|scope| {
+    let received = thread::scope(|scope| {
         let receiver = scope.spawn(move || {
             core.pin()?;
             receive(&mut peer)
@@ -94,39 +94,33 @@ fn stream(from: &Place, to: &Place, core: Core, time: Duration) -> Result<(Sent,
             core.pin()?;
             send_for(&mut stream, start, time)
         });
-        let sender_cpu = sender.join().map_err(|_| anyhow!("the sender panicked"))??;
-        let (received, receiver_cpu) = receiver.join().map_err(|_| anyhow!("the receiver panicked"))??;
-        anyhow::Ok((received, sender_cpu + receiver_cpu))
+        sender.join().map_err(|_| anyhow!("the sender panicked"))??;
+        receiver.join().map_err(|_| anyhow!("the receiver panicked"))?
     })?;
     let elapsed = start.elapsed();
-    // Both together keep their core busy: the rest of the time, somebody else was on it.
-    let disturbed = elapsed.saturating_sub(cpu);
     // The last acknowledgements.
     thread::sleep(Duration::from_millis(50));
-    let sent = Sent { count: packets_of(from)? - before, elapsed, disturbed };
+    let sent = Sent { count: packets_of(from)? - before, elapsed, disturbed: Duration::ZERO };
     #[expect(clippy::cast_precision_loss, reason = "some gigabytes")]
     let bits_per_second = received as f64 * 8.0 / elapsed.as_secs_f64();
     Ok((sent, bits_per_second))
 }
 
-/// Returns the CPU time it took.
-fn send_for(stream: &mut TcpStream, start: Instant, time: Duration) -> Result<Duration> {
+fn send_for(stream: &mut TcpStream, start: Instant, time: Duration) -> Result<()> {
     let piece = vec![0; PIECE];
     while start.elapsed() < time {
         interrupt::check()?;
         stream.write_all(&piece)?;
     }
-    stream.shutdown(std::net::Shutdown::Write)?;
-    own_cpu()
+    Ok(stream.shutdown(std::net::Shutdown::Write)?)
 }
 
-/// Returns the bytes, and the CPU time they took.
-fn receive(peer: &mut TcpStream) -> Result<(u64, Duration)> {
+fn receive(peer: &mut TcpStream) -> Result<u64> {
     let mut buffer = vec![0; PIECE];
     let mut received = 0;
     loop {
         match peer.read(&mut buffer) {
-            Ok(0) => return Ok((received, own_cpu()?)),
+            Ok(0) => return Ok(received),
             Ok(len) => received += len as u64,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),

@@ -50,7 +50,7 @@ pub(super) fn busy(stage: &mut Stage<'_>) -> Result<Outcome> {
         load: format!("64 B at {PER_SECOND} a second over {BUSY} namespaces for {} s", time.as_secs()),
         unit: "ns of CPU a packet, over all processes",
         figures: contenders.iter().zip(&samples).map(figure).collect(),
-        verdicts: vec![Verdict { claim, ratios: memory, bar: Bar::AtMost(128.0) }],
+        verdicts: vec![Verdict { claim, ratios: memory, bar: Bar::AtMost(128.0), is_lower_bound: false }],
         doubts: doubts(&samples),
         samples: samples.concat(),
     };
@@ -82,6 +82,7 @@ pub(super) fn idle(stage: &mut Stage<'_>) -> Result<Outcome> {
         claim: format!("{}: % of a core", contender.name),
         ratios: percent(samples),
         bar: Bar::AtMost(0.5),
+        is_lower_bound: false,
     };
     Ok(Outcome {
         name: NAME,
