@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::savefile::Format;
+use crate::savefile::{Format, PAGE, place_in_page};
 use crate::sys::{self, WriteThrough};
 
 use super::SinkError;
@@ -19,8 +19,6 @@ const RESERVE_CHECK: Duration = Duration::from_secs(1);
 /// And after how many bytes.
 const RESERVE_CHECK_BYTES: u64 = 16 << 20;
 
-/// The unit of memory and of files (bytes). A multiple of the block size of any disk.
-const PAGE: usize = 4096;
 /// Fewer bytes are not worth a request of their own to the disk.
 pub(super) const DIRECT_BYTES: usize = 256 << 10;
 
@@ -203,11 +201,6 @@ impl Output {
         }
         Err(SinkError::Reserve { path: self.path.clone(), free, reserve: self.reserve })
     }
-}
-
-/// Where in its page a byte of the file lies.
-fn place_in_page(offset: u64) -> usize {
-    usize::try_from(offset % PAGE as u64).expect("a place in a page is a small number")
 }
 
 /// Blocks of which only the first bytes could be written.

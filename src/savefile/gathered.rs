@@ -3,8 +3,8 @@
 
 use std::{io, mem::MaybeUninit};
 
-/// The unit in which memory and files are laid out (bytes).
-const PAGE: usize = 4096;
+/// The unit in which memory and files are laid out (bytes). A multiple of the block size of any disk.
+pub const PAGE: usize = 4096;
 
 /// Whole blocks, in memory of their own.
 #[derive(Debug, Default)]
@@ -42,7 +42,8 @@ impl Gathered {
 }
 
 /// Where in its page a byte of the file lies.
-fn place_in_page(offset: u64) -> usize {
+#[expect(clippy::missing_panics_doc, reason = "it never does: a remainder of a page's size fits")]
+pub fn place_in_page(offset: u64) -> usize {
     usize::try_from(offset % PAGE as u64).expect("a place in a page is a small number")
 }
 
