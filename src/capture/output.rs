@@ -63,7 +63,7 @@ impl Output {
         Ok(output)
     }
 
-    fn new(file: File, path: PathBuf, reserve: u64) -> Self {
+    pub(super) fn new(file: File, path: PathBuf, reserve: u64) -> Self {
         let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
         Self {
             file,

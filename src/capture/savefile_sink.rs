@@ -284,6 +284,8 @@ impl Sink for SavefileSink {
     }
 
     fn settle(&mut self, now: Instant) -> Result<Settled, SinkError> {
+        // No further packet may come that would be told.
+        self.output.check()?;
         let is_eager = self.options.buffering == Buffering::Packets || self.output.pipe().is_some();
         let is_first = self.output.appended() == 0;
         let is_old = now.saturating_duration_since(self.written_at) >= WRITE_AGE;

@@ -33,6 +33,9 @@ const PIECES: usize = 16;
 /// If more than that many wait, the disk has fallen behind.
 const PIECES_IN_TIME: usize = 4;
 
+/// While the disk keeps up, that many are enough; what more a slow time took is given back.
+const SPARE_PIECES: usize = 2;
+
 /// An output that takes in what it will write.
 pub(super) struct WriteBehind {
     output: Arc<Mutex<Output>>,
@@ -109,6 +112,11 @@ impl WriteBehind {
         self.order(piece)
     }
 
+    /// Tells whether what was taken in could be written, as far as that is known by now.
+    pub(super) fn check(&mut self) -> Result<(), SinkError> {
+        self.collect(usize::MAX)
+    }
+
     /// Waits until everything is written.
     pub(super) fn settle(&mut self) -> Result<(), SinkError> {
         self.collect(0)
@@ -140,7 +148,9 @@ impl WriteBehind {
                 if writer.ordered > at_most { writer.done.recv().ok() } else { writer.done.try_recv().ok() };
             let Some(Done { piece, result }) = done else { return failure };
             writer.ordered -= 1;
-            self.spare.push(piece);
+            if self.spare.len() < SPARE_PIECES {
+                self.spare.push(piece);
+            }
             failure = failure.and(result);
         }
     }
@@ -183,5 +193,37 @@ impl Writer {
             }
         })?;
         Ok(Self { orders, done, waiting, ordered: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, time::Duration};
+
+    use super::*;
+    use crate::model::{Direction, Frame};
+    use crate::savefile::{Interface, PacketOptions, Section};
+
+    #[test]
+    fn a_failure_is_told_although_nothing_more_is_taken_in() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        // Open for reading only: every write fails.
+        let output = Output::new(File::open(file.path()).unwrap(), file.path().to_owned(), 0);
+        let mut behind = WriteBehind::new(output, Format::Pcapng);
+        let mut encoder = Encoder::new(Format::Pcapng, 0);
+        encoder.section(&Section::default());
+        let id = encoder.interface(&Interface::default());
+        for time in 0..400 {
+            let frame = Frame::whole(&[0; 1000], 1000, time, Direction::Out);
+            encoder.packet(id, &frame, &PacketOptions::default());
+        }
+        assert!(encoder.bytes().len() > DIRECT_BYTES);
+        behind.append(&mut encoder).unwrap();
+        let told = (0..2000).find_map(|_| {
+            thread::sleep(Duration::from_millis(5));
+            behind.check().err()
+        });
+        assert!(matches!(told, Some(SinkError::Io { operation: "writing", .. })), "{told:?}");
+        assert_eq!(behind.unwritten(), 400);
     }
 }
