@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use crate::savefile::{Encoder, Format, Gathered};
+use crate::savefile::{Encoder, Format, Gathered, HUGE_PAGE};
 use crate::sys::{self, WriteThrough};
 
 use super::{
@@ -24,10 +24,11 @@ use super::{
     output::{DIRECT_BYTES, Output},
 };
 
-/// Blocks are gathered until they make that many bytes.
-pub(super) const PIECE_BYTES: usize = 2 << 20;
-/// The last block may be as long as a packet and what is told with it; huge pages begin at multiples of their size.
-const PIECE_ROOM: usize = PIECE_BYTES + (4 << 20);
+/// Blocks are gathered until they make that many bytes: with the last of them, a packet and what is told with it, they
+/// mostly stay within one huge page. The kernel clears each that is touched.
+pub(super) const PIECE_BYTES: usize = HUGE_PAGE - (128 << 10);
+/// Room for the longest packet behind that, and its options.
+const PIECE_ROOM: usize = 3 * HUGE_PAGE;
 /// So many pieces may wait for the disk.
 const PIECES: usize = 16;
 /// If more than that many wait, the disk has fallen behind.
@@ -162,8 +163,8 @@ impl WriteBehind {
 
 /// Memory for a piece.
 pub(super) fn room() -> Gathered {
-    let mut piece = Gathered::default();
-    sys::prefer_huge_pages(piece.reserve(PIECE_ROOM));
+    let mut piece = Gathered::with_room(PIECE_ROOM);
+    sys::prefer_huge_pages(piece.memory());
     piece
 }
 

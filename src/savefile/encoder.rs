@@ -128,23 +128,26 @@ impl Encoder {
     }
 }
 
-/// Appends 32-bit numbers, the unit of both formats, least significant byte first.
+/// Puts 32-bit numbers, the unit of both formats, least significant byte first. Answers with what is left of `out`.
 #[inline]
-pub(super) fn append_words<const N: usize>(out: &mut Vec<u8>, words: [u32; N]) {
-    out.extend_from_slice(words.map(u32::to_le_bytes).as_flattened());
+pub(super) fn put_words<const N: usize>(out: &mut [u8], words: [u32; N]) -> &mut [u8] {
+    let (here, rest) = out.split_at_mut(4 * N);
+    here.copy_from_slice(words.map(u32::to_le_bytes).as_flattened());
+    rest
 }
 
-/// Appends the first `limit` bytes of a frame. Most are in one piece.
+/// Fills `out` with the first bytes of a frame. Most frames are in one piece.
 #[inline]
-pub(super) fn append_frame(out: &mut Vec<u8>, frame: &Frame<'_>, mut limit: usize) {
-    if frame.insert.is_empty() && frame.tail.is_empty() {
-        out.extend_from_slice(frame.head.get(..limit).unwrap_or(frame.head));
+pub(super) fn put_frame(mut out: &mut [u8], frame: &Frame<'_>) {
+    if let Some(bytes) = frame.head.get(..out.len()) {
+        out.copy_from_slice(bytes);
         return;
     }
     for piece in [frame.head, frame.insert, frame.tail] {
-        let kept = piece.get(..limit).unwrap_or(piece);
-        out.extend_from_slice(kept);
-        limit -= kept.len();
+        let kept = &piece[..piece.len().min(out.len())];
+        let (here, rest) = out.split_at_mut(kept.len());
+        here.copy_from_slice(kept);
+        out = rest;
     }
 }
 

@@ -25,7 +25,7 @@ mod tests;
 
 pub use encoder::{Encoder, Format, MAX_SNAPLEN};
 pub use error::{Error, Fault, Part};
-pub use gathered::{Gathered, PAGE, place_in_page};
+pub use gathered::{Gathered, HUGE_PAGE, PAGE, place_in_page};
 pub use magic::is_capture;
 pub use reader::Reader;
 pub use record::{

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::{
     InterfaceId, LinkType,
-    encoder::{append_frame, append_words, lengths},
+    encoder::{lengths, put_frame, put_words},
     gathered::Gathered,
     magic::PCAP_NANOSECONDS,
 };
@@ -42,7 +42,8 @@ impl PcapEncoder {
     pub(super) fn header(&mut self) {
         self.interfaces = 0;
         let link_type = u32::from(LinkType::ETHERNET.number());
-        append_words(self.out.memory(), [PCAP_NANOSECONDS, VERSION, 0, 0, self.snaplen, link_type]);
+        let header = [PCAP_NANOSECONDS, VERSION, 0, 0, self.snaplen, link_type];
+        put_words(self.out.append(4 * header.len()), header);
     }
 
     /// Counts it, so that callers need not know the format.
@@ -57,9 +58,7 @@ impl PcapEncoder {
         // The field ends in 2106.
         let seconds = u32::try_from(frame.time_ns / NANOSECONDS_PER_SECOND).unwrap_or(u32::MAX);
         let nanoseconds = (frame.time_ns % NANOSECONDS_PER_SECOND) as u32;
-        let out = self.out.memory();
-        out.reserve(16 + captured as usize);
-        append_words(out, [seconds, nanoseconds, captured, original]);
-        append_frame(out, frame, captured as usize);
+        let out = self.out.append(16 + captured as usize);
+        put_frame(put_words(out, [seconds, nanoseconds, captured, original]), frame);
     }
 }

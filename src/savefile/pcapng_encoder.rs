@@ -22,7 +22,7 @@ use pcap_file::{
 
 use super::{
     Interface, InterfaceId, PacketOptions, Section, Statistics,
-    encoder::{append_frame, append_words, lengths},
+    encoder::{lengths, put_frame, put_words},
     gathered::Gathered,
     journal,
 };
@@ -109,24 +109,22 @@ impl PcapngEncoder {
         let (captured, original) = lengths(frame, self.snaplen);
         let (time_high, time_low) = halves(frame.time_ns);
         let options_len = options_len(frame.direction, options);
-        let length = PACKET_FRAME + captured.next_multiple_of(4) + options_len;
+        let data_len = captured.next_multiple_of(4);
+        let length = PACKET_FRAME + data_len + options_len;
 
-        let out = self.writer.get_mut().memory();
-        out.reserve(length as usize);
-        append_words(
-            out,
-            [ENHANCED_PACKET_BLOCK, length, interface.number(), time_high, time_low, captured, original],
-        );
-        append_frame(out, frame, captured as usize);
-        append_padding(out, captured as usize);
-        append_direction(out, frame.direction);
+        let out = self.writer.get_mut().append(length as usize);
+        let head =
+            [ENHANCED_PACKET_BLOCK, length, interface.number(), time_high, time_low, captured, original];
+        let (data, options_and_end) = put_words(out, head).split_at_mut(data_len as usize);
+        put_padded(data, captured as usize, |data| put_frame(data, frame));
+        let mut rest = put_direction(options_and_end, frame.direction);
         if !options.is_empty() {
-            append_packet_options(out, options);
+            rest = put_packet_options(rest, options);
         }
         if options_len > 0 {
-            append_words(out, [END]);
+            rest = put_words(rest, [END]);
         }
-        append_words(out, [length]);
+        put_words(rest, [length]);
     }
 
     pub(super) fn event(&mut self, time_ns: u64, fields: &[(&str, &str)]) {
@@ -231,41 +229,45 @@ fn others_len(options: &PacketOptions<'_>) -> u32 {
 }
 
 #[inline]
-fn append_direction(out: &mut Vec<u8>, direction: Direction) {
+fn put_direction(out: &mut [u8], direction: Direction) -> &mut [u8] {
     match direction {
-        Direction::In => append_words(out, [FLAGS, 1]),
-        Direction::Out => append_words(out, [FLAGS, 2]),
-        Direction::Unknown => {}
+        Direction::In => put_words(out, [FLAGS, 1]),
+        Direction::Out => put_words(out, [FLAGS, 2]),
+        Direction::Unknown => out,
     }
 }
 
-fn append_packet_options(out: &mut Vec<u8>, options: &PacketOptions<'_>) {
+fn put_packet_options<'o>(mut out: &'o mut [u8], options: &PacketOptions<'_>) -> &'o mut [u8] {
     if options.drops > 0 {
-        append_number(out, DROP_COUNT, options.drops);
+        out = put_number(out, DROP_COUNT, options.drops);
     }
     if let Some(id) = options.packet_id {
-        append_number(out, PACKET_ID, id);
+        out = put_number(out, PACKET_ID, id);
     }
     if let Some(process) = options.process {
-        append_words(out, [PROCESS, process.pid, process.tid]);
+        out = put_words(out, [PROCESS, process.pid, process.tid]);
     }
     if let Some(comment) = text(options.comment) {
-        append_words(out, [option_head(COMMENT, word(comment.len()))]);
-        out.extend_from_slice(comment.as_bytes());
-        append_padding(out, comment.len());
+        out = put_words(out, [option_head(COMMENT, word(comment.len()))]);
+        let (here, rest) = out.split_at_mut(comment.len().next_multiple_of(4));
+        put_padded(here, comment.len(), |here| here.copy_from_slice(comment.as_bytes()));
+        out = rest;
     }
+    out
 }
 
-fn append_number(out: &mut Vec<u8>, head: u32, number: u64) {
+fn put_number(out: &mut [u8], head: u32, number: u64) -> &mut [u8] {
     let (high, low) = halves(number);
-    append_words(out, [head, low, high]);
+    put_words(out, [head, low, high])
 }
 
-/// Fills up to a multiple of four what is `length` bytes long.
+/// Puts what is `length` bytes long, and zeros up to the multiple of four that `out` is.
 #[inline]
-fn append_padding(out: &mut Vec<u8>, length: usize) {
-    out.extend_from_slice(&[0; 4]);
-    out.truncate(out.len() - (4 - (length.next_multiple_of(4) - length)));
+fn put_padded(out: &mut [u8], length: usize, put: impl FnOnce(&mut [u8])) {
+    if let Some(last) = out.last_chunk_mut() {
+        *last = [0; 4];
+    }
+    put(&mut out[..length]);
 }
 
 /// An option's code and the length of its value, as one word.

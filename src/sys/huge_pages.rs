@@ -1,19 +1,19 @@
 //! Memory in huge pages (`MADV_HUGEPAGE`, madvise(2)).
 #![expect(unsafe_code, reason = "advice is given by address")]
 
-use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
 use nix::sys::mman::{MmapAdvise, madvise};
 
-/// Huge pages begin where a page does, and advice is taken for whole pages only (bytes).
+/// Huge pages begin where a page does, and advice is given for whole pages only (bytes).
 const PAGE: usize = 4096;
 
 /// Asks for huge pages behind memory that has not been used yet. A disk that takes data from such memory is given it in
 /// one piece rather than page by page. Where there are none to be had, nothing changes.
-pub fn prefer_huge_pages(memory: &mut [MaybeUninit<u8>]) {
-    let whole = memory.as_mut_ptr().align_offset(PAGE);
+pub fn prefer_huge_pages(memory: &mut [u8]) {
+    let whole = memory.as_ptr().align_offset(PAGE);
     let Some(pages) = memory.get_mut(whole..).filter(|pages| pages.len() >= PAGE) else { return };
     let length = pages.len() / PAGE * PAGE;
     // SAFETY: the advice changes neither contents nor rights of the pages, which lie inside the borrowed memory.
-    let _ = unsafe { madvise(std::ptr::NonNull::from(pages).cast(), length, MmapAdvise::MADV_HUGEPAGE) };
+    let _ = unsafe { madvise(NonNull::from(pages).cast(), length, MmapAdvise::MADV_HUGEPAGE) };
 }

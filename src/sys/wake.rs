@@ -70,7 +70,9 @@ impl Poller {
     /// Waits until something happens or the time is over; calls `each` for what happened.
     pub fn wait(&self, at_most: Duration, mut each: impl FnMut(Wake)) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); EVENTS_A_TURN];
-        let timeout = EpollTimeout::try_from(at_most).unwrap_or(EpollTimeout::MAX);
+        // Rounded up: a wait cut to nothing would have its caller go round and round until the time has come.
+        let timeout =
+            EpollTimeout::try_from(at_most.as_nanos().div_ceil(1_000_000)).unwrap_or(EpollTimeout::MAX);
         let count = match self.epoll.wait(&mut events, timeout) {
             Ok(count) => count,
             Err(nix::errno::Errno::EINTR) => 0,
