@@ -4,11 +4,10 @@
 //! back (in the ring, uncopied) until no tap can come up with an earlier one.
 
 mod controls;
+mod merge;
 mod outcome;
 
 use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
     net::IpAddr,
     ops::ControlFlow,
     sync::{
@@ -23,6 +22,7 @@ use std::{
 use crate::model::Frame;
 use crate::sys::{Poller, Wake};
 
+use self::merge::Merge;
 pub use self::{
     controls::{Command, Controls, Limits, Progress},
     outcome::{Outcome, StopReason, TapOutcome},
@@ -39,7 +39,7 @@ const AHEAD: Duration = Duration::from_millis(100);
 /// A turn must end although frames keep coming.
 const FRAMES_A_TURN: usize = 1 << 16;
 /// Held-back frames are looked at again after that part of the time that they are held back.
-const HELD_BACK_PART: u32 = 8;
+const HELD_BACK_PART: u32 = 4;
 /// How long a turn may last when nothing happens.
 const IDLE_TURN: Duration = Duration::from_millis(250);
 const READER: u64 = u64::MAX - 1;
@@ -268,24 +268,21 @@ impl<S: Sink> Session<S> {
 
     /// Merges the taps by time: the earliest delivers until the second earliest has its turn.
     fn deliver_run(&mut self, horizon: u64, ahead: u64) -> ControlFlow<Break, Rest> {
-        let mut queue: BinaryHeap<Reverse<(u64, usize)>> = numbered(&mut self.taps)
-            .filter_map(|(number, armed)| Some(Reverse((armed.tap.source.next_time()?, number))))
-            .collect();
-        while let Some(Reverse((time, number))) = queue.pop() {
+        let first = |(number, armed): (usize, &mut Armed)| Some((armed.tap.source.next_time()?, number));
+        let mut merge = Merge::new(numbered(&mut self.taps).filter_map(first));
+        while let Some((time, number)) = merge.first() {
             if (horizon + 1..ahead).contains(&time) {
                 return ControlFlow::Continue(Rest::HeldBack);
             }
             let latest = horizon.max(time);
-            let until = queue.peek().map_or(latest, |Reverse((next, _))| latest.min(*next));
+            let until = merge.second_time().map_or(latest, |next| latest.min(next));
             if let ControlFlow::Break(reason) = self.deliver_tap(number, until) {
                 return ControlFlow::Break(reason);
             }
             if self.left_in_turn == 0 {
                 return ControlFlow::Continue(Rest::More);
             }
-            if let Some(time) = self.next_time(number) {
-                queue.push(Reverse((time, number)));
-            }
+            merge.replace_first(self.next_time(number));
         }
         ControlFlow::Continue(Rest::Nothing)
     }

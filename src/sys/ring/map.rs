@@ -155,6 +155,7 @@ impl BlockMap {
         unsafe {
             let start = self.start.add(self.block * self.block_size + cursor.offset);
             let header = start.cast::<libc::tpacket3_hdr>().as_ref();
+            prefetch(start.add(header.tp_next_offset as usize));
             let address = start.add(ADDRESS_OFFSET).cast::<libc::sockaddr_ll>().as_ref();
             let bytes = std::slice::from_raw_parts(
                 start.add(header.tp_mac.into()).as_ptr().cast_const(),
@@ -173,6 +174,21 @@ impl BlockMap {
             }
         }
     }
+}
+
+/// Has the processor fetch a frame, its header and what is most read of it, before it is asked for: where many rings are
+/// read in turns, it does not guess which line comes next.
+#[inline]
+fn prefetch(frame: NonNull<u8>) {
+    const LINES: [usize; 3] = [0, 64, 128];
+    #[cfg(target_arch = "x86_64")]
+    for line in LINES {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing that could be seen, and does not fault, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(frame.as_ptr().wrapping_add(line).cast_const().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (LINES, frame);
 }
 
 impl Drop for BlockMap {
