@@ -53,7 +53,9 @@ pub(in crate::sys) fn append_filter(
     let places = filter.iter().map(|_| code.label()).collect();
     let mut translation = Translation { code, places, passed, rejected, skipped };
     translation.begin(filter);
-    for (number, instruction) in filter.iter().enumerate() {
+    let reached = reached(filter);
+    // The kernel runs no program with instructions in it that nothing leads to.
+    for (number, instruction) in filter.iter().enumerate().filter(|(number, _)| reached[*number]) {
         let place = translation.places[number];
         translation.code.place(place);
         translation.step(number, *instruction)?;
@@ -243,6 +245,29 @@ impl Translation<'_> {
         let behind = self.places.get(number + 1..).unwrap_or_default();
         behind.get(distance as usize).copied().ok_or(Untranslatable::Loop)
     }
+}
+
+/// Which instructions something leads to. Jumps lead forward; others are refused when they are translated.
+fn reached(filter: &[sock_filter]) -> Vec<bool> {
+    let mut reached = vec![false; filter.len()];
+    reached.iter_mut().take(1).for_each(|first| *first = true);
+    for (number, instruction) in filter.iter().enumerate() {
+        if !reached[number] {
+            continue;
+        }
+        let code = u32::from(instruction.code);
+        let distances = match (code & 0x07, code & 0xf0) {
+            (BPF_RET, _) => vec![],
+            (BPF_JMP, BPF_JA) => vec![instruction.k],
+            (BPF_JMP, _) => vec![instruction.jt.into(), instruction.jf.into()],
+            _ => vec![0],
+        };
+        let behind = &mut reached[number + 1..];
+        for distance in distances {
+            behind.iter_mut().skip(distance as usize).take(1).for_each(|place| *place = true);
+        }
+    }
+    reached
 }
 
 /// Where a scratch word is on the stack.
