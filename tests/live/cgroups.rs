@@ -73,6 +73,24 @@ fn headers_alone_are_kept_at_a_cgroup() {
 }
 
 #[test]
+fn a_filter_tells_which_way_a_packet_goes() {
+    let Some(group) = Cgroup::make() else { return };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let ways = [("inbound", "src"), ("outbound", "dst")];
+    let captures = ways
+        .map(|(way, _)| Capture::of(&[&group.selector()], &["-f", &format!("{way} and tcp port {port}")]));
+    group.bash(&format!("echo hello > /dev/tcp/127.0.0.1/{port}"));
+    for (capture, (way, end)) in captures.into_iter().zip(ways) {
+        let ended = capture.stop();
+        let file = ended.file();
+        let rightly = count(&file, &format!("tcp.{end}port == {port}"));
+        assert!(rightly > 1, "{way}: {rightly}");
+        assert_eq!(count(&file, ""), rightly, "{way}");
+    }
+}
+
+#[test]
 fn several_captures_of_a_cgroup_do_not_get_into_each_others_way() {
     let Some(group) = Cgroup::make() else { return };
     let (_server, port) = receiver();

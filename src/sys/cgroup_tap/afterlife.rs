@@ -11,7 +11,10 @@ use crate::sys::ebpf::{
 };
 
 use super::{
-    program::{CONNECTION, CONTEXT, Owner, SKB_LEN, SOCK_STATE, Teller, View, Way, look_up, map_address},
+    program::{
+        CONNECTION, CONTEXT, Owner, SKB_LEN, SOCK_STATE, Teller, View, Way, knowing_the_way, look_up,
+        map_address,
+    },
     tables::{ANY_CLOSING, Tables, offset_of},
 };
 use crate::sys::CgroupId;
@@ -73,7 +76,7 @@ pub(super) fn program(post: Post<'_>, tables: &Tables) -> Result<Code, Untransla
     find_socket(&mut code, 4, take, ignore);
     code.place(take);
     if let Some(filter) = post.view.filter {
-        append_filter(&mut code, filter, post.skipped, ignore)?;
+        append_filter(&mut code, &knowing_the_way(filter, post.way), post.skipped, ignore)?;
     }
     code.load(Width::Double, R7, R10.at(TOTAL));
     let teller = Teller {

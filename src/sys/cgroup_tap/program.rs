@@ -79,7 +79,7 @@ pub(super) fn capture(way: Way, tables: &Tables, view: View<'_>) -> Result<Code,
     code.set(CONTEXT, R1);
     remember(&mut code, way, tables, ignore);
     if let Some(filter) = view.filter {
-        append_filter(&mut code, filter, 0, ignore)?;
+        append_filter(&mut code, &knowing_the_way(filter, way), 0, ignore)?;
     }
     code.load(Width::Word, LENGTH, CONTEXT.at(SKB_LEN));
     let teller = Teller { tables, view, skipped: 0, way, owner: Owner::Socket };
@@ -88,6 +88,23 @@ pub(super) fn capture(way: Way, tables: &Tables, view: View<'_>) -> Result<Code,
     code.set(R0, LET_THROUGH);
     code.exit();
     Ok(code)
+}
+
+/// A filter in which `inbound` and `outbound` are answered beforehand: they load what a packet socket knows of a frame
+/// (linux/filter.h, `SKF_AD_PKTTYPE`).
+pub(super) fn knowing_the_way(filter: &[sock_filter], way: Way) -> Vec<sock_filter> {
+    const LOAD: u16 = 0x20;
+    const ANY_SIZE: u16 = 0x18;
+    const LOAD_NUMBER: u16 = 0x00;
+    const PACKET_TYPE: u32 = 0xffff_f004;
+    let packet_type = if way == Way::Out { libc::PACKET_OUTGOING } else { libc::PACKET_HOST };
+    let answered = |instruction: &sock_filter| match instruction {
+        sock_filter { code, k: PACKET_TYPE, .. } if code & !ANY_SIZE == LOAD => {
+            sock_filter { code: LOAD_NUMBER, jt: 0, jf: 0, k: packet_type.into() }
+        }
+        other => *other,
+    };
+    filter.iter().map(answered).collect()
 }
 
 /// Whose packet it is, and where that is known from.

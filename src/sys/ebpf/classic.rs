@@ -38,6 +38,8 @@ pub enum Untranslatable {
     Loop,
     #[error("it has an instruction that only libpcap knows")]
     Unknown,
+    #[error("it asks for something that only an interface knows")]
+    OfInterface,
 }
 
 /// Appends the filter to a program that keeps its context in R6. Falls through when a packet passes, with how much of it is
@@ -124,6 +126,8 @@ impl Translation<'_> {
     fn load(&mut self, to: Register, code: u32, k: u32) -> Result<(), Untranslatable> {
         match code & 0xe0 {
             BPF_IMM => self.code.calculate_32(Operation::Set, to, k.cast_signed()),
+            // Beyond that, it is not the packet that is loaded from (linux/filter.h, `SKF_AD_OFF` and the like).
+            BPF_ABS if k > LAST_OFFSET => return Err(Untranslatable::OfInterface),
             BPF_ABS => self.fetch(to, code & 0x18, None, k)?,
             BPF_IND => self.fetch(to, code & 0x18, Some(X), k)?,
             BPF_MEM => self.code.load(Width::Double, to, R10.at(scratch(k))),
