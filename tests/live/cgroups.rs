@@ -3,13 +3,19 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, UdpSocket},
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket},
+    os::fd::{AsRawFd as _, OwnedFd},
     process::Command,
     thread,
     time::Duration,
 };
 
-use nix::sys::signal::Signal;
+use nix::sys::{
+    signal::Signal,
+    socket::{
+        AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt::ReuseAddr,
+    },
+};
 
 use crate::lab::{
     Capture, Cgroup, Engine, Outpost, Requirement, at, checked, eventually, has_written, held_in_kernel,
@@ -42,6 +48,46 @@ fn written_and_lost_at_a_cgroup_add_up_to_what_was_sent() {
     assert_eq!((tap.delivered, tap.received), (written as u64 + late, SENT as u64 + late), "{tap:?}");
     let gaps = rows(&ended.file(), "frame.drop_count > 0", &["frame.drop_count"]).concat();
     assert_eq!(gaps.iter().map(|gap| gap.parse::<u64>().unwrap()).sum::<u64>(), tap.dropped);
+}
+
+#[test]
+fn headers_alone_are_kept_at_a_cgroup() {
+    let Some(group) = Cgroup::make() else { return };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let filters = [format!("port {port}"), format!("tcp port {port} or (udp port {port} and greater 500)")];
+    let captures = filters.map(|filter| Capture::of(&[&group.selector()], &["--headers", "-f", &filter]));
+    for address in ["127.0.0.1", "::1"] {
+        group.bash(&format!("printf '%0700d' 0 > /dev/udp/{address}/{port} || true"));
+    }
+    group.bash(&format!("printf '%0900d' 0 > /dev/tcp/127.0.0.1/{port}"));
+    for capture in captures {
+        let ended = capture.stop();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let lengths = |filter| rows(&ended.file(), filter, &["frame.cap_len", "frame.len"]);
+        assert_eq!(lengths("udp && ip && !icmp"), [["42", "742"]]);
+        assert_eq!(lengths("udp && ipv6 && !icmpv6"), [["62", "762"]]);
+        let cut = lengths("tcp.len == 900");
+        assert!(cut.iter().all(|row| row[..] == ["66", "966"]) && !cut.is_empty(), "{cut:?}");
+    }
+}
+
+#[test]
+fn a_filter_tells_which_way_a_packet_goes() {
+    let Some(group) = Cgroup::make() else { return };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let ways = [("inbound", "src"), ("outbound", "dst")];
+    let captures = ways
+        .map(|(way, _)| Capture::of(&[&group.selector()], &["-f", &format!("{way} and tcp port {port}")]));
+    group.bash(&format!("echo hello > /dev/tcp/127.0.0.1/{port}"));
+    for (capture, (way, end)) in captures.into_iter().zip(ways) {
+        let ended = capture.stop();
+        let file = ended.file();
+        let rightly = count(&file, &format!("tcp.{end}port == {port}"));
+        assert!(rightly > 1, "{way}: {rightly}");
+        assert_eq!(count(&file, ""), rightly, "{way}");
+    }
 }
 
 #[test]
@@ -231,6 +277,82 @@ fn connections_over_an_interface_made_later_are_heard_to_their_end() {
         (!rows_of_torn(&capture.file(), &farewell, &["frame.number"]).is_empty()).then_some(())
     });
     assert_eq!(capture.stop().code, Some(0));
+}
+
+/// The other end does not hear of the reset, and talks on to a socket that is gone, and has given its port back.
+#[test]
+fn what_comes_after_a_reset_is_heard_and_so_is_the_answer() {
+    const PORT: u16 = 7001;
+    let Some(group) = Cgroup::make() else { return };
+    let Some(outpost) = Outpost::make() else { return };
+    let deaf = "add table ip deaf; add chain ip deaf in { type filter hook input priority 0; }; \
+                add rule ip deaf in tcp flags & rst == rst drop";
+    let path = outpost.namespace().path().display().to_string();
+    let ruled = Command::new("nsenter").args([&format!("--net={path}"), "nft", deaf]).output().expect("nft");
+    checked("nft", &ruled);
+    let listener =
+        outpost.namespace().inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).expect("a port"));
+    let capture = Capture::of(&[&group.selector()], &["-U", "-f", &format!("tcp port {PORT}")]);
+    let script = format!("exec 3<>/dev/tcp/{}/{PORT}; read -N 1 -u 3 letter", Outpost::ADDRESS);
+    let mut peer = thread::scope(|scope| {
+        scope.spawn(|| group.bash(&script));
+        let (mut peer, _) = listener.accept().expect("the cgroup's client");
+        peer.write_all(b"ab").expect("it is there");
+        peer
+    });
+    peer.write_all(b"anybody there?").expect("it has not heard of the end");
+    let (late, answer) = ("tcp.len == 14", "tcp.flags.reset == 1 && tcp.flags.ack == 0");
+    eventually("the late words and the answer are heard", || {
+        let heard =
+            |filter| rows_of_torn(&capture.file(), filter, &["frame.comment"]).concat().into_iter().next();
+        Some([heard(late)?, heard(answer)?])
+    });
+    assert_eq!(capture.stop().code, Some(0));
+}
+
+/// What is remembered of the cgroup's connection must not be said of the next one between the same ports.
+#[test]
+fn a_neighbour_that_takes_over_a_port_is_not_taken_for_the_cgroup() {
+    let Some(group) = Cgroup::make() else { return };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let capture = Capture::of(&[&group.selector()], &["-f", &format!("tcp port {port}")]);
+    // One byte waits unread, and so the connection ends with a reset.
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; read -N 1 -u 3 letter");
+    let client = thread::scope(|scope| {
+        scope.spawn(|| group.bash(&script));
+        let (mut peer, client) = listener.accept().expect("the cgroup's client");
+        peer.write_all(b"ab").expect("it is there");
+        assert!(peer.read(&mut [0]).is_err(), "it is reset");
+        client.port()
+    });
+    let neighbour = connect_from(client, port);
+    let (mut peer, _) = listener.accept().expect("the neighbour");
+    drop(neighbour);
+    assert_eq!(peer.read(&mut [0]).ok(), Some(0), "it is closed");
+    // That is acknowledged by then (within 200 ms), and the neighbour has no socket any more.
+    thread::sleep(Duration::from_millis(250));
+    drop(peer);
+    eventually("the neighbour's end waits for its time to pass", || {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+        table.contains(&format!(":{client:04X} 0100007F:{port:04X} 06 ")).then_some(())
+    });
+    let ended = capture.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(count(&ended.file(), "tcp.flags.syn == 1 && tcp.flags.ack == 0"), 1);
+    assert_eq!(count(&ended.file(), "tcp.flags.reset == 1"), 1);
+    assert_eq!(count(&ended.file(), "tcp.flags.fin == 1"), 0, "that is somebody else's");
+}
+
+/// A connection of this machine's to itself, from that port to the other one.
+fn connect_from(own: u16, port: u16) -> OwnedFd {
+    let stream =
+        socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    setsockopt(&stream, ReuseAddr, &true).expect("an option that each socket has");
+    let at = |port| SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
+    bind(stream.as_raw_fd(), &at(own)).expect("nobody has that port");
+    connect(stream.as_raw_fd(), &at(port)).expect("somebody listens");
+    stream
 }
 
 /// A socket of the host's that somebody in the cgroup can send to, and its port.

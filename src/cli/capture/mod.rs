@@ -25,6 +25,7 @@ use anyhow::Context as _;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
+    time::sleep,
 };
 
 use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink};
@@ -53,6 +54,9 @@ const NEEDED: [Capability; 9] = [
     Capability::CAP_DAC_READ_SEARCH,
     Capability::CAP_DAC_OVERRIDE,
 ];
+
+/// When what is left takes that long to be written, it is said how to end at once.
+const LONG: Duration = Duration::from_secs(2);
 
 /// A further signal within that time is the same one, sent to a whole group of processes, say.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -86,10 +90,16 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     let live = told::Live::start(&args, Arc::clone(&progress));
     let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice()).run());
     let mut asked_to_stop: Option<Instant> = None;
+    let mut is_told = false;
     let outcome = loop {
         let asked = tokio::select! {
             outcome = &mut ended => break outcome.context("waiting for the capture")?,
             asked = signals.next() => asked,
+            () = sleep(LONG), if asked_to_stop.is_some() && !is_told => {
+                is_told = true;
+                live.voice().tell("what is left is still being written; asking again ends it at once");
+                continue;
+            }
             // Not begun anew by the other branches: what it has heard of would be lost.
             () = &mut following, if asked_to_stop.is_none() => continue,
         };

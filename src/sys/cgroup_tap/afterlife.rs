@@ -11,7 +11,10 @@ use crate::sys::ebpf::{
 };
 
 use super::{
-    program::{CONNECTION, CONTEXT, Owner, SKB_LEN, SOCK_STATE, Teller, View, Way, look_up, map_address},
+    program::{
+        CONNECTION, CONTEXT, Owner, SKB_LEN, SOCK_STATE, Teller, View, Way, knowing_the_way, look_up,
+        map_address,
+    },
     tables::{ANY_CLOSING, Tables, offset_of},
 };
 use crate::sys::CgroupId;
@@ -62,17 +65,18 @@ pub(super) fn program(post: Post<'_>, tables: &Tables) -> Result<Code, Untransla
     connection_of_packet(&mut code, post, ignore);
     let (version_4, take) = (code.label(), code.label());
     recall_owner(&mut code, tables, ignore);
+    forget_at_beginning(&mut code, tables, ignore);
     if post.way == Way::Out {
         pass_by_seen(&mut code, post, ignore);
     }
     code.load(Width::Word, R1, CONTEXT.at(SKB_PROTOCOL));
     code.jump_if(R1, Condition::Equal, i32::from(IPV4.to_be()), version_4);
-    find_socket(&mut code, post.way, 16, take, ignore);
+    find_socket(&mut code, 16, take, ignore);
     code.place(version_4);
-    find_socket(&mut code, post.way, 4, take, ignore);
+    find_socket(&mut code, 4, take, ignore);
     code.place(take);
     if let Some(filter) = post.view.filter {
-        append_filter(&mut code, filter, post.skipped, ignore)?;
+        append_filter(&mut code, &knowing_the_way(filter, post.way), post.skipped, ignore)?;
     }
     code.load(Width::Double, R7, R10.at(TOTAL));
     let teller = Teller {
@@ -175,6 +179,21 @@ fn recall_owner(code: &mut Code, tables: &Tables, stranger: Label) {
     code.load(Width::Double, R8, R0.at(16));
 }
 
+/// A connection that begins between the same addresses and ports is another one, and may be anybody's: what was noted of
+/// the one before must not be said of it when it ends.
+fn forget_at_beginning(code: &mut Code, tables: &Tables, done: Label) {
+    let goes_on = code.label();
+    code.load(Width::Byte, R1, R10.at(TCP + TCP_FLAGS));
+    code.calculate(Operation::And, R1, SYN_ACK);
+    code.jump_if(R1, Condition::NotEqual, SYN, goes_on);
+    code.set_map(R1, &tables.closing);
+    code.set(R2, R10);
+    code.add(R2, i32::from(CONNECTION));
+    code.call(Helper::MapDelete);
+    code.jump(done);
+    code.place(goes_on);
+}
+
 /// A packet that a whole socket of the cgroup sends has been seen by the cgroup's own program.
 fn pass_by_seen(code: &mut Code, post: Post<'_>, seen: Label) {
     code.set(R1, CONTEXT);
@@ -186,7 +205,7 @@ fn pass_by_seen(code: &mut Code, post: Post<'_>, seen: Label) {
 
 /// Whether the connection, with addresses of so many bytes, has no whole socket: goes to `take` then, else to `other`.
 /// In R8 is when it was last seen.
-fn find_socket(code: &mut Code, way: Way, address: i16, take: Label, other: Label) {
+fn find_socket(code: &mut Code, address: i16, take: Label, other: Label) {
     let (orphan, tuple_bytes) = (code.label(), 2 * address + 4);
     let skip = 16 - address;
     let copies = [(CONNECTION + 16 + skip, TUPLE), (CONNECTION + skip, TUPLE + address)];
@@ -213,12 +232,6 @@ fn find_socket(code: &mut Code, way: Way, address: i16, take: Label, other: Labe
     code.set(R1, R0);
     code.call(Helper::SkRelease);
     code.jump_if(R7, Condition::NotEqual, TIME_WAIT, other);
-    if way == Way::In {
-        // Opens the connection anew: that is the listener's.
-        code.load(Width::Byte, R1, R10.at(TCP + TCP_FLAGS));
-        code.calculate(Operation::And, R1, SYN_ACK);
-        code.jump_if(R1, Condition::Equal, SYN, other);
-    }
     code.jump(take);
     // Forgotten by the kernel, as after a reset, while the other end goes on for a moment.
     code.place(orphan);
@@ -230,7 +243,7 @@ fn find_socket(code: &mut Code, way: Way, address: i16, take: Label, other: Labe
 }
 
 /// So many bytes of the packet, from that offset or so far behind it, onto the stack; or to `short`.
-fn load(code: &mut Code, from: u32, behind: Option<Register>, to: i16, bytes: i32, short: Label) {
+pub(super) fn load(code: &mut Code, from: u32, behind: Option<Register>, to: i16, bytes: i32, short: Label) {
     code.set(R1, R6);
     code.set(R2, from.cast_signed());
     if let Some(distance) = behind {

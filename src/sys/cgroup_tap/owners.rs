@@ -99,7 +99,8 @@ impl Owners {
         let text = found.text(&self.label);
         let Found { process, command, is_open, .. } = found;
         let generation = self.watcher.generation();
-        let known = Known { maker, is_open, generation, attempts: before + 1, process, command, text };
+        let known =
+            Known { maker, is_open, generation, attempts: before.saturating_add(1), process, command, text };
         self.known.insert(cookie, known);
     }
 

@@ -6,12 +6,13 @@
 use libc::sock_filter;
 
 use crate::sys::ebpf::{
-    Code, Condition, Helper, Label, Map,
+    Code, Condition, Helper, Label, Map, Operation,
     Register::{self, R0, R1, R2, R3, R4, R6, R7, R8, R9, R10},
     Untranslatable, Width, append_filter,
 };
 
 use super::{
+    afterlife::load,
     echo,
     record::{self, LONGEST, ROOMS},
     tables::{ANY_CLOSING, AT_ONCE, IF_PRESSED, LOST, PASSED, Tables, WAKE, WOKEN, offset_of},
@@ -53,6 +54,7 @@ const PRESSED_PART: usize = 4;
 pub(super) const CONNECTION: i16 = -48;
 /// The second word of an IPv4 address written as IPv6.
 const MAPPED: i32 = 0xffff;
+const IPV6_HEADER: i32 = 40;
 
 /// Which way packets go that a program sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +79,7 @@ pub(super) fn capture(way: Way, tables: &Tables, view: View<'_>) -> Result<Code,
     code.set(CONTEXT, R1);
     remember(&mut code, way, tables, ignore);
     if let Some(filter) = view.filter {
-        append_filter(&mut code, filter, 0, ignore)?;
+        append_filter(&mut code, &knowing_the_way(filter, way), 0, ignore)?;
     }
     code.load(Width::Word, LENGTH, CONTEXT.at(SKB_LEN));
     let teller = Teller { tables, view, skipped: 0, way, owner: Owner::Socket };
@@ -86,6 +88,23 @@ pub(super) fn capture(way: Way, tables: &Tables, view: View<'_>) -> Result<Code,
     code.set(R0, LET_THROUGH);
     code.exit();
     Ok(code)
+}
+
+/// A filter in which `inbound` and `outbound` are answered beforehand: they load what a packet socket knows of a frame
+/// (linux/filter.h, `SKF_AD_PKTTYPE`).
+pub(super) fn knowing_the_way(filter: &[sock_filter], way: Way) -> Vec<sock_filter> {
+    const LOAD: u16 = 0x20;
+    const ANY_SIZE: u16 = 0x18;
+    const LOAD_NUMBER: u16 = 0x00;
+    const PACKET_TYPE: u32 = 0xffff_f004;
+    let packet_type = if way == Way::Out { libc::PACKET_OUTGOING } else { libc::PACKET_HOST };
+    let answered = |instruction: &sock_filter| match instruction {
+        sock_filter { code, k: PACKET_TYPE, .. } if code & !ANY_SIZE == LOAD => {
+            sock_filter { code: LOAD_NUMBER, jt: 0, jf: 0, k: packet_type.into() }
+        }
+        other => *other,
+    };
+    filter.iter().map(answered).collect()
 }
 
 /// Whose packet it is, and where that is known from.
@@ -256,7 +275,7 @@ fn remember(code: &mut Code, way: Way, tables: &Tables, ignore: Label) {
     code.jump_if(R1, Condition::NotEqual, libc::SOCK_STREAM, done);
     code.load(Width::Word, R1, R7.at(SOCK_PROTOCOL));
     code.jump_if(R1, Condition::NotEqual, libc::IPPROTO_TCP, done);
-    remember_connection(code, tables, done);
+    remember_connection(code, way, tables, done);
     code.jump(done);
     code.place(raw);
     echo::append(code, way, tables, done, ignore);
@@ -264,14 +283,14 @@ fn remember(code: &mut Code, way: Way, tables: &Tables, ignore: Label) {
 }
 
 /// Notes a connection that has been made and is not open any more, of the socket in R7.
-fn remember_connection(code: &mut Code, tables: &Tables, done: Label) {
+fn remember_connection(code: &mut Code, way: Way, tables: &Tables, done: Label) {
     const SYN_RECEIVED: i32 = 3;
     const LISTEN: i32 = 10;
     const CLOSING: i16 = CONNECTION - 24;
     code.load(Width::Word, R1, R7.at(SOCK_STATE));
     code.jump_if(R1, Condition::AtMost, SYN_RECEIVED, done);
     code.jump_if(R1, Condition::Equal, LISTEN, done);
-    connection_of_socket(code, done);
+    connection_of_socket(code, way, done);
     code.set(R1, CONTEXT);
     code.call(Helper::SocketCookie);
     code.store(Width::Double, R10.at(CLOSING), R0);
@@ -286,7 +305,7 @@ fn remember_connection(code: &mut Code, tables: &Tables, done: Label) {
 }
 
 /// The connection of the socket in R7, on the stack at [`CONNECTION`]; off to `neither` if it is of no version of IP.
-fn connection_of_socket(code: &mut Code, neither: Label) {
+fn connection_of_socket(code: &mut Code, way: Way, neither: Label) {
     let (version_6, ports) = (code.label(), code.label());
     code.load(Width::Word, R1, R7.at(SOCK_FAMILY));
     code.jump_if(R1, Condition::Equal, libc::AF_INET6, version_6);
@@ -304,12 +323,40 @@ fn connection_of_socket(code: &mut Code, neither: Label) {
         }
     }
     code.place(ports);
-    code.load(Width::Word, R1, R7.at(SOCK_PORT));
-    code.big_endian(16, R1);
-    code.store(Width::Half, R10.at(CONNECTION + 32), R1);
+    own_port(code, way, neither);
     code.load(Width::Half, R1, R7.at(SOCK_PEER_PORT));
     code.store(Width::Half, R10.at(CONNECTION + 34), R1);
     code.store(Width::Word, R10.at(CONNECTION + 36), 0);
+}
+
+/// The port of the socket in R7. One that ends with a reset has given its port back before it sends that (net/ipv4/tcp.c,
+/// `tcp_set_state`), unless it was bound to it: then only the packet still has it.
+fn own_port(code: &mut Code, way: Way, unknown: Label) {
+    const OWN_PORT: i16 = CONNECTION + 32;
+    const FIRST_BYTE: i16 = CONNECTION + 36;
+    let (known, version_6, behind, done) = (code.label(), code.label(), code.label(), code.label());
+    code.load(Width::Word, R1, R7.at(SOCK_PORT));
+    code.jump_if(R1, Condition::NotEqual, 0, known);
+    if way == Way::In {
+        code.jump(unknown);
+    } else {
+        code.load(Width::Word, R1, R7.at(SOCK_FAMILY));
+        code.jump_if(R1, Condition::Equal, libc::AF_INET6, version_6);
+        load(code, 0, None, FIRST_BYTE, 1, unknown);
+        code.load(Width::Byte, R8, R10.at(FIRST_BYTE));
+        code.calculate(Operation::And, R8, 0x0f);
+        code.calculate(Operation::ShiftLeft, R8, 2);
+        code.jump(behind);
+        code.place(version_6);
+        code.set(R8, IPV6_HEADER);
+        code.place(behind);
+        load(code, 0, Some(R8), OWN_PORT, 2, unknown);
+        code.jump(done);
+    }
+    code.place(known);
+    code.big_endian(16, R1);
+    code.store(Width::Half, R10.at(OWN_PORT), R1);
+    code.place(done);
 }
 
 /// Writes an IPv4 address as IPv6 onto the stack.

@@ -65,11 +65,13 @@ impl WakeUp {
     }
 
     fn be_quiet(&mut self, tables: &Tables) {
+        // Before the timer is set: when it wakes us, that moment has passed.
+        let until = Instant::now() + A_WHILE;
         let expiration = Expiration::OneShot(TimeSpec::from_duration(A_WHILE));
         // Without a timer every packet wakes us: slower, and right.
         if self.timer.set(expiration, TimerSetTimeFlags::empty()).is_ok() {
             tables.words.store(WAKE, IF_PRESSED);
-            self.quiet_until = Some(Instant::now() + A_WHILE);
+            self.quiet_until = Some(until);
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum Untranslatable {
     Loop,
     #[error("it has an instruction that only libpcap knows")]
     Unknown,
+    #[error("it asks for something that only an interface knows")]
+    OfInterface,
 }
 
 /// Appends the filter to a program that keeps its context in R6. Falls through when a packet passes, with how much of it is
@@ -53,7 +55,9 @@ pub(in crate::sys) fn append_filter(
     let places = filter.iter().map(|_| code.label()).collect();
     let mut translation = Translation { code, places, passed, rejected, skipped };
     translation.begin(filter);
-    for (number, instruction) in filter.iter().enumerate() {
+    let reached = reached(filter);
+    // The kernel runs no program with instructions in it that nothing leads to.
+    for (number, instruction) in filter.iter().enumerate().filter(|(number, _)| reached[*number]) {
         let place = translation.places[number];
         translation.code.place(place);
         translation.step(number, *instruction)?;
@@ -122,6 +126,8 @@ impl Translation<'_> {
     fn load(&mut self, to: Register, code: u32, k: u32) -> Result<(), Untranslatable> {
         match code & 0xe0 {
             BPF_IMM => self.code.calculate_32(Operation::Set, to, k.cast_signed()),
+            // Beyond that, it is not the packet that is loaded from (linux/filter.h, `SKF_AD_OFF` and the like).
+            BPF_ABS if k > LAST_OFFSET => return Err(Untranslatable::OfInterface),
             BPF_ABS => self.fetch(to, code & 0x18, None, k)?,
             BPF_IND => self.fetch(to, code & 0x18, Some(X), k)?,
             BPF_MEM => self.code.load(Width::Double, to, R10.at(scratch(k))),
@@ -243,6 +249,29 @@ impl Translation<'_> {
         let behind = self.places.get(number + 1..).unwrap_or_default();
         behind.get(distance as usize).copied().ok_or(Untranslatable::Loop)
     }
+}
+
+/// Which instructions something leads to. Jumps lead forward; others are refused when they are translated.
+fn reached(filter: &[sock_filter]) -> Vec<bool> {
+    let mut reached = vec![false; filter.len()];
+    reached.iter_mut().take(1).for_each(|first| *first = true);
+    for (number, instruction) in filter.iter().enumerate() {
+        if !reached[number] {
+            continue;
+        }
+        let code = u32::from(instruction.code);
+        let distances = match (code & 0x07, code & 0xf0) {
+            (BPF_RET, _) => vec![],
+            (BPF_JMP, BPF_JA) => vec![instruction.k],
+            (BPF_JMP, _) => vec![instruction.jt.into(), instruction.jf.into()],
+            _ => vec![0],
+        };
+        let behind = &mut reached[number + 1..];
+        for distance in distances {
+            behind.iter_mut().skip(distance as usize).take(1).for_each(|place| *place = true);
+        }
+    }
+    reached
 }
 
 /// Where a scratch word is on the stack.

@@ -5,6 +5,7 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -142,9 +143,13 @@ impl Drop for Cable {
     }
 }
 
-/// A namespace joined with the host by a cable, whose end here bears its name; removed on drop.
+/// Two outposts would have the same addresses.
+static OUTPOST: Mutex<()> = Mutex::new(());
+
+/// A namespace joined with the host by a cable, whose end here bears its name; removed on drop. There is one at a time.
 pub(crate) struct Outpost {
     name: String,
+    _alone: MutexGuard<'static, ()>,
     _host: Host,
 }
 
@@ -157,7 +162,8 @@ impl Outpost {
         if !Requirement::all(Requirement::NAMESPACES) {
             return None;
         }
-        let outpost = Self { name: unique(), _host: Host::shared() };
+        let alone = OUTPOST.lock().unwrap_or_else(PoisonError::into_inner);
+        let outpost = Self { name: unique(), _alone: alone, _host: Host::shared() };
         let name = outpost.name.as_str();
         run("ip", &["netns", "add", name]);
         run("ip", &["link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name]);
