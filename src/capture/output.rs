@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
     os::fd::{AsFd, BorrowedFd},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -29,7 +29,7 @@ pub(super) struct Output {
     path: PathBuf,
     is_regular: bool,
     written: u64,
-    /// Whether writing past the page cache was refused.
+    /// Whether writing past the page cache was refused, or is not ours to ask for.
     needs_page_cache: bool,
     /// Packets of blocks that were given up.
     unwritten: u64,
@@ -43,7 +43,8 @@ impl Output {
     pub(super) fn standard() -> Result<Self, SinkError> {
         let path = PathBuf::from("standard output");
         match io::stdout().as_fd().try_clone_to_owned() {
-            Ok(descriptor) => Ok(Self::new(descriptor.into(), path, 0)),
+            // How it is written concerns all who share it with us.
+            Ok(descriptor) => Ok(Self { needs_page_cache: true, ..Self::new(descriptor.into(), path, 0) }),
             Err(source) => Err(SinkError::Io { operation: "opening", path, source }),
         }
     }
@@ -168,14 +169,23 @@ impl Output {
         if self.is_regular {
             self.written += split.kept as u64;
             // A file that cannot even be cut ends with part of a block, which readers report and survive.
-            let _ = self.file.set_len(self.written);
-            let _ = io::Seek::seek(&mut self.file, io::SeekFrom::End(0));
+            let _ = self.take_back(done.saturating_sub(split.kept) as u64);
         }
         if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             SinkError::DiskFull { path }
         } else {
             SinkError::Io { operation: "writing", path, source }
         }
+    }
+
+    /// Cuts off the last bytes that were written: behind what was there before us, where a shell appends (`>>`).
+    fn take_back(&mut self, bytes: u64) -> io::Result<()> {
+        if bytes > 0 {
+            let end = self.file.stream_position()?.saturating_sub(bytes);
+            self.file.set_len(end)?;
+            self.file.seek(SeekFrom::Start(end))?;
+        }
+        Ok(())
     }
 
     fn look_at_reserve(&mut self) -> Result<(), SinkError> {
@@ -268,6 +278,23 @@ mod tests {
         output.reserve = sys::free_bytes(file.path()).unwrap().0 + (1 << 40);
         assert!(output.check_reserve(0).is_err());
         assert!(output.check_reserve(1 << 41).is_ok());
+    }
+
+    #[test]
+    fn what_was_there_before_stays_when_a_torn_block_is_cut_off() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "earlier").unwrap();
+        let appending = OpenOptions::new().append(true).open(file.path()).unwrap();
+        let mut output = Output::new(appending, file.path().to_owned(), 0);
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        output.give_up(&[], 0, Format::Pcapng, full());
+        assert_eq!(std::fs::read(file.path()).unwrap(), b"earlier");
+        let block = [&6_u32.to_le_bytes()[..], &12_u32.to_le_bytes(), &12_u32.to_le_bytes()].concat();
+        let blocks = block.repeat(2);
+        output.file.write_all(&blocks[..17]).unwrap();
+        output.give_up(&blocks, 17, Format::Pcapng, full());
+        assert_eq!(std::fs::read(file.path()).unwrap(), [b"earlier", &block[..]].concat());
+        assert_eq!(output.unwritten(), 1);
     }
 
     #[test]
