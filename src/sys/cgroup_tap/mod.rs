@@ -216,6 +216,10 @@ impl FrameSource for CgroupTap {
         self.events.as_ref().map(|file| file.as_fd())
     }
 
+    fn buffer_bytes(&self) -> usize {
+        self.tables.ring.size()
+    }
+
     fn counters(&mut self) -> SourceCounters {
         let words = &self.tables.words;
         SourceCounters { passed: words.load(PASSED), lost: words.load(LOST) }
