@@ -48,9 +48,13 @@ pub(crate) fn statistics(file: &Path) -> Vec<(u32, Statistics)> {
 
 /// Each interface's account, by its number in the file.
 pub(crate) fn accounts(file: &Path) -> Vec<Account> {
-    let bytes = fs::read(file).expect("the file is there");
+    accounts_in(&fs::read(file).expect("the file is there"))
+}
+
+/// The same of a file's bytes.
+pub(crate) fn accounts_in(bytes: &[u8]) -> Vec<Account> {
     let mut accounts = Vec::<Account>::new();
-    for (kind, body) in blocks(&bytes) {
+    for (kind, body) in blocks(bytes) {
         match kind {
             INTERFACE_BLOCK => {
                 let name = options(&body[8..]).find(|(code, _)| *code == IF_NAME);

@@ -18,7 +18,7 @@ mod requirement;
 mod traffic;
 mod truth;
 
-pub(crate) use blocks::{Account, accounts, statistics};
+pub(crate) use blocks::{Account, accounts, accounts_in, statistics};
 pub(crate) use brake::{Brake, SlowDisk};
 pub(crate) use capture::{Capture, Ended, has_written, pcapsule, until_written};
 pub(crate) use cgroup::{Cgroup, hierarchy};

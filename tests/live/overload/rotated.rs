@@ -9,7 +9,7 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::{FILTER, TINY, flood, lost, numbers, whole};
-use crate::lab::{Account, Cable, Capture, Conversation, accounts, eventually};
+use crate::lab::{Account, Cable, Capture, Conversation, accounts, accounts_in, eventually};
 
 /// More than the ring has room for.
 const BURST: usize = 6000;
@@ -48,7 +48,9 @@ fn across(options: &[&str], kept: usize) {
             passed += 1;
             let last = format!("{:08}", passed - 1);
             let has_it = |account: &Account| account.packets.last() == last.as_bytes().first_chunk();
-            files(&folder).iter().any(|file| accounts(file).iter().any(has_it)).then_some(())
+            // A file may be removed while we look.
+            let mut contents = files(&folder).into_iter().filter_map(|file| fs::read(file).ok());
+            contents.any(|bytes| accounts_in(&bytes).iter().any(has_it)).then_some(())
         });
         stretches.learn(&folder, accounts);
     }
