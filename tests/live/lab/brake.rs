@@ -5,9 +5,11 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::Duration,
 };
 
-use super::{Requirement, cgroup::hierarchy, eventually, run, unique};
+use super::{Requirement, cgroup::hierarchy, run, unique, within};
 
 /// Whoever is inside has so much and no more; removed on drop.
 pub(crate) struct Brake {
@@ -58,10 +60,12 @@ impl Brake {
 
 impl Drop for Brake {
     fn drop(&mut self) {
-        let remove = || fs::remove_dir(&self.group).is_ok().then_some(());
-        if !std::thread::panicking() {
-            eventually("nobody is held any more", remove);
-        }
+        let removed = within(Duration::from_secs(10), || fs::remove_dir(&self.group).is_ok().then_some(()));
+        assert!(
+            removed.is_some() || thread::panicking(),
+            "somebody is still held in {}",
+            self.group.display()
+        );
     }
 }
 
