@@ -89,6 +89,8 @@ struct Declared {
     id: Option<InterfaceId>,
     /// What the statistics blocks of earlier files have told already.
     told: TapTotals,
+    /// How many were lost before the packets so far.
+    lost_before: u64,
 }
 
 impl SavefileSink {
@@ -196,7 +198,7 @@ impl Sink for SavefileSink {
             link_type,
         };
         let id = Some(self.encoder.interface(&interface));
-        self.taps.push(Declared { interface, id, told: TapTotals::default() });
+        self.taps.push(Declared { interface, id, told: TapTotals::default(), lost_before: 0 });
         Ok(())
     }
 
@@ -204,7 +206,8 @@ impl Sink for SavefileSink {
         if self.failure.is_some() {
             return self.failure.take().map_or(Ok(()), Err);
         }
-        let Some(Declared { id: Some(id), .. }) = self.taps.get(tap) else { return Ok(()) };
+        let Some(Declared { id: Some(id), lost_before, .. }) = self.taps.get_mut(tap) else { return Ok(()) };
+        *lost_before += lost;
         let owner = frame.owner;
         let process = owner.and_then(|owner| owner.process);
         let options = PacketOptions {
@@ -259,9 +262,11 @@ impl Sink for SavefileSink {
 
     fn rotate(&mut self, totals: &[(usize, TapTotals)]) -> Result<(), SinkError> {
         for (tap, totals) in totals {
-            // What still waits in the kernel belongs to the next file.
-            let told = self.taps.get(*tap).map(|tap| tap.told).unwrap_or_default();
-            self.tell(*tap, totals, totals.delivered - told.delivered + totals.lost - told.lost);
+            // What still waits in the kernel belongs to the next file, and so does a gap that nothing came after yet.
+            let Some(Declared { told, lost_before, .. }) = self.taps.get(*tap) else { continue };
+            let totals = TapTotals { lost: *lost_before, ..*totals };
+            let passed = totals.delivered - told.delivered + totals.lost - told.lost;
+            self.tell(*tap, &totals, passed);
         }
         self.write()?;
         self.output.settle()?;

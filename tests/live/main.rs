@@ -19,6 +19,7 @@ mod host_mode;
 mod limits;
 mod listing;
 mod loss;
+mod overload;
 mod places;
 mod privileges;
 mod recording;
