@@ -76,8 +76,6 @@ pub struct SavefileSink {
     written_at: Instant,
     taps: Vec<Declared>,
     names: BTreeMap<IpAddr, String>,
-    /// Packets that earlier files should have and have not.
-    unwritten: u64,
     /// Why writing failed when a packet had been taken already, to be told at the next opportunity.
     failure: Option<SinkError>,
 }
@@ -122,7 +120,6 @@ impl SavefileSink {
             written_at: now,
             taps: Vec::new(),
             names: BTreeMap::new(),
-            unwritten: 0,
             failure: None,
         })
     }
@@ -269,19 +266,19 @@ impl Sink for SavefileSink {
             self.tell(*tap, &totals, passed);
         }
         self.write()?;
-        self.output.settle()?;
         let ended = if self.has_had_its_time() { Ended::Time } else { Ended::Size };
         let (path, bytes) = (self.output.path().to_owned(), self.output.appended());
         match self.options.rotation.next(&path, bytes, ended, &Zoned::now()) {
             Next::Complete => return Err(SinkError::Complete),
             Next::File { path, is_reused, removed } => {
                 remove(removed)?;
-                if !is_reused {
+                if is_reused {
+                    // What was taken in for it in its earlier life must not be written into the new one.
+                    self.output.settle()?;
+                } else {
                     Destination::File(path.clone()).check(self.options.overwrite)?;
                 }
-                self.unwritten += self.output.unwritten();
-                self.output =
-                    WriteBehind::new(Output::create(&path, self.options.reserve)?, self.options.format);
+                self.output.begin(Output::create(&path, self.options.reserve)?);
             }
         }
         self.begin_file();
@@ -312,7 +309,7 @@ impl Sink for SavefileSink {
     }
 
     fn unwritten(&self) -> u64 {
-        self.unwritten + self.output.unwritten()
+        self.output.unwritten()
     }
 
     fn reader(&self) -> Option<BorrowedFd<'_>> {
