@@ -17,6 +17,7 @@ pub mod cli;
 pub mod discovery;
 pub mod meter;
 pub mod model;
+pub mod netmode;
 pub mod packet;
 pub mod report;
 pub mod savefile;

@@ -1,0 +1,34 @@
+//! Our own network modes: a command or a sandbox on a bridge of ours, on a macvlan, alone, in a container's namespace or
+//! the host's.
+//!
+//! A `spec` is what a user asks for, checked; `plan` makes steps of it, each with its undo, from the `facts`; `keeper`
+//! has them done by `apply` and undone at the end. `record` is what is written down meanwhile, and what another one
+//! undoes a dead run from. Nothing here prints or knows the command line.
+
+mod address;
+mod apply;
+mod facts;
+mod infant;
+mod keeper;
+mod plan;
+mod record;
+mod resolver;
+mod shared;
+mod site;
+mod spec;
+mod step;
+mod subnet;
+
+pub use apply::{Fault, SetUpError, collect, collect_one};
+pub use facts::{Cgroups, Error as FactsError, Facts, Forwarding, Identity};
+pub use infant::{Infant, Inside, Onset, Starter, Way, bear};
+pub use keeper::{Commission, Error as KeeperError, Life, READY, finish_for, keep};
+pub use plan::{Error as PlanError, Plan, plan};
+pub use record::{Error as RecordError, Exclusive, Journal, Record, RunId, State};
+pub use site::{Error as StepError, Words};
+pub use spec::{
+    BridgeSpec, DEFAULT_BRIDGE, InvalidName, InvalidNetWord, InvalidSpec, Ipv6, MacvlanSpec, Mode, Name,
+    NetWord, Options, Reach, Spec,
+};
+pub use step::{Share, Step};
+pub use subnet::{InvalidSubnet, Subnet};
