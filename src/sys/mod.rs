@@ -12,6 +12,7 @@ pub mod ebpf;
 mod filter;
 mod hang_up;
 mod headers;
+pub mod host_port;
 mod huge_pages;
 mod inherited;
 mod libpcap;

@@ -40,7 +40,9 @@ pub enum Error {
     Start { program: PathBuf, source: io::Error },
     #[error("talking to nft")]
     Talk(#[source] io::Error),
-    #[error("making a table that belongs to this program, for which nft 0.9.9 and Linux 5.12 are needed: {words}")]
+    #[error(
+        "making a table that belongs to this program, for which nft 0.9.9 and Linux 5.12 are needed: {words}"
+    )]
     NoOwner { words: String },
     #[error("applying the rules; nft says: {words}")]
     Refused { words: String },
@@ -82,7 +84,10 @@ impl Nft {
     ///
     /// Commands are lines as in a file for `nft -f`.
     pub fn commit(&mut self, text: &str) -> Result<(), Error> {
-        self.batch.set_len(0).and_then(|()| self.batch.write_all_at(text.as_bytes(), 0)).map_err(Error::Talk)?;
+        self.batch
+            .set_len(0)
+            .and_then(|()| self.batch.write_all_at(text.as_bytes(), 0))
+            .map_err(Error::Talk)?;
         self.commits += 1;
         // Nft tells of success by silence. So it is asked for nonsense next: its complaint about that is the end of
         // what it had to say about the batch.
