@@ -2,12 +2,14 @@
 
 mod coexist;
 mod flows;
+mod proxy;
 mod publication;
 mod reservation;
 mod ruleset;
 
 pub use coexist::{Accepts, Dropping, Error as CoexistError, Obstacle, obstacles, remove_by_comment};
 pub use flows::{forget_sandbox, forget_stale};
+pub use proxy::Proxy;
 pub use publication::{
     HostAddress, HostPorts, InvalidPublication, Overlap, PortRange, Publication, Publications,
 };

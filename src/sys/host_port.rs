@@ -113,7 +113,7 @@ fn bound(transport: Transport, address: IpAddr, families: Families, port: u16) -
         Transport::Udp => {
             attach_filter(socket.as_fd(), &mut [NOTHING])
                 .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EINVAL)))?;
-            tell_destinations(&socket, address, families)?;
+            tell_destinations(&socket, address)?;
         }
     }
     if address.is_ipv6() {
@@ -123,15 +123,11 @@ fn bound(transport: Transport, address: IpAddr, families: Families, port: u16) -
     Ok(socket)
 }
 
-/// A socket of both families tells of IPv4 as of IPv6, by mapped addresses.
-fn tell_destinations(socket: &OwnedFd, address: IpAddr, families: Families) -> nix::Result<()> {
-    match (address, families) {
-        (IpAddr::V4(_), _) => setsockopt(socket, sockopt::Ipv4PacketInfo, &true),
-        (IpAddr::V6(_), Families::One) => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true),
-        (IpAddr::V6(_), Families::Both) => {
-            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?;
-            setsockopt(socket, sockopt::Ipv4PacketInfo, &true)
-        }
+/// A socket of IPv6 tells of IPv4 as well, by mapped addresses.
+fn tell_destinations(socket: &OwnedFd, address: IpAddr) -> nix::Result<()> {
+    match address {
+        IpAddr::V4(_) => setsockopt(socket, sockopt::Ipv4PacketInfo, &true),
+        IpAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true),
     }
 }
 

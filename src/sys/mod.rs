@@ -26,6 +26,7 @@ pub mod netns;
 pub mod nft;
 pub mod process;
 mod raw_netlink;
+pub mod relay;
 mod ring;
 mod root;
 pub mod sock_diag;
