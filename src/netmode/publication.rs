@@ -307,6 +307,15 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_given_is_read_or_refused(text in "[0-9:.\\[\\]a-f/tcpudp-]{0,24}") {
+            if let Ok(publication) = text.parse::<Publication>() {
+                assert_eq!(parsed(&publication.to_string()), publication);
+            }
+        }
+    }
+
     #[test]
     fn what_is_wrong_is_said() {
         for (given, fault) in [

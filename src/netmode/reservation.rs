@@ -55,6 +55,13 @@ pub enum Error {
     Limit(#[source] netns::Error),
 }
 
+impl Error {
+    /// Whether the kernel wants a capability that we do not have (`CAP_NET_BIND_SERVICE`).
+    pub fn is_not_permitted(&self) -> bool {
+        matches!(self, Self::Take { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
 /// What was asked for: an address and a port, as an error names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {

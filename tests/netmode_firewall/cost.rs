@@ -7,19 +7,19 @@ use pcapsule::{
     sys::{iptables::Family, nft::Nft},
 };
 
-use crate::lab::{HOST, SANDBOX, Stack, on_host, publications, ruleset};
+use crate::lab::{HOST, SANDBOX, Stack, on_host, publications, publish, ruleset};
 
 #[test]
 fn a_thousand_ports_are_published_by_as_many_rules_as_one() {
     on_host(|lab| {
         let rules = |ports: &str| {
-            let _published = lab.publish(Stack::Dual, &[ports]);
+            let _published = publish(Stack::Dual, &[ports]);
             let listed = lab.run("host", "nft -a list table inet pcapsule_0a1b2c3d");
             listed.matches(" # handle ").count()
         };
         assert_eq!(rules("10000-10999:20000-20999"), rules("10000:20000"));
         lab.tcp_server("sandbox", "[::]:20999");
-        let _published = lab.publish(Stack::Dual, &["10000-10999:20000-20999"]);
+        let _published = publish(Stack::Dual, &["10000-10999:20000-20999"]);
         assert!(lab.ask("neighbour", &format!("{HOST}:10999")).is_ok());
         assert!(lab.ask("host", "127.0.0.1:10999").is_ok());
     });
