@@ -5,7 +5,7 @@ use std::{ffi::OsString, net::IpAddr};
 use clap::{Args, Subcommand};
 
 use crate::model::{LinkName, Mac};
-use crate::netmode::{InvalidSpec, Ipv6, Name, NetWord, Options, Reach, Spec, Subnet};
+use crate::netmode::{InvalidSpec, Ipv6, Name, NetWord, Options, Publication, Reach, Spec, Subnet};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -42,6 +42,9 @@ pub(super) struct SandboxArgs {
     /// Its name, which others on its bridge resolve; without, one is made up
     #[arg(long, value_name = "NAME")]
     name: Option<Name>,
+    /// Publish ports: [IP:][HOST[-HOST]:]PORT[-PORT][/udp]; without HOST, a free one; several add up
+    #[arg(short = 'p', long, value_name = "PORTS")]
+    publish: Vec<Publication>,
     /// The bridge, made if it is not there; one that is there is left as it is
     #[arg(long, value_name = "NAME")]
     bridge: Option<LinkName>,
@@ -84,6 +87,7 @@ impl SandboxArgs {
             mtu: self.mtu,
             mac: self.mac,
             reach: if self.internal { Reach::Bridge } else { Reach::Everywhere },
+            publications: self.publish.clone(),
             parent: self.parent.clone(),
             gateway: self.gateway,
         })

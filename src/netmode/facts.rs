@@ -9,14 +9,16 @@ use std::{
 use serde_json::Value;
 
 use crate::model::Link;
+use crate::sys::iptables::Family;
 use crate::sys::netlink::Route;
 use crate::sys::plumbing::{self, Plumbing};
 use crate::sys::{cgroup, may_write, random_bytes, sysctl};
 
 use super::{
+    coexist::{self, Obstacle},
     record::{Error as RecordError, Record, RunId, State},
     resolver,
-    spec::Name,
+    spec::{Ipv6, Mode, Name, Spec},
     subnet::Subnet,
 };
 
@@ -45,6 +47,10 @@ pub struct Facts {
     pub sandboxes: Vec<Record>,
     /// What it forwards.
     pub forwarding: Forwarding,
+    /// What drops packets that it forwards.
+    pub obstacles: Vec<Obstacle>,
+    /// What could not be learnt, in sentences for the user.
+    pub notes: Vec<String>,
     /// Whether it can have cgroups of ours.
     pub cgroups: Cgroups,
     /// Random, for hardware addresses and networks.
@@ -81,8 +87,11 @@ pub struct Identity {
 
 impl Facts {
     /// Reads everything, in the calling thread's namespace.
-    pub fn gather(plumbing: &mut Plumbing, state: &State) -> Result<Self, Error> {
+    pub fn gather(plumbing: &mut Plumbing, state: &State, spec: &Spec) -> Result<Self, Error> {
+        let (obstacles, notes) = in_the_way(spec);
         Ok(Self {
+            obstacles,
+            notes,
             links: plumbing.links()?,
             routes: plumbing.routes()?,
             nameservers: resolver::host_nameservers(),
@@ -92,6 +101,22 @@ impl Facts {
             cgroups: cgroups(),
             seed: random_bytes().map_err(RecordError::Random)?,
         })
+    }
+}
+
+/// What the packets of a sandbox on a bridge have to get past.
+fn in_the_way(spec: &Spec) -> (Vec<Obstacle>, Vec<String>) {
+    let Mode::Bridge(bridge) = &spec.mode else { return (Vec::new(), Vec::new()) };
+    let families: &[Family] = match bridge.ipv6 {
+        Ipv6::Off => &[Family::V4],
+        Ipv6::On => &[Family::V4, Family::V6],
+    };
+    match coexist::obstacles(families) {
+        Ok(obstacles) => (obstacles, Vec::new()),
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            (Vec::new(), vec![format!("whether a firewall is in the way is not known: failed {error}{cause}")])
+        }
     }
 }
 

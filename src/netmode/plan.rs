@@ -5,12 +5,15 @@ use std::{collections::HashSet, net::IpAddr};
 use serde::Serialize;
 
 use crate::model::{InterfaceAddress, Link, LinkKind, LinkName, Mac};
+use crate::sys::iptables;
 
 use super::{
     address::{self, Occupied, Order},
+    coexist::Obstacle,
     facts::{Cgroups, Facts, Identity},
     record::BRIDGE_ALIAS,
-    spec::{BridgeSpec, Ipv6, MacvlanSpec, Mode, Name, Reach, Spec},
+    ruleset::{self, Reach},
+    spec::{BridgeSpec, Ipv6, MacvlanSpec, Mode, Name, Spec},
     step::Step,
     subnet::Subnet,
 };
@@ -57,6 +60,8 @@ pub struct Plan {
     pub bridge: Option<LinkName>,
     pub addresses: Vec<InterfaceAddress>,
     pub gateways: Vec<IpAddr>,
+    /// What the user should know, in sentences.
+    pub notes: Vec<String>,
     #[serde(skip)]
     pub steps: Vec<Step>,
 }
@@ -66,7 +71,7 @@ pub fn plan(spec: &Spec, facts: &Facts, identity: &Identity) -> Result<Plan, Err
     if facts.sandboxes.iter().any(|record| record.name == identity.name) {
         return Err(Error::NameTaken(identity.name.clone()));
     }
-    let draft = Draft { facts, identity, steps: Vec::new() };
+    let draft = Draft { facts, identity, steps: Vec::new(), notes: facts.notes.clone() };
     match &spec.mode {
         Mode::Host => Ok(draft.host()),
         Mode::None => Ok(draft.none()),
@@ -80,6 +85,7 @@ struct Draft<'a> {
     facts: &'a Facts,
     identity: &'a Identity,
     steps: Vec<Step>,
+    notes: Vec<String>,
 }
 
 /// One family's part of a sandbox on a bridge.
@@ -130,10 +136,15 @@ impl<'a> Draft<'a> {
         let is_ours = existing.is_none_or(|link| link.alias.as_deref() == Some(BRIDGE_ALIAS));
         let families = self.families(spec, existing, is_ours)?;
         let mtu = spec.mtu.or(existing.map(|link| link.mtu)).unwrap_or_else(|| self.uplink_mtu());
+        let publications = spec.publications.as_slice();
+        if !publications.is_empty() {
+            let publications = publications.iter().map(ToString::to_string).collect();
+            self.steps.push(Step::Ports { publications });
+        }
         self.begin();
         self.bridge_steps(spec, existing, &families, mtu);
         if spec.reach == Reach::Everywhere {
-            self.forwarding_steps(&spec.bridge, spec.ipv6);
+            self.forwarding_steps(spec);
         }
         self.steps.extend([self.names(), Step::Namespace, Step::LoopbackUp]);
         self.family_settings(spec.ipv6);
@@ -145,6 +156,7 @@ impl<'a> Draft<'a> {
         if spec.reach == Reach::Everywhere {
             self.steps.extend(families.iter().map(|family| default_route(family.gateway.address)));
         }
+        self.firewall_steps(spec, &families);
         self.admit();
         let addresses = families.iter().map(|family| family.address).collect();
         let gateways = families.iter().map(|family| family.gateway.address).collect();
@@ -206,7 +218,7 @@ impl<'a> Draft<'a> {
         gateways: Vec<IpAddr>,
     ) -> Plan {
         let name = self.identity.name.clone();
-        Plan { name, mode: mode.to_owned(), bridge, addresses, gateways, steps: self.steps }
+        Plan { name, mode: mode.to_owned(), bridge, addresses, gateways, notes: self.notes, steps: self.steps }
     }
 
     fn existing_bridge(&self, name: &LinkName) -> Result<Option<&'a Link>, Error> {
@@ -313,10 +325,11 @@ impl<'a> Draft<'a> {
     }
 
     /// Between the bridge and the uplinks alone, where that suffices.
-    fn forwarding_steps(&mut self, bridge: &LinkName, ipv6: Ipv6) {
+    fn forwarding_steps(&mut self, spec: &BridgeSpec) {
+        let (bridge, ipv6) = (&spec.bridge, spec.ipv6);
         let forwarding = self.facts.forwarding;
         if !forwarding.ipv4 {
-            let places = [bridge.to_string()].into_iter().chain(self.uplinks(true));
+            let places = [bridge.to_string()].into_iter().chain(self.ways_in(spec, true));
             let steps: Vec<Step> =
                 places.map(|place| host_setting(conf("ipv4", &place, "forwarding"), "1")).collect();
             self.steps.extend(steps);
@@ -324,7 +337,7 @@ impl<'a> Draft<'a> {
         if ipv6 == Ipv6::Off || forwarding.ipv6 != Some(false) {
             return;
         }
-        let uplinks = self.uplinks(false);
+        let uplinks = self.ways_in(spec, false);
         if forwarding.ipv6_by_interface {
             let places = [bridge.to_string()].into_iter().chain(uplinks);
             self.steps
@@ -336,6 +349,59 @@ impl<'a> Draft<'a> {
             );
             self.steps.push(host_setting("net.ipv6.conf.all.forwarding".to_owned(), "1"));
         }
+    }
+
+    /// The rules come last, when everything they let pass is there; what is published answers after them.
+    fn firewall_steps(&mut self, spec: &BridgeSpec, families: &[Family]) {
+        let (bridge, reach) = (spec.bridge.clone(), spec.reach);
+        let addresses: Vec<InterfaceAddress> = families.iter().map(|family| family.address).collect();
+        let alone: Vec<IpAddr> = addresses.iter().map(|found| found.address).collect();
+        let table = ruleset::table_name(self.identity.id.as_str());
+        self.steps.push(Step::Rules { table, bridge: bridge.clone(), addresses, reach });
+        let goes_through = reach == Reach::Everywhere || !spec.publications.as_slice().is_empty();
+        for obstacle in self.facts.obstacles.iter().filter(|_| goes_through) {
+            match obstacle {
+                Obstacle::Docker(iptables) => {
+                    let is_v4 = iptables.family == iptables::Family::V4;
+                    let own = alone.iter().filter(|address| address.is_ipv4() == is_v4);
+                    let accepts = own.map(|address| Step::Accepts {
+                        iptables: *iptables,
+                        bridge: bridge.clone(),
+                        address: *address,
+                        reach,
+                    });
+                    self.steps.extend(accepts);
+                }
+                Obstacle::Other(dropping) => {
+                    let [one, other] = dropping.remedy(&bridge);
+                    self.notes.push(format!(
+                        "{dropping} drops what the host forwards; the sandbox reaches only the host, unless: {one}; {other}"
+                    ));
+                }
+            }
+        }
+        if !spec.publications.as_slice().is_empty() {
+            self.steps.extend([
+                Step::ForgetFlows { addresses: alone.clone() },
+                Step::Serve { addresses: alone },
+            ]);
+        }
+    }
+
+    /// Where packets for the bridge come from: the ways out, and with published ports every link that has an address by
+    /// which others reach the host.
+    fn ways_in(&self, spec: &BridgeSpec, v4: bool) -> Vec<String> {
+        let mut names = self.uplinks(v4);
+        if !spec.publications.as_slice().is_empty() {
+            let version = if v4 { Version::V4 } else { Version::V6 };
+            let others = self.facts.links.iter().filter(|link| {
+                link.kind != LinkKind::Loopback && link.name != spec.bridge && own_address(link, version).is_some()
+            });
+            names.extend(others.map(|link| link.name.to_string()));
+            names.sort();
+            names.dedup();
+        }
+        names
     }
 
     /// Which links lead out of the host: those with a default route.

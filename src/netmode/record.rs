@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{InterfaceAddress, LinkName, NamespaceId, PublishedPort};
 use crate::sys::{FileLock, random_bytes};
 
-use super::{spec::Name, step::Step};
+use super::{reservation::Forward, spec::Name, step::Step};
 
 /// What can go wrong with what is written down.
 #[derive(Debug, thiserror::Error)]
@@ -93,13 +93,21 @@ pub struct Record {
     pub process: Option<u32>,
     pub bridge: Option<LinkName>,
     pub addresses: Vec<InterfaceAddress>,
-    pub ports: Vec<PublishedPort>,
+    /// Which port of the host leads to which of the sandbox.
+    pub forwards: Vec<Forward>,
     pub cgroup: Option<String>,
     /// What runs in it; none if it outlives commands.
     pub command: Vec<String>,
     /// Nanoseconds since the epoch.
     pub created_ns: u64,
     pub steps: Vec<Step>,
+}
+
+impl Record {
+    /// The published ports, as listings show them.
+    pub fn published(&self) -> Vec<PublishedPort> {
+        self.forwards.iter().flat_map(|forward| forward.published()).collect()
+    }
 }
 
 /// The folder of one host's records.

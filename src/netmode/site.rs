@@ -10,12 +10,16 @@ use std::{
 use crate::model::{Link, LinkKind, LinkName};
 use crate::sys::netns::{self, Namespace};
 use crate::sys::plumbing::{self, BridgeOrder, MacvlanOrder, Plumbing, VethOrder};
-use crate::sys::{OwnCgroup, cgroup, sysctl};
+use crate::sys::{OwnCgroup, cgroup, conntrack, nft, sysctl};
 
 use super::{
+    coexist::{self, Accepts},
+    flows,
+    holdings::Holdings,
     infant::Infant,
+    publication::Publications,
     record::{self, BRIDGE_ALIAS, Exclusive, Record, RunId, State},
-    resolver,
+    reservation, resolver,
     shared::{self, Shared},
     step::Step,
 };
@@ -39,6 +43,18 @@ pub enum Error {
     Cgroup(#[from] cgroup::Error),
     #[error("changing the cgroup {path}")]
     ChangeCgroup { path: String, source: io::Error },
+    #[error(transparent)]
+    Nft(#[from] nft::Error),
+    #[error(transparent)]
+    Conntrack(#[from] conntrack::Error),
+    #[error(transparent)]
+    Coexist(#[from] coexist::Error),
+    #[error(transparent)]
+    Ports(#[from] reservation::Error),
+    #[error("answering at the host's ports")]
+    Serve(#[source] io::Error),
+    #[error("asking the kernel for its tables of rules")]
+    Tables(#[source] io::Error),
     #[error("creating a network namespace")]
     Birth(#[source] io::Error),
     #[error("writing {}", path.display())]
@@ -53,9 +69,11 @@ pub enum Error {
 #[derive(Debug)]
 pub(super) struct Site<'a> {
     pub(super) state: &'a State,
-    pub(super) record: &'a Record,
-    pub(super) gateways: &'a [IpAddr],
-    pub(super) infant: &'a mut Infant,
+    pub(super) record: Record,
+    pub(super) holdings: Holdings,
+    gateways: &'a [IpAddr],
+    publications: &'a Publications,
+    infant: &'a mut Infant,
     host: Plumbing,
     inside: Option<(Namespace, Plumbing)>,
     /// Words of the container that is joined, instead of the host's.
@@ -73,18 +91,19 @@ pub struct Words {
 impl<'a> Site<'a> {
     pub(super) fn new(
         state: &'a State,
-        record: &'a Record,
-        gateways: &'a [IpAddr],
+        record: Record,
+        (gateways, publications): (&'a [IpAddr], &'a Publications),
         infant: &'a mut Infant,
-        host: Plumbing,
+        (host, holdings): (Plumbing, Holdings),
     ) -> Self {
-        Self { state, record, gateways, infant, host, inside: None, words: None }
+        Self { state, record, holdings, gateways, publications, infant, host, inside: None, words: None }
     }
 
     /// Does a step; what is shared, only while nobody else does such.
     pub(super) fn execute(&mut self, step: &Step, exclusive: Option<&Exclusive>) -> Result<(), Error> {
         match (step, exclusive) {
-            (Step::Record { .. }, _) => Ok(self.state.write(self.record)?),
+            (Step::Ports { .. }, _) => Ok(self.holdings.reserve(self.publications, &mut self.record)?),
+            (Step::Record { .. }, _) => Ok(self.state.write(&self.record)?),
             (Step::Bridge { name, mac, mtu }, Some(exclusive)) => {
                 self.share(exclusive, |shared| shared.bridge(name).made = true)?;
                 let bridge = BridgeOrder { name, mac: *mac, mtu: *mtu, alias: BRIDGE_ALIAS };
@@ -127,7 +146,22 @@ impl<'a> Site<'a> {
                 Ok(self.host.set_port_up_with_hairpin(port.index)?)
             }
             (Step::UseBridge { .. }, _) => Ok(()),
-            (inside, _) => self.execute_inside(inside),
+            (step, _) => self.execute_firewall(step),
+        }
+    }
+
+    fn execute_firewall(&mut self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::Rules { .. } => self.holdings.make_rules(step, &self.record),
+            Step::Accepts { .. } => {
+                accepts(step, &self.record).map_or(Ok(()), |accepts| Ok(accepts.insert()?))
+            }
+            Step::ForgetFlows { addresses } => {
+                flows::forget_stale(&self.record.forwards, addresses)?;
+                Ok(())
+            }
+            Step::Serve { addresses } => self.holdings.serve(addresses),
+            inside => self.execute_inside(inside),
         }
     }
 
@@ -208,9 +242,10 @@ impl<'a> Site<'a> {
         // Where a sysfs is mounted for a moment.
         let sys = folder.join("sys");
         fs::create_dir_all(&sys).map_err(|source| Error::Write { path: sys, source })?;
-        // What no gateway leads to has no neighbours either.
-        write("gateways", &self.gateways.iter().map(|gateway| format!("{gateway}\n")).collect::<String>())?;
+        // Those of another container are left as they are.
         if self.words.is_none() {
+            let gateways = self.gateways.iter().map(|gateway| format!("{gateway}\n"));
+            write("gateways", &gateways.collect::<String>())?;
             write("hosts", "")?;
         }
         rewrite_hosts(self.state, &self.record.id)
@@ -228,9 +263,20 @@ pub(super) fn undo(
     state: &State,
     record: &Record,
     step: &Step,
+    holdings: &mut Holdings,
     exclusive: Option<&Exclusive>,
 ) -> Result<(), Error> {
     match (step, exclusive) {
+        (Step::Serve { .. }, _) => {
+            holdings.stop_serving();
+            Ok(())
+        }
+        (Step::Ports { .. }, _) => {
+            holdings.give_back();
+            Ok(())
+        }
+        (Step::Rules { .. }, _) => holdings.remove_rules(record),
+        (Step::Accepts { .. }, _) => accepts(step, record).map_or(Ok(()), |accepts| Ok(accepts.remove()?)),
         (Step::Bridge { name, .. } | Step::UseBridge { name }, Some(exclusive)) => {
             release_bridge(state, &record.id, name, exclusive)
         }
@@ -257,10 +303,19 @@ pub(super) fn undo(
         }
         (Step::Admit { cgroup: path }, _) => {
             let failed = |source| Error::ChangeCgroup { path: path.clone(), source };
-            OwnCgroup::at(path)?.kill().map_err(failed)
+            OwnCgroup::at(path)?.kill().map_err(failed)?;
+            holdings.begin_end();
+            Ok(())
         }
         _ => Ok(()),
     }
+}
+
+/// The rules in Docker's chain that a step is about.
+fn accepts(step: &Step, record: &Record) -> Option<Accepts> {
+    let Step::Accepts { iptables, bridge, address, reach } = step else { return None };
+    let id = record.id.to_string();
+    Some(Accepts { iptables: *iptables, id, bridge: bridge.clone(), address: *address, reach: *reach })
 }
 
 fn release_bridge(state: &State, own: &RunId, name: &LinkName, exclusive: &Exclusive) -> Result<(), Error> {
@@ -328,8 +383,8 @@ fn rewrite_hosts(state: &State, changed: &RunId) -> Result<(), Error> {
     }
     for record in &affected {
         let path = state.folder(&record.id).join("hosts");
-        // One without is about to come or go.
-        if !path.exists() {
+        // One without is about to come or go, or has another container's.
+        if !path.exists() || !path.with_file_name("gateways").exists() {
             continue;
         }
         let has_hosts = |other: &&&Record| state.folder(&other.id).join("hosts").exists();

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{LinkName, Mac};
 
-use super::subnet::Subnet;
+use super::{
+    publication::{Overlap, Publication, Publications},
+    ruleset::Reach,
+    subnet::Subnet,
+};
 
 /// The bridge that sandboxes are on unless told otherwise.
 pub const DEFAULT_BRIDGE: &str = "pcapsule0";
@@ -139,6 +143,7 @@ pub struct Options {
     pub mtu: Option<u32>,
     pub mac: Option<Mac>,
     pub reach: Reach,
+    pub publications: Vec<Publication>,
     pub parent: Option<LinkName>,
     pub gateway: Option<IpAddr>,
 }
@@ -149,16 +154,6 @@ pub struct Options {
 pub enum Ipv6 {
     Off,
     On,
-}
-
-/// How far a sandbox may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reach {
-    /// Wherever the host may.
-    Everywhere,
-    /// Its bridge, and no further (`--internal`).
-    Bridge,
 }
 
 /// A sandbox to be.
@@ -194,6 +189,7 @@ pub struct BridgeSpec {
     pub mtu: Option<u32>,
     pub mac: Option<Mac>,
     pub reach: Reach,
+    pub publications: Publications,
 }
 
 /// A sandbox on a macvlan.
@@ -223,6 +219,8 @@ pub enum InvalidSpec {
     Mtu { mtu: u32 },
     #[error("--mac {0}: not the address of one interface")]
     Mac(Mac),
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
     #[error("--net macvlan needs {0}")]
     Lacks(&'static str),
     #[error("--ip {address}: not one of --subnet {subnet}")]
@@ -253,6 +251,7 @@ impl Options {
     fn check_meaning(&self) -> Result<(), InvalidSpec> {
         let (bridge, macvlan) = (self.net == NetWord::Bridge, self.net == NetWord::Macvlan);
         let given = [
+            ("-p", !self.publications.is_empty(), bridge),
             ("--bridge", self.bridge.is_some(), bridge),
             ("--subnet", !self.subnets.is_empty(), bridge || macvlan),
             ("--ip", !self.addresses.is_empty(), bridge || macvlan),
@@ -322,6 +321,7 @@ fn bridge(options: Options) -> Result<BridgeSpec, InvalidSpec> {
         mtu: options.mtu,
         mac: options.mac,
         reach: options.reach,
+        publications: Publications::new(options.publications)?,
     })
 }
 
@@ -360,6 +360,7 @@ mod tests {
             mtu: None,
             mac: None,
             reach: Reach::Everywhere,
+            publications: Vec::new(),
             parent: None,
             gateway: None,
         }

@@ -5,12 +5,16 @@ use std::{fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{InterfaceAddress, LinkName, Mac};
+use crate::sys::iptables::Iptables;
+
+use super::ruleset::Reach;
 
 /// What is done to the host or in the sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "`Display` says it all")]
 pub enum Step {
+    Ports { publications: Vec<String> },
     Record { name: String },
     Bridge { name: LinkName, mac: Mac, mtu: u32 },
     UseBridge { name: LinkName },
@@ -30,6 +34,10 @@ pub enum Step {
     PortUp { name: LinkName },
     LinkUp,
     Route { gateway: IpAddr, metric: u32 },
+    Rules { table: String, bridge: LinkName, addresses: Vec<InterfaceAddress>, reach: Reach },
+    Accepts { iptables: Iptables, bridge: LinkName, address: IpAddr, reach: Reach },
+    ForgetFlows { addresses: Vec<IpAddr> },
+    Serve { addresses: Vec<IpAddr> },
     Admit { cgroup: String },
 }
 
@@ -38,7 +46,8 @@ pub enum Step {
 pub enum Share {
     /// The run's alone.
     Own,
-    /// Of all runs that use it; the last one undoes it. Done and undone while nobody else does such.
+    /// Of all runs that use it; the last one undoes it. Such steps come first, and are done and undone while nobody
+    /// else does any.
     Shared,
 }
 
@@ -46,7 +55,8 @@ impl Step {
     /// Whose the thing is.
     pub fn share(&self) -> Share {
         match self {
-            Self::Record { .. }
+            Self::Ports { .. }
+            | Self::Record { .. }
             | Self::Bridge { .. }
             | Self::UseBridge { .. }
             | Self::BridgeSetting { .. }
@@ -61,7 +71,12 @@ impl Step {
     /// What undoes it, in words.
     pub fn undo(&self) -> String {
         match self {
+            Self::Ports { .. } => "give the ports back".to_owned(),
             Self::Record { .. } => "remove the record".to_owned(),
+            Self::Rules { table, .. } => format!("remove the table inet {table}, and forget the sandbox's flows"),
+            Self::Accepts { iptables, .. } => format!("take them out of DOCKER-USER by {iptables}"),
+            Self::ForgetFlows { .. } => "none: who still sends is heard anew".to_owned(),
+            Self::Serve { .. } => "stop answering".to_owned(),
             Self::Bridge { name, .. } => format!("remove {name}, if no other sandbox is on it"),
             Self::UseBridge { name } => {
                 format!("take away what sandboxes have added to {name}, if this is the last one")
@@ -94,6 +109,15 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Ports { publications } => write!(f, "take the host's ports {}", publications.join(", ")),
+            Self::Rules { table, .. } => {
+                write!(f, "make the table inet {table}: masquerade, published ports, guards")
+            }
+            Self::Accepts { iptables, address, .. } => {
+                write!(f, "let {address} pass Docker's rules, by {iptables} in DOCKER-USER")
+            }
+            Self::ForgetFlows { .. } => f.write_str("forget flows of UDP to the published ports"),
+            Self::Serve { .. } => f.write_str("answer at the host's ports what the rules do not forward"),
             Self::Record { name } => write!(f, "write down the sandbox {name}"),
             Self::Bridge { name, mac, mtu } => write!(f, "create the bridge {name} ({mac}, MTU {mtu})"),
             Self::UseBridge { name } => write!(f, "use the bridge {name} as it is"),

@@ -22,7 +22,7 @@ pub fn sandboxes(records: &[Record], layout: Layout, out: &mut impl Write) -> io
             record.mode.clone(),
             joined(&record.addresses),
             record.bridge.as_ref().map(ToString::to_string).unwrap_or_default(),
-            joined(&record.ports),
+            joined(&record.published()),
             record.process.map(|pid| pid.to_string()).unwrap_or_default(),
             record.command.join(" "),
         ]);

@@ -13,8 +13,11 @@ use crate::sys::plumbing::Plumbing;
 
 pub(super) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let draft = Draft::new(args.sandbox.spec().context("reading the options")?, "sandbox")?;
-    let facts = Facts::gather(&mut Plumbing::open()?, &draft.state)?;
+    let facts = Facts::gather(&mut Plumbing::open()?, &draft.state, &draft.spec)?;
     let plan = netmode::plan(&draft.spec, &facts, &draft.identity)?;
+    if !args.json {
+        plan.notes.iter().for_each(|note| terminal::warn(note));
+    }
     let mut out = terminal::stdout();
     if args.json { report::plan_json(&plan, &mut out) } else { report::plan(&plan, &mut out) }
         .context("printing the plan")?;
