@@ -60,6 +60,7 @@ fn once(ports: &str) -> [u128; 6] {
     let commit = lap();
     let proxy = Proxy::start(reserved.open().unwrap(), &[SANDBOX.parse().unwrap()]).unwrap();
     let open = lap();
+    nft.begin_end();
     drop((proxy, nft));
     let stop = lap();
     obstacles(&[Family::V4]).unwrap();
