@@ -33,7 +33,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         netmode::bear(inside, Way::Command(program)).context("starting the first process")?;
     let keeper = Keeper::fork(|line| {
         let commission = draft.commission(command.clone(), Life::Command);
-        keep(&commission, &mut infant, line, |_| Ok(()))
+        keep(&commission, &mut infant, line, |plan| {
+            plan.notes.iter().for_each(|note| terminal::warn(note));
+            Ok(())
+        })
     })
     .context("starting the keeper")?;
     let mut front = Front { draft, signals, starter, keeper, terminations: 0 };

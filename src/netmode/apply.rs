@@ -2,6 +2,7 @@
 //! where something fails on the way.
 
 use super::{
+    holdings::Holdings,
     record::{Error as RecordError, Exclusive, Journal, Record, RunId, State},
     site::{self, Error, Site},
     step::{Share, Step},
@@ -37,17 +38,17 @@ pub(super) fn set_up(
     exclusive: Exclusive,
     is_ended: &mut IsEnded<'_>,
 ) -> Result<(), SetUpError> {
-    let (state, record) = (site.state, site.record);
+    let steps = site.record.steps.clone();
     let mut exclusive = Some(exclusive);
-    for (number, step) in record.steps.iter().enumerate() {
+    for (number, step) in steps.iter().enumerate() {
         if step.share() == Share::Own {
             exclusive = None;
         }
         let done =
             if is_ended() { Err(Error::ToldToEnd) } else { attempt(site, number, step, exclusive.as_ref()) };
         if let Err(source) = done {
-            let faults = take_down(state, record, exclusive);
-            let (count, words) = (record.steps.len(), step.to_string());
+            let faults = take_down(site.state, &site.record, &mut site.holdings, exclusive);
+            let (count, words) = (steps.len(), step.to_string());
             return Err(SetUpError { number: number + 1, count, words, source, faults });
         }
     }
@@ -67,9 +68,14 @@ fn attempt(
 }
 
 /// Undoes whatever was begun of a run, whose record is kept if not all of it could be undone.
-pub fn take_down(state: &State, record: &Record, exclusive: Option<Exclusive>) -> Vec<Fault> {
+pub(super) fn take_down(
+    state: &State,
+    record: &Record,
+    holdings: &mut Holdings,
+    exclusive: Option<Exclusive>,
+) -> Vec<Fault> {
     let turn = exclusive.map_or(Turn::NotYet, Turn::Ours);
-    let mut undoing = Undoing { state, record, turn, faults: Vec::new() };
+    let mut undoing = Undoing { state, record, holdings, turn, faults: Vec::new() };
     undoing.all();
     undoing.faults
 }
@@ -101,6 +107,7 @@ impl Turn<'_> {
 struct Undoing<'a> {
     state: &'a State,
     record: &'a Record,
+    holdings: &'a mut Holdings,
     turn: Turn<'a>,
     faults: Vec<Fault>,
 }
@@ -127,7 +134,7 @@ impl Undoing<'_> {
             self.turn.wait(self.state)?;
         }
         tracing::debug!(number = number + 1, undo = step.undo(), "take down");
-        site::undo(self.state, self.record, step, self.turn.get())?;
+        site::undo(self.state, self.record, step, self.holdings, self.turn.get())?;
         Ok(Journal::open(&self.state.folder(&self.record.id))?.undone(number)?)
     }
 
@@ -155,8 +162,8 @@ pub fn collect(state: &State, exclusive: &Exclusive) -> (Vec<String>, Vec<Fault>
 pub fn collect_one(state: &State, id: &RunId, exclusive: &Exclusive) -> (String, Vec<Fault>) {
     match state.read(id) {
         Ok(record) => {
-            let mut undoing =
-                Undoing { state, record: &record, turn: Turn::Borrowed(exclusive), faults: Vec::new() };
+            let (turn, holdings) = (Turn::Borrowed(exclusive), &mut Holdings::default());
+            let mut undoing = Undoing { state, record: &record, holdings, turn, faults: Vec::new() };
             undoing.all();
             (record.name.to_string(), undoing.faults)
         }

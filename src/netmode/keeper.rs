@@ -2,20 +2,22 @@
 
 use std::{
     io::{self, Write as _},
-    net::IpAddr,
     os::{fd::AsFd as _, unix::net::UnixStream},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::sys::fork::{ProcessHandle, Signals, wait_readable};
+use crate::sys::nft;
 use crate::sys::plumbing::{self, Plumbing};
 use crate::sys::{Capability, missing};
 
 use super::{
     apply::{self, Fault, SetUpError},
     facts::{self, Facts, Identity},
+    holdings::Holdings,
     infant::Infant,
     plan::{self, Plan},
+    publication::Publications,
     record::{self, Record, RunId, State},
     site::{Site, Words},
     spec::{Mode, Spec},
@@ -37,6 +39,8 @@ pub enum Error {
     Plan(#[from] plan::Error),
     #[error(transparent)]
     SetUp(#[from] SetUpError),
+    #[error(transparent)]
+    Nft(#[from] nft::Error),
     #[error("starting the first process")]
     Birth(#[source] io::Error),
     #[error("waiting for the end of the sandbox")]
@@ -92,22 +96,33 @@ pub fn keep(
         return Err(Error::Lacks(lacking));
     }
     let state = commission.state;
+    let (mut holdings, none) = (Holdings::default(), Publications::default());
+    let publications = match &commission.spec.mode {
+        Mode::Bridge(bridge) => {
+            holdings.start_nft()?;
+            &bridge.publications
+        }
+        _ => &none,
+    };
     let mut plumbing = Plumbing::open()?;
     let exclusive = state.exclusive()?;
     let (_, left) = apply::collect(state, &exclusive);
     left.iter().for_each(|fault| tracing::warn!(%fault, "a dead run is not undone"));
-    let facts = Facts::gather(&mut plumbing, state)?;
+    let facts = Facts::gather(&mut plumbing, state, commission.spec)?;
     let plan = plan::plan(commission.spec, &facts, commission.identity)?;
     let _alive = state.register(&commission.identity.id)?;
     let record = record(commission, &plan, infant.pid());
-    let mut site = Site::new(state, &record, &plan.gateways, infant, plumbing);
+    let process = record.process;
+    let arguments = (plan.gateways.as_slice(), publications);
+    let mut site = Site::new(state, record, arguments, infant, (plumbing, holdings));
     site.words.clone_from(&commission.words);
     let life = commission.life;
     apply::set_up(&mut site, exclusive, &mut || is_told_to_end(&signals, front.as_ref(), Life::Command))?;
     if is_ready(&plan).and_then(|()| tell(front.as_mut())).is_ok() {
-        wait(&signals, front.as_ref(), life, record.process).map_err(Error::Wait)?;
+        wait(&signals, front.as_ref(), life, process).map_err(Error::Wait)?;
     }
-    let faults = apply::take_down(state, &record, None);
+    let Site { record, mut holdings, .. } = site;
+    let faults = apply::take_down(state, &record, &mut holdings, None);
     if faults.is_empty() { Ok(()) } else { Err(Error::Left(faults)) }
 }
 
@@ -121,7 +136,7 @@ fn record(commission: &Commission<'_>, plan: &Plan, process: u32) -> Record {
         process: Some(process),
         bridge: plan.bridge.clone(),
         addresses: plan.addresses.clone(),
-        ports: Vec::new(),
+        forwards: Vec::new(),
         cgroup: Some(commission.identity.id.cgroup()),
         command: commission.command.clone(),
         created_ns: u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX),

@@ -7,10 +7,13 @@ use std::{
     str::FromStr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::sys::sock_diag::Transport;
 
 /// At which of its addresses the host answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HostAddress {
     /// Every one, of IPv4 and IPv6.
     Every,

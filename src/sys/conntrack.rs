@@ -102,7 +102,7 @@ impl Conntrack {
         let stale = self.entries(which)?.into_iter().filter(|entry| is_stale(&entry.flow));
         let mut count = 0;
         for entry in stale {
-            match self.socket.order((DELETE, &entry.order), &mut self.buffer) {
+            match self.socket.order((DELETE, &entry.order), 0, |_| {}) {
                 Ok(()) => count += 1,
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
                 Err(error) => return Err(Error::Forget(error)),

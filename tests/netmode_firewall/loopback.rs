@@ -1,11 +1,14 @@
 //! What the kernel does not forward is served by the proxy.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
+    os::fd::AsFd,
     thread,
     time::Duration,
 };
+
+use pcapsule::sys::relay::reset_on_close;
 
 use crate::lab::{GATEWAY, HOST6, Stack, on_host, publish};
 
@@ -106,7 +109,7 @@ fn where_nobody_listens_the_client_is_told_so() {
         let mut client = TcpStream::connect("127.0.0.1:8080").unwrap();
         client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let error = client.read(&mut [0]).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     });
 }
 
@@ -126,4 +129,31 @@ fn the_end_of_the_proxy_ends_its_connections_and_frees_its_port() {
         // Connections of the last one still wait for their time to pass; that is no obstacle.
         let _again = publish(Stack::V4, &["127.0.0.1:8080:80"]);
     });
+}
+
+#[test]
+fn a_reset_by_either_end_reaches_the_other() {
+    on_host(|lab| {
+        let listener = lab.namespace("sandbox").within(|| TcpListener::bind("0.0.0.0:80")).unwrap().unwrap();
+        let _published = publish(Stack::V4, &["127.0.0.1:8080:80"]);
+        let pair = || {
+            let client = TcpStream::connect("127.0.0.1:8080").unwrap();
+            let (server, _) = listener.accept().unwrap();
+            [client, server].map(|end| {
+                end.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+                end
+            })
+        };
+        let [client, mut server] = pair();
+        reset(client);
+        assert_eq!(server.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+        let [mut client, server] = pair();
+        reset(server);
+        assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    });
+}
+
+fn reset(connection: TcpStream) {
+    reset_on_close(connection.as_fd()).unwrap();
+    drop(connection);
 }

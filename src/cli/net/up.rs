@@ -19,7 +19,8 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
             netmode::bear(inside, Way::Pause).map_err(netmode::KeeperError::Birth)?;
         let folder = draft.state.folder(&draft.identity.id);
         let commission = draft.commission(Vec::new(), Life::Own);
-        keep(&commission, &mut infant, line, |_| {
+        keep(&commission, &mut infant, line, |plan| {
+            plan.notes.iter().for_each(|note| terminal::warn(note));
             if let Onset::Started(faults) = starter.start(&folder) {
                 faults.iter().for_each(|fault| terminal::warn(fault));
             }

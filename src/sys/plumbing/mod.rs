@@ -97,7 +97,7 @@ impl Plumbing {
     fn order(&mut self, order: Order, message: &RouteNetlinkMessage, flags: i32) -> Result<(), Error> {
         let mut body = vec![0; message.buffer_len()];
         message.serialize(&mut body);
-        let made = self.socket.request((message.message_type(), &body), flags, |_| {});
+        let made = self.socket.order((message.message_type(), &body), flags, |_| {});
         made.map_err(|source| Error::Refused { order, source })
     }
 }

@@ -63,7 +63,7 @@ impl Plumbing {
         let mut body = vec![0; question.buffer_len()];
         question.serialize(&mut body);
         let mut found = None;
-        let asked = self.socket.request((question.message_type(), &body), 0, |answer| {
+        let asked = self.socket.order((question.message_type(), &body), 0, |answer| {
             found = found.take().or_else(|| match decode(NEW_LINK, answer)? {
                 RouteNetlinkMessage::NewLink(message) => netlink::decode_link(&message),
                 _ => None,
