@@ -53,7 +53,7 @@ impl std::fmt::Display for Taken {
 
 /// What networks must keep clear of.
 #[derive(Debug, Clone, Default)]
-pub struct Occupied {
+pub(super) struct Occupied {
     /// Networks that are on a link of the host.
     pub on_link: Vec<Subnet>,
     /// The host's nameservers.
@@ -84,7 +84,7 @@ impl Occupied {
 
 /// The networks whose addresses are on a link: what has a gateway is reached through others, and the two halves of a
 /// full VPN (`0.0.0.0/1`, `128.0.0.0/1`) are a default route by another name.
-pub fn on_link(routes: &[Route]) -> Vec<Subnet> {
+pub(super) fn on_link(routes: &[Route]) -> Vec<Subnet> {
     const LOOPBACK: u8 = 127;
     let is_on_link = |route: &&Route| {
         let first_byte = match route.destination.address {
@@ -100,7 +100,7 @@ pub fn on_link(routes: &[Route]) -> Vec<Subnet> {
 }
 
 /// The network that was asked for, if it is free.
-pub fn explicit(subnet: Subnet, occupied: &Occupied) -> Result<Subnet, Error> {
+pub(super) fn explicit(subnet: Subnet, occupied: &Occupied) -> Result<Subnet, Error> {
     if subnet.hosts().nth(1).is_none() {
         return Err(Error::TooSmall(subnet));
     }
@@ -111,7 +111,7 @@ pub fn explicit(subnet: Subnet, occupied: &Occupied) -> Result<Subnet, Error> {
 }
 
 /// The first free one of those that hardly anybody uses.
-pub fn free_subnet(occupied: &Occupied) -> Result<Subnet, Error> {
+pub(super) fn free_subnet(occupied: &Occupied) -> Result<Subnet, Error> {
     let is_free = |subnet: &Subnet| occupied.by_whom(*subnet).or_else(|| occupied.pool(*subnet)).is_none();
     candidates().find(is_free).ok_or_else(|| Error::NoSubnet { tried: candidates().count() })
 }
@@ -126,7 +126,7 @@ fn candidates() -> impl Iterator<Item = Subnet> {
 }
 
 /// A network of our own for IPv6 (RFC 4193): 40 random bits make it nobody else's.
-pub fn unique_local(random: [u8; 5]) -> Subnet {
+pub(super) fn unique_local(random: [u8; 5]) -> Subnet {
     let mut bytes = [0; 16];
     bytes[0] = 0xfd;
     bytes[1..6].copy_from_slice(&random);
@@ -135,7 +135,7 @@ pub fn unique_local(random: [u8; 5]) -> Subnet {
 
 /// From which end of a network addresses are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub(super) enum Order {
     /// The lowest free one.
     Upwards,
     /// The highest free one: for networks in which somebody else gives addresses from the other end.
@@ -143,7 +143,7 @@ pub enum Order {
 }
 
 /// A free address of the network; the one asked for, if one is.
-pub fn free_address(
+pub(super) fn free_address(
     subnet: Subnet,
     asked: Option<IpAddr>,
     taken: &HashSet<IpAddr>,
