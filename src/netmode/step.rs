@@ -124,8 +124,8 @@ impl fmt::Display for Step {
             Self::BridgeSetting { name, value, .. }
             | Self::HostSetting { name, value }
             | Self::SandboxSetting { name, value } => {
-                let place = if matches!(self, Self::SandboxSetting { .. }) { "inside, " } else { "" };
-                write!(f, "{place}set {name} to {value}")
+                let place = if matches!(self, Self::SandboxSetting { .. }) { " inside" } else { "" };
+                write!(f, "set {name} to {value}{place}")
             }
             Self::BridgeAddress { bridge, address } => write!(f, "give {bridge} the address {address}"),
             Self::BridgeUp { bridge } => write!(f, "set {bridge} up"),
@@ -135,18 +135,18 @@ impl fmt::Display for Step {
             Self::Cgroup { path } => write!(f, "create the cgroup {path}"),
             Self::Namespace => f.write_str("create a network namespace"),
             Self::Join { container } => write!(f, "join the network namespace of {container}"),
-            Self::LoopbackUp => f.write_str("inside, set lo up"),
+            Self::LoopbackUp => f.write_str("set lo up inside"),
             Self::Veth { name, bridge, mtu, mac } => {
                 write!(f, "create {name} on {bridge} and its far end eth0 inside ({mac}, MTU {mtu})")
             }
             Self::Macvlan { parent, mtu, mac } => {
                 write!(f, "create the macvlan eth0 inside, on {parent} ({mac}, MTU {mtu})")
             }
-            Self::Address { address } => write!(f, "inside, give eth0 the address {address}"),
+            Self::Address { address } => write!(f, "give eth0 inside the address {address}"),
             Self::PortUp { name } => write!(f, "set {name} up, with hairpin"),
-            Self::LinkUp => f.write_str("inside, set eth0 up"),
+            Self::LinkUp => f.write_str("set eth0 up inside"),
             Self::Route { gateway, metric } => {
-                write!(f, "inside, add the default route by {gateway} with metric {metric}")
+                write!(f, "add the default route by {gateway} inside, with metric {metric}")
             }
             Self::Admit { cgroup } => write!(f, "move the first process into {cgroup}"),
         }
