@@ -23,6 +23,7 @@ mod run;
 mod run_command;
 mod sandbox;
 mod sandbox_args;
+mod sandbox_failure;
 mod screen;
 mod select;
 mod terminal;

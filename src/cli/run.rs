@@ -39,15 +39,26 @@ fn parse() -> Result<Arguments, clap::Error> {
     if let Command::Read(args) = &mut arguments.command {
         args.take_words();
     }
-    if let Command::Capture(args) = &arguments.command
-        && let Some(reason) = args.refusal()
-    {
-        let mut commands = Arguments::command();
-        commands.build();
-        let capture = commands.find_subcommand_mut("capture").expect("it has just been parsed");
-        return Err(capture.error(ErrorKind::ArgumentConflict, reason));
+    let refused = match &arguments.command {
+        Command::Capture(args) => args.refusal().map(|reason| (vec!["capture"], reason)),
+        Command::Run(args) => args.sandbox.refusal().map(|reason| (vec!["run"], reason)),
+        Command::Net(args) => args.refusal(),
+        _ => None,
+    };
+    match refused {
+        Some((path, reason)) => Err(refusal(&path, reason)),
+        None => Ok(arguments),
     }
-    Ok(arguments)
+}
+
+/// Options that do not go together, told as clap tells it.
+fn refusal(path: &[&str], reason: String) -> clap::Error {
+    let mut commands = Arguments::command();
+    commands.build();
+    let command = path.iter().fold(&mut commands, |command, name| {
+        command.find_subcommand_mut(name).expect("it has just been parsed")
+    });
+    command.error(ErrorKind::ArgumentConflict, reason)
 }
 
 /// Options that tcpdump has and we have not: what to type instead of clap's guess.

@@ -10,7 +10,7 @@ use crate::sys::fork::{self, End, Signals};
 use crate::sys::interior::Program;
 
 use super::exit;
-use super::sandbox::{Draft, Keeper, keep};
+use super::sandbox::{self, Draft, Keeper, keep};
 use super::sandbox_args::RunArgs;
 use super::terminal;
 
@@ -34,7 +34,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let keeper = Keeper::fork(|line| {
         let commission = draft.commission(command.clone(), Life::Command);
         keep(&commission, &mut infant, line, |plan| {
-            plan.notes.iter().for_each(|note| terminal::warn(note));
+            sandbox::warn_of(&plan.notes);
             Ok(())
         })
     })
@@ -67,7 +67,7 @@ impl Front {
         let folder = self.draft.state.folder(&self.draft.identity.id);
         let end = match self.starter.start(&folder) {
             Onset::Started(faults) => {
-                faults.iter().for_each(|fault| terminal::warn(fault));
+                sandbox::warn_of(&faults);
                 self.wait_for_command()?
             }
             Onset::Failed(error) => {
@@ -87,14 +87,14 @@ impl Front {
                 News::Keeper => {
                     let end = self.keeper.wait().context("waiting for the keeper")?;
                     self.end_command()?;
-                    self.undo_for(end)?;
+                    self.draft.undo_for(end)?;
                     return Ok(Some(end.code()));
                 }
                 News::Signal(arrival) if ENDING.contains(&arrival.number) => {
                     self.hang_up();
                     let end = self.keeper.wait().context("waiting for the keeper")?;
                     self.end_command()?;
-                    self.undo_for(end)?;
+                    self.draft.undo_for(end)?;
                     return Ok(Some(End::Killed(arrival.number).code()));
                 }
                 News::Signal(_) => {}
@@ -134,7 +134,7 @@ impl Front {
     fn conclude(&mut self, end: End) -> anyhow::Result<u8> {
         self.hang_up();
         let keeper = self.keeper.wait().context("waiting for the keeper")?;
-        self.undo_for(keeper)?;
+        self.draft.undo_for(keeper)?;
         match keeper {
             End::Exited(0) => Ok(end.code()),
             _ if end.code() != 0 => Ok(end.code()),
@@ -150,18 +150,6 @@ impl Front {
     fn end_command(&mut self) -> anyhow::Result<End> {
         self.starter.child().signal(SIGNAL_KILL);
         self.starter.child().wait().context("waiting for the command")
-    }
-
-    /// What a killed keeper could not do any more.
-    fn undo_for(&self, keeper: End) -> anyhow::Result<()> {
-        if let End::Killed(signal) = keeper {
-            terminal::complain(&format!(
-                "the keeper was killed by signal {signal}; undoing everything for it"
-            ));
-            let faults = netmode::finish_for(&self.draft.state, &self.draft.identity.id)?;
-            faults.iter().for_each(|fault| terminal::complain(&format!("failed {fault}")));
-        }
-        Ok(())
     }
 
     fn next(&self) -> anyhow::Result<News> {

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use crate::model::{Container, Selector};
 use crate::netmode::{
-    self, Commission, Identity, Infant, Inside, Life, Mode, Name, Plan, RunId, Spec, State, Words,
+    self, Commission, Fault, Identity, Infant, Inside, Life, Mode, Name, Plan, RunId, Spec, State, Words,
 };
 use crate::sys::fork::{self, Child, End, Orphan};
 use crate::sys::netns::Namespace;
@@ -20,6 +20,7 @@ use super::failure::Failure;
 use super::look;
 use super::run::wait_for;
 use super::select::{self, Ended};
+use super::terminal;
 
 /// A sandbox that is about to be.
 pub(super) struct Draft {
@@ -50,6 +51,17 @@ impl Draft {
                 Ok(Inside::Joined(namespace))
             }
         }
+    }
+
+    /// What a killed keeper could not do any more is done for it.
+    pub(super) fn undo_for(&self, keeper: End) -> anyhow::Result<()> {
+        if let End::Killed(signal) = keeper {
+            terminal::complain(&format!(
+                "the keeper was killed by signal {signal}; undoing everything for it"
+            ));
+            tell_faults(&netmode::finish_for(&self.state, &self.identity.id)?);
+        }
+        Ok(())
     }
 
     /// What its keeper has to do.
@@ -89,7 +101,12 @@ impl Keeper {
             let _ = fork::leave_terminal();
             match work(theirs) {
                 Ok(()) => 0,
-                Err(error) => Failure::of(&error.into()).tell(),
+                Err(error) => {
+                    let error = anyhow::Error::from(error);
+                    let code = Failure::of(&error).tell();
+                    tell_faults(error.downcast_ref().map_or(&[], netmode::KeeperError::left));
+                    code
+                }
             }
         })?;
         Ok(Self { child, line: ours })
@@ -104,6 +121,22 @@ impl Keeper {
     /// Waits for its end.
     pub(super) fn wait(&mut self) -> io::Result<End> {
         self.child.wait()
+    }
+}
+
+/// Tells what could not be undone.
+pub(super) fn tell_faults(faults: &[Fault]) {
+    for fault in faults {
+        let chain = std::iter::successors(Some(fault as &dyn std::error::Error), |error| error.source());
+        let causes: Vec<String> = chain.map(ToString::to_string).collect();
+        terminal::complain(&format!("failed {}", causes.join(": ")));
+    }
+}
+
+/// Tells what the user should know.
+pub(super) fn warn_of<'a>(notes: impl IntoIterator<Item = &'a String>) {
+    for note in notes {
+        terminal::warn(note);
     }
 }
 

@@ -75,6 +75,11 @@ pub(super) struct SandboxArgs {
 }
 
 impl SandboxArgs {
+    /// Why the options do not go together.
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.spec().err().map(|invalid| invalid.to_string())
+    }
+
     /// What was asked for, if it means something together.
     pub(super) fn spec(&self) -> Result<Spec, InvalidSpec> {
         Spec::new(Options {
@@ -99,6 +104,17 @@ impl SandboxArgs {
 pub(super) struct NetArgs {
     #[command(subcommand)]
     pub(super) command: NetCommand,
+}
+
+impl NetArgs {
+    /// Why the options do not go together, and of which command they are.
+    pub(super) fn refusal(&self) -> Option<(Vec<&'static str>, String)> {
+        match &self.command {
+            NetCommand::Plan(args) => args.sandbox.refusal().map(|reason| (vec!["net", "plan"], reason)),
+            NetCommand::Up(args) => args.sandbox.refusal().map(|reason| (vec!["net", "up"], reason)),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

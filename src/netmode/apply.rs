@@ -15,7 +15,7 @@ pub struct SetUpError {
     number: usize,
     count: usize,
     words: String,
-    source: Error,
+    source: Box<Error>,
     /// What could not be undone.
     pub faults: Vec<Fault>,
 }
@@ -49,7 +49,7 @@ pub(super) fn set_up(
         if let Err(source) = done {
             let faults = take_down(site.state, &site.record, &mut site.holdings, exclusive);
             let (count, words) = (steps.len(), step.to_string());
-            return Err(SetUpError { number: number + 1, count, words, source, faults });
+            return Err(SetUpError { number: number + 1, count, words, source: source.into(), faults });
         }
     }
     Ok(())
@@ -160,19 +160,15 @@ pub fn collect(state: &State, exclusive: &Exclusive) -> (Vec<String>, Vec<Fault>
 
 /// Undoes what one dead run has left.
 pub fn collect_one(state: &State, id: &RunId, exclusive: &Exclusive) -> (String, Vec<Fault>) {
-    match state.read(id) {
-        Ok(record) => {
-            let (turn, holdings) = (Turn::Borrowed(exclusive), &mut Holdings::default());
-            let mut undoing = Undoing { state, record: &record, holdings, turn, faults: Vec::new() };
-            undoing.all();
-            (record.name.to_string(), undoing.faults)
-        }
+    let Ok(record) = state.read(id) else {
         // It died before it had done anything.
-        Err(_) => {
-            let _ = state.forget(id, exclusive);
-            (id.to_string(), Vec::new())
-        }
-    }
+        let _ = state.forget(id, exclusive);
+        return (id.to_string(), Vec::new());
+    };
+    let (turn, holdings) = (Turn::Borrowed(exclusive), &mut Holdings::default());
+    let mut undoing = Undoing { state, record: &record, holdings, turn, faults: Vec::new() };
+    undoing.all();
+    (record.name.to_string(), undoing.faults)
 }
 
 /// Failures on demand, for tests of what is left behind; there are none in a release.

@@ -114,8 +114,12 @@ fn in_the_way(spec: &Spec) -> (Vec<Obstacle>, Vec<String>) {
     match coexist::obstacles(families) {
         Ok(obstacles) => (obstacles, Vec::new()),
         Err(error) => {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            (Vec::new(), vec![format!("whether a firewall is in the way is not known: failed {error}{cause}")])
+            let cause =
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            (
+                Vec::new(),
+                vec![format!("whether a firewall is in the way is not known: failed {error}{cause}")],
+            )
         }
     }
 }

@@ -49,6 +49,17 @@ pub enum Error {
     Left(Vec<Fault>),
 }
 
+impl Error {
+    /// What could not be undone.
+    pub fn left(&self) -> &[Fault] {
+        match self {
+            Self::SetUp(error) => &error.faults,
+            Self::Left(faults) => faults,
+            _ => &[],
+        }
+    }
+}
+
 /// How long a sandbox lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
@@ -72,7 +83,7 @@ pub struct Commission<'a> {
 }
 
 /// The capabilities that a mode takes.
-pub fn rights(mode: &Mode) -> &'static [Capability] {
+fn rights(mode: &Mode) -> &'static [Capability] {
     match mode {
         Mode::Host => &[],
         Mode::Container(_) => &[Capability::CAP_SYS_ADMIN],
@@ -107,7 +118,9 @@ pub fn keep(
     let mut plumbing = Plumbing::open()?;
     let exclusive = state.exclusive()?;
     let (_, left) = apply::collect(state, &exclusive);
-    left.iter().for_each(|fault| tracing::warn!(%fault, "a dead run is not undone"));
+    for fault in &left {
+        tracing::warn!(%fault, "a dead run is not undone");
+    }
     let facts = Facts::gather(&mut plumbing, state, commission.spec)?;
     let plan = plan::plan(commission.spec, &facts, commission.identity)?;
     let _alive = state.register(&commission.identity.id)?;

@@ -28,6 +28,7 @@ mod spec;
 mod step;
 mod subnet;
 
+pub use address::{Error as AddressError, Taken};
 pub use apply::{Fault, SetUpError, collect, collect_one};
 pub use coexist::{Accepts, Dropping, Error as CoexistError, Obstacle, obstacles, remove_by_comment};
 pub use facts::{Cgroups, Error as FactsError, Facts, Forwarding, Identity};

@@ -152,6 +152,7 @@ impl<'a> Draft<'a> {
         let mac = spec.mac.unwrap_or_else(|| self.mac(0));
         self.steps.push(Step::Veth { name: veth.clone(), bridge: spec.bridge.clone(), mtu, mac });
         self.steps.extend(families.iter().map(|family| Step::Address { address: family.address }));
+        self.steps.extend(self.port_setting(&veth));
         self.steps.extend([Step::PortUp { name: veth }, Step::LinkUp]);
         if spec.reach == Reach::Everywhere {
             self.steps.extend(families.iter().map(|family| default_route(family.gateway.address)));
@@ -218,7 +219,15 @@ impl<'a> Draft<'a> {
         gateways: Vec<IpAddr>,
     ) -> Plan {
         let name = self.identity.name.clone();
-        Plan { name, mode: mode.to_owned(), bridge, addresses, gateways, notes: self.notes, steps: self.steps }
+        Plan {
+            name,
+            mode: mode.to_owned(),
+            bridge,
+            addresses,
+            gateways,
+            notes: self.notes,
+            steps: self.steps,
+        }
     }
 
     fn existing_bridge(&self, name: &LinkName) -> Result<Option<&'a Link>, Error> {
@@ -381,10 +390,8 @@ impl<'a> Draft<'a> {
             }
         }
         if !spec.publications.as_slice().is_empty() {
-            self.steps.extend([
-                Step::ForgetFlows { addresses: alone.clone() },
-                Step::Serve { addresses: alone },
-            ]);
+            self.steps
+                .extend([Step::ForgetFlows { addresses: alone.clone() }, Step::Serve { addresses: alone }]);
         }
     }
 
@@ -395,7 +402,9 @@ impl<'a> Draft<'a> {
         if !spec.publications.as_slice().is_empty() {
             let version = if v4 { Version::V4 } else { Version::V6 };
             let others = self.facts.links.iter().filter(|link| {
-                link.kind != LinkKind::Loopback && link.name != spec.bridge && own_address(link, version).is_some()
+                link.kind != LinkKind::Loopback
+                    && link.name != spec.bridge
+                    && own_address(link, version).is_some()
             });
             names.extend(others.map(|link| link.name.to_string()));
             names.sort();
@@ -439,6 +448,15 @@ impl<'a> Draft<'a> {
             value: (*value).to_owned(),
         };
         self.steps.extend(settings.iter().map(setting));
+    }
+
+    /// A port of a bridge has nothing to say itself.
+    fn port_setting(&self, port: &LinkName) -> Option<Step> {
+        self.facts.forwarding.ipv6.map(|_| Step::PortSetting {
+            port: port.clone(),
+            name: conf("ipv6", port.as_str(), "disable_ipv6"),
+            value: "1".to_owned(),
+        })
     }
 
     fn parent(&self, name: &LinkName) -> Result<&'a Link, Error> {

@@ -45,7 +45,8 @@ impl RunId {
     /// A new one.
     pub fn draw() -> Result<Self, Error> {
         let bytes = random_bytes::<6>().map_err(Error::Random)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        let number = bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        Ok(Self(format!("{number:012x}")))
     }
 
     /// The digits.
@@ -54,6 +55,9 @@ impl RunId {
     }
 
     /// What its interface on the host is called.
+    ///
+    /// # Panics
+    /// Never: an id is of twelve plain characters.
     pub fn veth(&self) -> LinkName {
         let digits = self.0.get(..8).unwrap_or(&self.0);
         format!("pc{digits}").parse().expect("it is short and plain")
@@ -77,7 +81,7 @@ impl fmt::Display for RunId {
 }
 
 /// What is written at a bridge that is made by pcapsule.
-pub const BRIDGE_ALIAS: &str = "pcapsule";
+pub(super) const BRIDGE_ALIAS: &str = "pcapsule";
 
 /// What is known of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,9 +180,11 @@ impl State {
 
     /// Writes the record, whole or not at all.
     pub fn write(&self, record: &Record) -> Result<(), Error> {
-        let folder = self.folder(&record.id);
-        let text = serde_json::to_vec(record).expect("a record is plain values");
-        replace(&folder.join("record.json"), &text)
+        let path = self.folder(&record.id).join("record.json");
+        match serde_json::to_vec(record) {
+            Ok(text) => replace(&path, &text),
+            Err(error) => Err(Error::Write { path, source: error.into() }),
+        }
     }
 
     /// Reads one.

@@ -63,7 +63,9 @@ pub(super) fn hosts(own: &Record, gateways: &[IpAddr], neighbours: &[Record]) ->
     let mut line = |address: IpAddr, name: &str| {
         let _ = writeln!(text, "{address} {name}");
     };
-    gateways.iter().for_each(|gateway| line(*gateway, "host.pcapsule.internal"));
+    for gateway in gateways {
+        line(*gateway, "host.pcapsule.internal");
+    }
     for record in [own].into_iter().chain(neighbours) {
         record.addresses.iter().for_each(|found| line(found.address, record.name.as_str()));
     }

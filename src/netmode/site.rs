@@ -118,7 +118,9 @@ impl<'a> Site<'a> {
                 let link = self.host.link(bridge)?;
                 Ok(self.host.set_up(link.index)?)
             }
-            (Step::BridgeSetting { name, value, .. }, _) => set(name, value),
+            (Step::BridgeSetting { name, value, .. } | Step::PortSetting { name, value, .. }, _) => {
+                set(name, value)
+            }
             (Step::HostSetting { name, value }, Some(exclusive)) => {
                 let write_down = |was: &str| {
                     self.share(exclusive, |shared| shared.changes(name, was, value))?;

@@ -31,6 +31,7 @@ pub enum Step {
     Veth { name: LinkName, bridge: LinkName, mtu: u32, mac: Mac },
     Macvlan { parent: LinkName, mtu: u32, mac: Mac },
     Address { address: InterfaceAddress },
+    PortSetting { port: LinkName, name: String, value: String },
     PortUp { name: LinkName },
     LinkUp,
     Route { gateway: IpAddr, metric: u32 },
@@ -73,7 +74,9 @@ impl Step {
         match self {
             Self::Ports { .. } => "give the ports back".to_owned(),
             Self::Record { .. } => "remove the record".to_owned(),
-            Self::Rules { table, .. } => format!("remove the table inet {table}, and forget the sandbox's flows"),
+            Self::Rules { table, .. } => {
+                format!("remove the table inet {table}, and forget the sandbox's flows")
+            }
             Self::Accepts { iptables, .. } => format!("take them out of DOCKER-USER by {iptables}"),
             Self::ForgetFlows { .. } => "none: who still sends is heard anew".to_owned(),
             Self::Serve { .. } => "stop answering".to_owned(),
@@ -100,7 +103,9 @@ impl Step {
             | Self::Address { .. }
             | Self::LinkUp
             | Self::Route { .. } => "none: it goes with the namespace".to_owned(),
-            Self::PortUp { name } => format!("none: it goes with {name}"),
+            Self::PortUp { name: port } | Self::PortSetting { port, .. } => {
+                format!("none: it goes with {port}")
+            }
         }
     }
 }
@@ -123,6 +128,7 @@ impl fmt::Display for Step {
             Self::UseBridge { name } => write!(f, "use the bridge {name} as it is"),
             Self::BridgeSetting { name, value, .. }
             | Self::HostSetting { name, value }
+            | Self::PortSetting { name, value, .. }
             | Self::SandboxSetting { name, value } => {
                 let place = if matches!(self, Self::SandboxSetting { .. }) { " inside" } else { "" };
                 write!(f, "set {name} to {value}{place}")

@@ -4,14 +4,14 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 
+use crate::cli::exit;
 use crate::cli::sandbox;
 use crate::cli::sandbox_args::DownArgs;
-use crate::cli::{exit, terminal};
 use crate::netmode::{self, Record, RunId, State};
 use crate::sys::fork::ProcessHandle;
 
 /// How long undoing may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// No such sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,6 @@ fn finish(state: &State, id: &RunId) -> anyhow::Result<bool> {
         return Ok(false);
     }
     let faults = netmode::finish_for(state, id)?;
-    faults.iter().for_each(|fault| terminal::complain(&format!("failed {fault}")));
+    sandbox::tell_faults(&faults);
     Ok(!faults.is_empty())
 }

@@ -6,6 +6,8 @@ mod plan;
 mod prune;
 mod up;
 
+pub(super) use down::Unknown;
+
 use std::process::ExitCode;
 
 use super::sandbox_args::{NetArgs, NetCommand};

@@ -18,6 +18,6 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
     for name in &names {
         writeln!(out, "{name}").context("printing what was undone")?;
     }
-    faults.iter().for_each(|fault| terminal::complain(&format!("failed {fault}")));
+    sandbox::tell_faults(&faults);
     Ok(ExitCode::from(if faults.is_empty() { exit::DONE } else { exit::FAULT }))
 }

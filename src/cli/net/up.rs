@@ -4,11 +4,11 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
 
-use crate::cli::sandbox::{Draft, Keeper, keep};
+use crate::cli::sandbox::{self, Draft, Keeper, keep};
 use crate::cli::sandbox_args::UpArgs;
 use crate::cli::terminal;
 use crate::netmode::{self, Life, Onset, Way};
-use crate::sys::fork::{self, End};
+use crate::sys::fork;
 
 pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
     let spec = args.sandbox.spec().context("reading the options")?;
@@ -20,10 +20,11 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
         let folder = draft.state.folder(&draft.identity.id);
         let commission = draft.commission(Vec::new(), Life::Own);
         keep(&commission, &mut infant, line, |plan| {
-            plan.notes.iter().for_each(|note| terminal::warn(note));
-            if let Onset::Started(faults) = starter.start(&folder) {
-                faults.iter().for_each(|fault| terminal::warn(fault));
-            }
+            let faults = match starter.start(&folder) {
+                Onset::Started(faults) => faults,
+                Onset::Failed(_) | Onset::Ended => Vec::new(),
+            };
+            sandbox::warn_of(plan.notes.iter().chain(&faults));
             fork::let_go_of_streams()
         })
     })
@@ -36,10 +37,6 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let end = keeper.wait().context("waiting for the keeper")?;
-    if let End::Killed(signal) = end {
-        terminal::complain(&format!("the keeper was killed by signal {signal}; undoing everything for it"));
-        let faults = netmode::finish_for(&draft.state, &draft.identity.id)?;
-        faults.iter().for_each(|fault| terminal::complain(&format!("failed {fault}")));
-    }
+    draft.undo_for(end)?;
     Ok(ExitCode::from(end.code()))
 }
