@@ -116,11 +116,19 @@ impl Undoing<'_> {
     fn all(&mut self) {
         let mut begun = self.state.begun(&self.record.id);
         begun.sort_unstable();
+        let mut last = Vec::new();
         for number in begun.into_iter().rev() {
-            let Some(step) = self.record.steps.get(number) else { continue };
-            if let Err(source) = self.one(number, step) {
-                self.faults.push(Fault { step: step.to_string(), undo: step.undo(), source });
+            match self.record.steps.get(number) {
+                // The kernel takes its time to end rules: they do so while the rest is undone, and are waited for then.
+                Some(Step::Rules { .. }) => {
+                    self.holdings.begin_end();
+                    last.push(number);
+                }
+                _ => self.one(number),
             }
+        }
+        for number in last {
+            self.one(number);
         }
         let forgotten = self.turn.wait(self.state).and_then(|()| self.forget());
         if let Err(error) = forgotten {
@@ -129,8 +137,16 @@ impl Undoing<'_> {
         }
     }
 
-    fn one(&mut self, number: usize, step: &Step) -> Result<(), Error> {
-        if step.share() == Share::Shared {
+    fn one(&mut self, number: usize) {
+        let Some(step) = self.record.steps.get(number) else { return };
+        if let Err(source) = self.attempt(number, step) {
+            self.faults.push(Fault { step: step.to_string(), undo: step.undo(), source });
+        }
+    }
+
+    fn attempt(&mut self, number: usize, step: &Step) -> Result<(), Error> {
+        // A cable may be the last one in its bridge, and then they go together.
+        if step.share() == Share::Shared || matches!(step, Step::Veth { .. }) {
             self.turn.wait(self.state)?;
         }
         tracing::debug!(number = number + 1, undo = step.undo(), "take down");

@@ -63,6 +63,12 @@ impl RunId {
         format!("pc{digits}").parse().expect("it is short and plain")
     }
 
+    /// A group of links that nobody else uses (`ip-link(8)`): 0 is everybody's.
+    pub(super) fn group(&self) -> u32 {
+        let digits = self.0.get(4..).unwrap_or_default();
+        u32::from_str_radix(digits, 16).unwrap_or(u32::MAX).max(1)
+    }
+
     /// What is written at its interface, so that it is known whose it is.
     pub fn alias(&self) -> String {
         format!("pcapsule:{}", self.0)
