@@ -62,11 +62,16 @@ impl Failure {
 
     /// Prints it on stderr, unless it is a success after all, and answers with the exit code.
     pub(super) fn report(self) -> ExitCode {
+        ExitCode::from(self.tell())
+    }
+
+    /// As [`report`](Self::report), for processes that end otherwise than by `main`.
+    pub(super) fn tell(self) -> u8 {
         if self.verdict.code != exit::DONE {
             terminal::complain(&self.sentence());
             self.verdict.hints.iter().for_each(|hint| terminal::hint(hint));
         }
-        ExitCode::from(self.verdict.code)
+        self.verdict.code
     }
 
     /// "failed opening x: no such file"; what does not begin with a doing ("x exists already") stands for itself.

@@ -15,7 +15,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
-use super::{capture, completions, exit, inspect, list, man, read, terminal, top};
+use super::{capture, completions, exit, inspect, list, man, net, read, run_command, terminal, top};
 
 /// Runs the program with the arguments of this process. Prints its own failures.
 pub fn run() -> ExitCode {
@@ -103,10 +103,12 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Capture(args) => wait_for(capture::run(*args)),
         Command::Read(args) => read::run(&args),
         Command::Top(args) => wait_for(top::run(args)),
+        Command::Run(args) => run_command::run(&args),
+        Command::Net(args) => net::run(&args),
     }
 }
 
-fn wait_for(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+pub(super) fn wait_for<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     // One thread: capabilities belong to threads, and what this one gives up no other still has.
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
