@@ -27,7 +27,8 @@ pub enum Ownership {
 }
 
 /// Where a sandbox may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// Wherever the host may.
     Everywhere,
