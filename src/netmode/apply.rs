@@ -10,7 +10,7 @@ use super::{
 
 /// A step that could not be done. What was done before it has been undone.
 #[derive(Debug, thiserror::Error)]
-#[error("step {number} of {count}, to {words}")]
+#[error("setting up the sandbox (step {number} of {count}: {words})")]
 pub struct SetUpError {
     number: usize,
     count: usize,
@@ -18,6 +18,13 @@ pub struct SetUpError {
     source: Box<Error>,
     /// What could not be undone.
     pub faults: Vec<Fault>,
+}
+
+impl SetUpError {
+    /// Whether nothing is wrong, but somebody wanted it to end.
+    pub fn is_wanted(&self) -> bool {
+        matches!(*self.source, Error::ToldToEnd)
+    }
 }
 
 /// What could not be undone.

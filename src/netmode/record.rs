@@ -304,7 +304,10 @@ fn folder_for(inode: u64) -> PathBuf {
     if usual.exists() || nearest.is_some_and(crate::sys::may_write) {
         return usual;
     }
-    let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
-    let own = own.map_or_else(std::env::temp_dir, PathBuf::from);
-    own.join("pcapsule").join(inode.to_string())
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|own| crate::sys::may_write(own));
+    let own = match own {
+        Some(own) => own.join("pcapsule"),
+        None => std::env::temp_dir().join(format!("pcapsule-{}", crate::sys::effective_user())),
+    };
+    own.join(inode.to_string())
 }

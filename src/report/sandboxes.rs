@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::netmode::{Plan, Record, Step};
 
 use super::grid::{Grid, Layout, Step as Give};
+use super::ports;
 
 const HEADINGS: [&str; 7] = ["NAME", "MODE", "ADDRESS", "BRIDGE", "PORTS", "PID", "COMMAND"];
 
@@ -22,7 +23,7 @@ pub fn sandboxes(records: &[Record], layout: Layout, out: &mut impl Write) -> io
             record.mode.clone(),
             joined(&record.addresses),
             record.bridge.as_ref().map(ToString::to_string).unwrap_or_default(),
-            joined(&record.published()),
+            ports::published(&record.published()),
             record.process.map(|pid| pid.to_string()).unwrap_or_default(),
             record.command.join(" "),
         ]);

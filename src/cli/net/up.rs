@@ -33,6 +33,7 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
         if !args.quiet {
             let mut out = terminal::stdout();
             writeln!(out, "{}", draft.identity.name).context("printing the name")?;
+            sandbox::tell_where(&draft);
         }
         return Ok(ExitCode::SUCCESS);
     }
