@@ -93,7 +93,7 @@ struct Draft<'a> {
     notes: Vec<String>,
 }
 
-impl<'a> Draft<'a> {
+impl Draft<'_> {
     fn host(mut self) -> Plan {
         self.begin();
         self.admit();
