@@ -82,7 +82,7 @@ impl Step {
             Self::Serve { .. } => "stop answering".to_owned(),
             Self::Bridge { name, .. } => format!("remove {name}, if no other sandbox is on it"),
             Self::UseBridge { name } => {
-                format!("take away what sandboxes have added to {name}, if this is the last one")
+                format!("after the last sandbox, remove {name} if it was made for them, else what they added")
             }
             Self::BridgeSetting { bridge, .. } | Self::BridgeUp { bridge } => {
                 format!("none: it goes with {bridge}")
