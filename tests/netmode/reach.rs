@@ -122,9 +122,9 @@ fn forwarding_is_for_our_bridge_alone() {
     let sandbox = Sandbox::up(&host, &["-p", "8080:80"]);
     assert_eq!(host.sysctl("ipv4/ip_forward"), "0");
     assert_eq!(host.sysctl("ipv4/conf/default/forwarding"), "0");
-    let _server = sandbox.serve(Tcp, 80);
+    let server = sandbox.serve(Tcp, 80);
     answers(&sandbox, &host.neighbour().net(), Tcp, (LAN, 8080).into());
-    drop(_server);
+    drop(server);
     sandbox.down();
     host.assert_as(&before);
 }

@@ -38,7 +38,7 @@ COMMIT
 ";
 
 /// Docker's first address pool, the one of docker0.
-pub(crate) const POOL: &str = "172.17.0.0/16";
+const POOL: &str = "172.17.0.0/16";
 
 /// Puts all of it there, for IPv4 and for IPv6 as engines do since version 27.
 pub(crate) fn install(place: &Place) {

@@ -12,10 +12,9 @@ mod snapshot;
 mod wire;
 
 pub(crate) use command::{checked, eventually, run, within};
-pub(crate) use docker::POOL as DOCKER_POOL;
 pub(crate) use host::{Host, Like};
 pub(crate) use place::{Place, inside};
 pub(crate) use requirement::{Requirement, hierarchy};
 pub(crate) use sandbox::{Running, Sandbox, said};
 pub(crate) use snapshot::Snapshot;
-pub(crate) use wire::{Answer, Server, Tcp, Transport, Udp, ask, client, datagram, is_silent};
+pub(crate) use wire::{Server, Tcp, Transport, Udp, ask, client, datagram, is_silent};

@@ -27,6 +27,8 @@ pub(crate) struct Place {
     /// The first process inside, by its number out here.
     first: u32,
     cgroup: PathBuf,
+    /// Where the version 2 hierarchy is mounted, in here as out there.
+    v2: PathBuf,
 }
 
 impl Place {
@@ -58,7 +60,7 @@ impl Place {
         stdout.read_line(&mut line).expect("it speaks text");
         let first = only_child(holder.id());
         assert!(line == "ready\n" && first.is_some(), "the namespaces cannot be made");
-        Self { holder, first: first.expect("just seen"), cgroup }
+        Self { holder, first: first.expect("just seen"), cgroup, v2 }
     }
 
     /// One of its files, for those out here: `/run` or `/proc` as seen inside.
@@ -88,7 +90,7 @@ impl Place {
     /// A command that is started inside, by [`Self::spawn`] or [`Self::output`].
     pub(crate) fn command<S: AsRef<OsStr>>(&self, program: &str, arguments: &[S]) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-c", ENTER_CGROUP]).arg(hierarchy().expect("the requirement is met")).arg(program);
+        command.args(["-c", ENTER_CGROUP]).arg(&self.v2).arg(program);
         command.args(arguments).env_remove("DOCKER_HOST").env_remove("CONTAINER_HOST");
         command
     }

@@ -214,11 +214,6 @@ impl<'h> Running<'h> {
         Self { member: Member { host, name, pid }, child, stdout, stderr: Some(listener) }
     }
 
-    /// The process that was started, by its number out here.
-    pub(crate) fn front(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid fits"));

@@ -36,9 +36,8 @@ impl Snapshot {
     /// Looks at everything.
     #[track_caller]
     pub(crate) fn of(place: &Place) -> Self {
-        let script: String =
-            PROGRAMS.iter().map(|(name, line)| format!("echo '=== {name}'\n{line}\n")).collect();
-        let text = place.sh(&script);
+        let lines = PROGRAMS.map(|(name, line)| format!("echo '=== {name}'\n{line}\n"));
+        let text = place.sh(&lines.concat());
         let mut parts = BTreeMap::new();
         for ((name, _), part) in PROGRAMS.iter().zip(text.split("=== ").skip(1)) {
             let (_, body) = part.split_once('\n').unwrap_or_default();
@@ -67,11 +66,6 @@ impl Snapshot {
     /// The lines of one part.
     pub(crate) fn part(&self, name: &str) -> &[String] {
         &self.0[name]
-    }
-
-    /// Whether any part names it.
-    pub(crate) fn mentions(&self, word: &str) -> bool {
-        self.0.values().flatten().any(|line| line.contains(word))
     }
 }
 
