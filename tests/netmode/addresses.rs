@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::lab::{Host, Like, Sandbox, eventually, said};
+use crate::lab::{Host, Like, Sandbox, Tcp, ask, eventually, said};
 
 /// Case 13: neither what is on a link, nor a nameserver's, nor an engine's.
 #[test]
@@ -57,14 +57,26 @@ fn a_full_network_is_told() {
     host.assert_as(&before);
 }
 
+/// Case 15: a network of two addresses serves, for one (RFC 3021).
+#[test]
+fn a_network_of_two_addresses_serves() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let sandbox = Sandbox::up(&host, &["--subnet", "10.55.0.0/31", "-p", "8080:80"]);
+    let server = sandbox.serve(Tcp, 80);
+    assert!(ask(&host.neighbour().net(), Tcp, (Host::LAN, 8080)).is_some());
+    drop(server);
+    sandbox.down();
+    host.assert_as(&before);
+}
+
 /// Case 15: networks that are none.
 #[test]
 fn impossible_networks_are_refused() {
     let Some(host) = Host::make() else { return };
     let before = host.snapshot();
     for options in [
-        &["--subnet", "10.55.0.0/31"][..],
-        &["--subnet", "10.55.0.0/32"],
+        &["--subnet", "10.55.0.0/32"][..],
         &["--subnet", "10.55.0.0/0"],
         &["--subnet", "10.55.0.0/33"],
         &["--subnet", "224.0.0.0/24"],
