@@ -2,24 +2,31 @@
 //!
 //! Small functions and traits in our words; nothing here knows what a container is.
 
+mod addresses;
 mod bpf;
 mod capability;
 pub mod cgroup;
 mod cgroup_counter;
 mod cgroup_tap;
+pub mod conntrack;
 mod direct;
 pub mod ebpf;
 mod filter;
+pub mod firewall;
 mod hang_up;
 mod headers;
+pub mod host_port;
 mod huge_pages;
 mod inherited;
+pub mod iptables;
 mod libpcap;
 pub mod mounts;
 pub mod netlink;
 pub mod netns;
+pub mod nft;
 pub mod process;
 mod raw_netlink;
+pub mod relay;
 mod ring;
 mod root;
 pub mod sock_diag;
@@ -27,10 +34,12 @@ mod source;
 pub mod statistics;
 pub mod sysctl;
 mod system;
+mod tool;
 mod volume;
 mod wake;
 mod writable;
 
+pub use addresses::own_addresses;
 pub use capability::{Capability, keep_only, missing};
 pub use cgroup::CgroupId;
 pub use cgroup_counter::{CgroupCounter, Volume};

@@ -42,6 +42,8 @@ pub(super) enum Subject {
     Links,
     /// `sock_diag(7)`
     Sockets,
+    /// Connection tracking and nf_tables (linux/netfilter/nfnetlink.h).
+    Netfilter,
 }
 
 /// A socket in one namespace.
@@ -69,6 +71,7 @@ impl RawNetlink {
         let protocol = match subject {
             Subject::Links => SockProtocol::NetlinkRoute,
             Subject::Sockets => SockProtocol::NetlinkSockDiag,
+            Subject::Netfilter => SockProtocol::NetlinkNetFilter,
         };
         let descriptor = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
         bind(descriptor.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
@@ -84,10 +87,7 @@ impl RawNetlink {
         buffer: &mut [u8],
         mut each: impl FnMut(&[u8]),
     ) -> io::Result<()> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let question = dump_question(question, self.sequence, body);
-        let kernel = NetlinkAddr::new(0, 0);
-        sendto(self.descriptor.as_raw_fd(), &question, &kernel, MsgFlags::empty())?;
+        self.send(question, libc::NLM_F_DUMP, body)?;
         loop {
             let datagram = self.receive(buffer, MsgFlags::empty())?;
             for (_, message) in messages(datagram).filter(|(sequence, _)| *sequence == self.sequence) {
@@ -99,6 +99,30 @@ impl RawNetlink {
                 }
             }
         }
+    }
+
+    /// Tells the kernel to do something by a message of that type, and waits until it is done.
+    pub(super) fn order(&mut self, (kind, body): (u16, &[u8]), buffer: &mut [u8]) -> io::Result<()> {
+        self.send(kind, libc::NLM_F_ACK, body)?;
+        loop {
+            let datagram = self.receive(buffer, MsgFlags::empty())?;
+            for (_, message) in messages(datagram).filter(|(sequence, _)| *sequence == self.sequence) {
+                match message {
+                    // An acknowledgement is an error of number 0.
+                    Message::Refused(0) => return Ok(()),
+                    Message::Refused(number) => return Err(io::Error::from_raw_os_error(number)),
+                    Message::Payload(..) | Message::Done => {}
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, kind: u16, flags: i32, body: &[u8]) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let message = question(kind, flags, self.sequence, body);
+        let kernel = NetlinkAddr::new(0, 0);
+        sendto(self.descriptor.as_raw_fd(), &message, &kernel, MsgFlags::empty())?;
+        Ok(())
     }
 
     /// One datagram, which may hold several messages.
@@ -139,10 +163,10 @@ pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = (u32, Messag
     })
 }
 
-/// A question for a whole table: the header, and what follows it.
-fn dump_question(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+/// A message to the kernel: the header, and what follows it.
+fn question(kind: u16, flags: i32, sequence: u32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER + body.len()).expect("a question is short");
-    let flags = u16::try_from(libc::NLM_F_REQUEST | libc::NLM_F_DUMP).expect("netlink flags are 16 bits");
+    let flags = u16::try_from(libc::NLM_F_REQUEST | flags).expect("netlink flags are 16 bits");
     let (length, kind, flags) = (length.to_ne_bytes(), kind.to_ne_bytes(), flags.to_ne_bytes());
     [&length[..], &kind, &flags, &sequence.to_ne_bytes(), &[0; 4], body].concat()
 }
@@ -158,6 +182,24 @@ pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((kind, value))
     })
+}
+
+/// The type of an attribute without what its two highest bits tell of the value (`NLA_TYPE_MASK`).
+pub(super) const fn attribute_type(kind: u16) -> u16 {
+    kind & 0x3fff
+}
+
+/// One attribute, padded.
+pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).expect("an attribute is short");
+    let mut bytes = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// One attribute whose value is attributes (`NLA_F_NESTED`).
+pub(super) fn nested(kind: u16, attributes: &[Vec<u8>]) -> Vec<u8> {
+    attribute(kind | 0x8000, &attributes.concat())
 }
 
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

@@ -1,0 +1,67 @@
+//! A thousand ports cost about what one costs: by count, and, to look at, by time.
+
+use std::time::Instant;
+
+use pcapsule::{
+    netmode::{Proxy, Reach, obstacles},
+    sys::{iptables::Family, nft::Nft},
+};
+
+use crate::lab::{HOST, SANDBOX, Stack, on_host, publications, ruleset};
+
+#[test]
+fn a_thousand_ports_are_published_by_as_many_rules_as_one() {
+    on_host(|lab| {
+        let rules = |ports: &str| {
+            let _published = lab.publish(Stack::Dual, &[ports]);
+            let listed = lab.run("host", "nft -a list table inet pcapsule_0a1b2c3d");
+            listed.matches(" # handle ").count()
+        };
+        assert_eq!(rules("10000-10999:20000-20999"), rules("10000:20000"));
+        lab.tcp_server("sandbox", "[::]:20999");
+        let _published = lab.publish(Stack::Dual, &["10000-10999:20000-20999"]);
+        assert!(lab.ask("neighbour", &format!("{HOST}:10999")).is_ok());
+        assert!(lab.ask("host", "127.0.0.1:10999").is_ok());
+    });
+}
+
+/// Prints medians in microseconds: `cargo test --release --test netmode_firewall cost -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures, to be looked at"]
+fn what_it_takes() {
+    on_host(|_| {
+        for ports in ["8080:80", "8000-8999:8000-8999", "8000-8999:80-1079", "8000-8999:80-1079/udp"] {
+            let mut samples: Vec<[u128; 6]> = (0..11).map(|_| once(ports)).collect();
+            let median = |at: usize, samples: &mut Vec<[u128; 6]>| {
+                samples.sort_by_key(|sample| sample[at]);
+                samples[samples.len() / 2][at]
+            };
+            let [reserve, start, commit, open, stop, look] =
+                std::array::from_fn(|at| median(at, &mut samples));
+            eprintln!(
+                "{ports}: reserve {reserve}, start {start}, commit {commit}, open {open}, stop {stop}, look {look}"
+            );
+        }
+    });
+}
+
+fn once(ports: &str) -> [u128; 6] {
+    let mut last = Instant::now();
+    let mut lap = || {
+        let now = Instant::now();
+        let took = now.duration_since(std::mem::replace(&mut last, now));
+        took.as_micros()
+    };
+    let mut nft = Nft::start().unwrap();
+    let start = lap();
+    let reserved = publications(&[ports]).reserve().unwrap();
+    let reserve = lap();
+    nft.commit(&ruleset(Stack::V4, Reach::Everywhere, reserved.forwards())).unwrap();
+    let commit = lap();
+    let proxy = Proxy::start(reserved.open().unwrap(), &[SANDBOX.parse().unwrap()]).unwrap();
+    let open = lap();
+    drop((proxy, nft));
+    let stop = lap();
+    obstacles(&[Family::V4]).unwrap();
+    [reserve, start, commit, open, stop, lap()]
+}
