@@ -1,8 +1,10 @@
 //! A sandbox of bridge mode as it is from inside and from outside, and its bridge.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
-use crate::lab::{Host, Like, Running, Sandbox, Tcp, ask, is_silent, said};
+use crate::lab::{Host, Like, Running, Sandbox, Server, Tcp, Udp, ask, is_silent, said};
 
 #[test]
 fn the_lab_itself_is_steady() {
@@ -14,6 +16,24 @@ fn the_lab_itself_is_steady() {
         host.sh("ip link add intruder type bridge");
         assert!(!host.snapshot().since(&before).is_empty(), "a new link is seen");
     }
+}
+
+#[test]
+fn the_labs_wires_carry_both_families() {
+    let Some(host) = Host::like(Like::DOCKER) else { return };
+    let before = host.snapshot();
+    for address in [IpAddr::from(Host::LAN), Host::LAN6.into()] {
+        for transport in [Tcp, Udp] {
+            let server = Server::start(&host.place().net(), transport, (address, 8080).into(), "host");
+            let answer = ask(&host.neighbour().net(), transport, (address, 8080)).expect("it answers");
+            let seen =
+                if address.is_ipv4() { Host::NEIGHBOUR.into() } else { IpAddr::from(Host::NEIGHBOUR6) };
+            assert_eq!((answer.by.as_str(), answer.seen), ("host", seen));
+            drop(server);
+            assert!(is_silent(&host.neighbour().net(), transport, (address, 8080)));
+        }
+    }
+    host.assert_as(&before);
 }
 
 /// Case 1.
@@ -61,7 +81,7 @@ fn outside_sees_the_hosts_address() {
             ((Host::NEIGHBOUR, 80).into(), Host::LAN.into()),
             ((Host::NEIGHBOUR6, 80).into(), Host::LAN6.into()),
         ] {
-            let _server = crate::lab::Server::start(&host.neighbour().net(), Tcp, to, "neighbour");
+            let _server = Server::start(&host.neighbour().net(), Tcp, to, "neighbour");
             let answer = ask(&sandbox.net(), Tcp, to).expect("the neighbour answers");
             assert_eq!((answer.by.as_str(), answer.seen), ("neighbour", seen));
         }
@@ -230,8 +250,7 @@ fn an_internal_network_has_no_way_out() {
     assert_eq!(first.gateway(), None);
     let server = second.serve(Tcp, 80);
     assert!(ask(&first.net(), Tcp, (second.address(), 80)).is_some(), "members talk");
-    let outside =
-        crate::lab::Server::start(&host.neighbour().net(), Tcp, (Host::NEIGHBOUR, 80).into(), "outside");
+    let outside = Server::start(&host.neighbour().net(), Tcp, (Host::NEIGHBOUR, 80).into(), "outside");
     first.sh("ip route add default dev eth0");
     assert!(is_silent(&first.net(), Tcp, (Host::NEIGHBOUR, 80)), "not even with a route");
     drop((server, outside));

@@ -26,7 +26,8 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("/run", "find /run ! -path /run -printf '%y %M %U %G %s %p\\n' | sort"),
     ("connections", "conntrack -L 2>/dev/null; conntrack -L -f ipv6 2>/dev/null; true"),
     ("sockets", "ss --no-header -lntuw"),
-    ("processes", "ps -e -o args= | grep -v -e '^ps ' -e '^sh ' -e '^grep '; true"),
+    // But for those that look.
+    ("processes", "ps -e -o args= | grep -v -e '^ps -e' -e '^sh -ec echo .=== ' -e '^grep -v'; true"),
 ];
 
 /// Variables that tell instead of being told, and those that nobody may read.
