@@ -7,10 +7,13 @@ use std::{
     str::FromStr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::sys::sock_diag::Transport;
 
 /// At which of its addresses the host answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HostAddress {
     /// Every one, of IPv4 and IPv6.
     Every,
@@ -304,6 +307,15 @@ mod tests {
             let publication = parsed(given);
             assert_eq!(publication.to_string(), written, "{given}");
             assert_eq!(parsed(written), publication, "{given}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_given_is_read_or_refused(text in "[0-9:.\\[\\]a-f/tcpudp-]{0,24}") {
+            if let Ok(publication) = text.parse::<Publication>() {
+                assert_eq!(parsed(&publication.to_string()), publication);
+            }
         }
     }
 

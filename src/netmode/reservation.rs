@@ -5,6 +5,8 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Protocol, PublishedPort};
 use crate::sys::host_port::{At, HostPort, OpenPort};
 use crate::sys::netns;
@@ -17,7 +19,7 @@ use super::publication::{HostAddress, HostPorts, PortRange, Publication, Publica
 const OTHER_FILES: u64 = 64;
 
 /// One port of the host and the port of the sandbox that it leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub struct Forward {
     pub transport: Transport,
@@ -53,6 +55,13 @@ pub enum Error {
     TooMany { wanted: usize, limit: u64 },
     #[error("publishing ports")]
     Limit(#[source] netns::Error),
+}
+
+impl Error {
+    /// Whether the kernel wants a capability that we do not have (`CAP_NET_BIND_SERVICE`).
+    pub fn is_not_permitted(&self) -> bool {
+        matches!(self, Self::Take { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
 }
 
 /// What was asked for: an address and a port, as an error names it.

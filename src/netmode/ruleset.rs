@@ -8,6 +8,8 @@ use std::{
     net::IpAddr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{InterfaceAddress, LinkName};
 use crate::sys::sock_diag::Transport;
 
@@ -15,7 +17,8 @@ use super::publication::{HostAddress, word};
 use super::reservation::Forward;
 
 /// Who may change the table, and whose end is its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ownership {
     /// The nft that makes it (`flags owner`).
     Owned,
@@ -24,7 +27,8 @@ pub enum Ownership {
 }
 
 /// Where a sandbox may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// Wherever the host may.
     Everywhere,

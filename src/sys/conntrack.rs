@@ -102,7 +102,7 @@ impl Conntrack {
         let stale = self.entries(which)?.into_iter().filter(|entry| is_stale(&entry.flow));
         let mut count = 0;
         for entry in stale {
-            match self.socket.order((DELETE, &entry.order), &mut self.buffer) {
+            match self.socket.order((DELETE, &entry.order), 0, |_| {}) {
                 Ok(()) => count += 1,
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
                 Err(error) => return Err(Error::Forget(error)),
@@ -133,20 +133,26 @@ impl Which {
         const BY_NUMBER: u32 = 1 << 3;
         const FILTER_ORIGINAL: u16 = 1;
         const FILTER_REPLY: u16 = 2;
-        let (family, direction, value, direction_filter, bits) = match self {
-            Self::Protocol(family, number) => {
-                let value = nested(PROTOCOL, &[attribute(NUMBER, &[number])]);
-                (family, ORIGINAL, value, FILTER_ORIGINAL, BY_NUMBER)
+        let (direction, value, direction_filter, bits) = match self {
+            // The kernel's filter sends all but those of an address of IPv6 (ctnetlink_filter_match_tuple, 6.18).
+            Self::From(IpAddr::V6(_)) | Self::AnsweredBy(IpAddr::V6(_)) => {
+                return generic_header(Family::V6.number());
             }
-            Self::From(address) => {
-                (Family::of(address), ORIGINAL, by_source(address), FILTER_ORIGINAL, BY_SOURCE)
+            Self::Protocol(_, number) => {
+                (ORIGINAL, nested(PROTOCOL, &[attribute(NUMBER, &[number])]), FILTER_ORIGINAL, BY_NUMBER)
             }
-            Self::AnsweredBy(address) => {
-                (Family::of(address), REPLY, by_source(address), FILTER_REPLY, BY_SOURCE)
-            }
+            Self::From(IpAddr::V4(address)) => (ORIGINAL, by_source(address), FILTER_ORIGINAL, BY_SOURCE),
+            Self::AnsweredBy(IpAddr::V4(address)) => (REPLY, by_source(address), FILTER_REPLY, BY_SOURCE),
         };
         let filter = nested(FILTER, &[attribute(direction_filter, &bits.to_ne_bytes())]);
-        [generic_header(family.number()), nested(direction, &[value]), filter].concat()
+        [generic_header(self.family().number()), nested(direction, &[value]), filter].concat()
+    }
+
+    fn family(self) -> Family {
+        match self {
+            Self::Protocol(family, _) => family,
+            Self::From(address) | Self::AnsweredBy(address) => Family::of(address),
+        }
     }
 
     fn has(self, flow: &Flow) -> bool {
@@ -175,12 +181,8 @@ impl Family {
     }
 }
 
-fn by_source(address: IpAddr) -> Vec<u8> {
-    let source = match address {
-        IpAddr::V4(v4) => attribute(SOURCE, &v4.octets()),
-        IpAddr::V6(v6) => attribute(SOURCE + FOR_IPV6, &v6.octets()),
-    };
-    nested(ADDRESSES, &[source])
+fn by_source(address: Ipv4Addr) -> Vec<u8> {
+    nested(ADDRESSES, &[attribute(SOURCE, &address.octets())])
 }
 
 fn generic_header(family: u8) -> Vec<u8> {

@@ -115,8 +115,8 @@ fn string(value: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::raw_netlink::{attribute, nested};
     use super::*;
+    use crate::sys::raw_netlink::{attribute, nested};
 
     #[test]
     fn a_chain_is_read() {

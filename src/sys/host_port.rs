@@ -9,13 +9,11 @@ use std::{
 use nix::{
     errno::Errno,
     sys::socket::{
-        AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, getsockname, listen, setsockopt,
-        socket, sockopt,
+        AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, getsockname, listen,
+        recv, setsockopt, socket, sockopt,
     },
 };
 
-use super::filter::NOTHING;
-use super::ring::socket::{attach_filter, detach_filter};
 use super::sock_diag::Transport;
 
 /// Which addresses of the host a port is taken at.
@@ -76,7 +74,7 @@ impl HostPort {
                 Ok(OpenPort::Tcp(self.socket.into()))
             }
             Transport::Udp => {
-                detach_filter(self.socket.as_fd())?;
+                forget_waiting(self.socket.as_fd())?;
                 Ok(OpenPort::Udp(self.socket.into()))
             }
         }
@@ -110,11 +108,7 @@ fn bound(transport: Transport, address: IpAddr, families: Families, port: u16) -
         // that of another which does not listen yet.
         Transport::Tcp if port != 0 => setsockopt(&socket, sockopt::ReuseAddr, &true)?,
         Transport::Tcp => {}
-        Transport::Udp => {
-            attach_filter(socket.as_fd(), &mut [NOTHING])
-                .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EINVAL)))?;
-            tell_destinations(&socket, address)?;
-        }
+        Transport::Udp => tell_destinations(&socket, address)?,
     }
     if address.is_ipv6() {
         setsockopt(&socket, sockopt::Ipv6V6Only, &(families == Families::One))?;
@@ -128,6 +122,17 @@ fn tell_destinations(socket: &OwnedFd, address: IpAddr) -> nix::Result<()> {
     match address {
         IpAddr::V4(_) => setsockopt(socket, sockopt::Ipv4PacketInfo, &true),
         IpAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true),
+    }
+}
+
+/// What came while nobody was to be answered. A filter that keeps it out would cost ten times as much a socket.
+fn forget_waiting(socket: BorrowedFd<'_>) -> io::Result<()> {
+    loop {
+        match recv(socket.as_raw_fd(), &mut [], MsgFlags::MSG_DONTWAIT) {
+            Ok(_) | Err(Errno::EINTR | Errno::ECONNREFUSED) => {}
+            Err(Errno::EAGAIN) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

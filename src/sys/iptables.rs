@@ -7,13 +7,16 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::tool;
 
 /// How long the older flavour waits for others that hold its lock.
 const LOCK_SECONDS: &str = "10";
 
 /// Where the rules are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Flavour {
     /// In nf_tables.
     Nft,
@@ -22,7 +25,8 @@ pub enum Flavour {
 }
 
 /// Which packets the rules are about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum Family {
     V4,
@@ -42,7 +46,7 @@ pub enum Error {
 }
 
 /// One flavour's rules of one family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub struct Iptables {
     pub flavour: Flavour,

@@ -12,7 +12,7 @@ use std::{
         unix::{fs::FileExt, process::CommandExt},
     },
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, ChildStdin, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -63,6 +63,8 @@ impl Error {
 #[derive(Debug)]
 pub struct Nft {
     child: Child,
+    stdin: ChildStdin,
+    stderr: ChildStderr,
     /// What nft reads a batch from: a file in memory, open in both processes under the same number.
     batch: File,
     commits: u32,
@@ -76,8 +78,11 @@ impl Nft {
         let program = tool::find("nft").ok_or(Error::Missing)?;
         let failed = |source| Error::Start { program: program.clone(), source };
         let batch = memfd_create("rules", MFdFlags::MFD_CLOEXEC).map_err(|error| failed(error.into()))?;
-        let child = spawn(&mut Command::new(&program), &batch).map_err(failed)?;
-        Ok(Self { child, batch: batch.into(), commits: 0, heard: Vec::new() })
+        let mut child = spawn(&mut Command::new(&program), &batch).map_err(failed)?;
+        let (Some(stdin), Some(stderr)) = (child.stdin.take(), child.stderr.take()) else {
+            return Err(failed(io::ErrorKind::BrokenPipe.into()));
+        };
+        Ok(Self { child, stdin, stderr, batch: batch.into(), commits: 0, heard: Vec::new() })
     }
 
     /// Applies a batch, whole or not at all; returns once the kernel has it.
@@ -93,14 +98,20 @@ impl Nft {
         // what it had to say about the batch.
         let marker = format!("pcapsule_end_{}", self.commits);
         let lines = format!("include \"/proc/self/fd/{}\"\n{marker}\n", self.batch.as_raw_fd());
-        let written = self.child.stdin.as_mut().expect("it is piped").write_all(lines.as_bytes());
-        match written {
+        match self.stdin.write_all(lines.as_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(Error::Talk(error)),
             // A broken pipe: it says why before its end.
             _ => {}
         }
         let said = self.hear_until(&marker)?;
         if said.contains("rror") { Err(refusal(&said, text)) } else { Ok(()) }
+    }
+
+    /// Begins its end, and with it that of its tables, without waiting for it: dropping waits. The kernel takes a while
+    /// to be sure that no packet is in the rules any more, in which other things can be undone.
+    pub fn begin_end(&mut self) {
+        // That it has ended already is the same.
+        let _ = self.child.kill();
     }
 
     /// The process, which is ours.
@@ -121,17 +132,16 @@ impl Nft {
     }
 
     fn hear(&mut self, deadline: Instant) -> Result<(), Error> {
-        let stderr = self.child.stderr.as_mut().expect("it is piped");
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(stderr.as_fd(), PollFlags::POLLIN)], timeout) {
+        match poll(&mut [PollFd::new(self.stderr.as_fd(), PollFlags::POLLIN)], timeout) {
             Ok(0) => return Err(Error::Silent),
             Ok(_) => {}
             Err(nix::errno::Errno::EINTR) => return Ok(()),
             Err(error) => return Err(Error::Talk(error.into())),
         }
         let mut piece = [0; 16 << 10];
-        let length = stderr.read(&mut piece).map_err(Error::Talk)?;
+        let length = self.stderr.read(&mut piece).map_err(Error::Talk)?;
         if length == 0 {
             let words = shortened(&String::from_utf8_lossy(&self.heard));
             let words = if words.is_empty() { words } else { format!(": {words}") };
@@ -145,15 +155,22 @@ impl Nft {
 impl Drop for Nft {
     fn drop(&mut self) {
         // Killed rather than asked: it has nothing to finish, and the kernel removes its tables before it is reaped.
-        let _ = self.child.kill();
+        self.begin_end();
         let _ = self.child.wait();
     }
 }
 
 fn spawn(command: &mut Command, batch: &OwnedFd) -> io::Result<Child> {
     let (batch, parent) = (batch.as_raw_fd(), nix::unistd::getpid());
-    // No history or settings of the user's are read or written. Signals of the terminal are not for it.
-    command.arg("-i").env_clear().env("HOME", "/dev/null").env("INPUTRC", "/dev/null").env("TERM", "dumb");
+    // No history or settings of the user's are read or written, and no directory is kept busy. Signals of the terminal
+    // are not for it.
+    command
+        .arg("-i")
+        .current_dir("/")
+        .env_clear()
+        .env("HOME", "/dev/null")
+        .env("INPUTRC", "/dev/null")
+        .env("TERM", "dumb");
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
     // SAFETY: only system calls that are safe after fork; nothing is allocated and no lock is taken.
     unsafe {

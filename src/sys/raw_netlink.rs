@@ -1,7 +1,7 @@
 //! A netlink socket that is asked and answers at once, and the framing of its messages (`netlink(7)`).
 //!
 //! For what is asked again and again (statistics, sockets), where rtnetlink's stream of owned messages would cost more
-//! than the kernel's answer. Links and routes are read by `netlink`.
+//! than the kernel's answer, and for changes, which are made one after the other. Links and routes are read by `netlink`.
 
 use std::{
     io, iter,
@@ -31,7 +31,7 @@ pub(super) enum Message<'a> {
     Payload(u16, &'a [u8]),
     /// The end of a dump.
     Done,
-    /// The kernel's refusal, as an error number.
+    /// The kernel's refusal, as an error number; 0 is its consent.
     Refused(i32),
 }
 
@@ -87,7 +87,11 @@ impl RawNetlink {
         buffer: &mut [u8],
         mut each: impl FnMut(&[u8]),
     ) -> io::Result<()> {
-        self.send(question, libc::NLM_F_DUMP, body)?;
+        self.sequence = self.sequence.wrapping_add(1);
+        let flags = libc::NLM_F_REQUEST | libc::NLM_F_DUMP;
+        let question = framed(question, flags, self.sequence, body);
+        let kernel = NetlinkAddr::new(0, 0);
+        sendto(self.descriptor.as_raw_fd(), &question, &kernel, MsgFlags::empty())?;
         loop {
             let datagram = self.receive(buffer, MsgFlags::empty())?;
             for (_, message) in messages(datagram).filter(|(sequence, _)| *sequence == self.sequence) {
@@ -101,28 +105,30 @@ impl RawNetlink {
         }
     }
 
-    /// Tells the kernel to do something by a message of that type, and waits until it is done.
-    pub(super) fn order(&mut self, (kind, body): (u16, &[u8]), buffer: &mut [u8]) -> io::Result<()> {
-        self.send(kind, libc::NLM_F_ACK, body)?;
+    /// Asks for one thing, or orders a change, by a message of that type with these flags besides. Waits until the
+    /// kernel has done it, and shows `each` what it answered.
+    pub(super) fn order(
+        &mut self,
+        (kind, body): (u16, &[u8]),
+        flags: libc::c_int,
+        mut each: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | flags;
+        let order = framed(kind, flags, self.sequence, body);
+        let kernel = NetlinkAddr::new(0, 0);
+        sendto(self.descriptor.as_raw_fd(), &order, &kernel, MsgFlags::empty())?;
+        let mut buffer = [0; 16 << 10];
         loop {
-            let datagram = self.receive(buffer, MsgFlags::empty())?;
+            let datagram = self.receive(&mut buffer, MsgFlags::empty())?;
             for (_, message) in messages(datagram).filter(|(sequence, _)| *sequence == self.sequence) {
                 match message {
-                    // An acknowledgement is an error of number 0.
-                    Message::Refused(0) => return Ok(()),
+                    Message::Payload(_, payload) => each(payload),
+                    Message::Done | Message::Refused(0) => return Ok(()),
                     Message::Refused(number) => return Err(io::Error::from_raw_os_error(number)),
-                    Message::Payload(..) | Message::Done => {}
                 }
             }
         }
-    }
-
-    fn send(&mut self, kind: u16, flags: i32, body: &[u8]) -> io::Result<()> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let message = question(kind, flags, self.sequence, body);
-        let kernel = NetlinkAddr::new(0, 0);
-        sendto(self.descriptor.as_raw_fd(), &message, &kernel, MsgFlags::empty())?;
-        Ok(())
     }
 
     /// One datagram, which may hold several messages.
@@ -163,10 +169,10 @@ pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = (u32, Messag
     })
 }
 
-/// A message to the kernel: the header, and what follows it.
-fn question(kind: u16, flags: i32, sequence: u32, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(HEADER + body.len()).expect("a question is short");
-    let flags = u16::try_from(libc::NLM_F_REQUEST | flags).expect("netlink flags are 16 bits");
+/// A message: the header, and what follows it.
+fn framed(kind: u16, flags: libc::c_int, sequence: u32, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(HEADER + body.len()).expect("a message of ours is short");
+    let flags = u16::try_from(flags).expect("netlink flags are 16 bits");
     let (length, kind, flags) = (length.to_ne_bytes(), kind.to_ne_bytes(), flags.to_ne_bytes());
     [&length[..], &kind, &flags, &sequence.to_ne_bytes(), &[0; 4], body].concat()
 }

@@ -93,13 +93,13 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Datagram
         Some(&mut control),
         MsgFlags::MSG_DONTWAIT,
     )?;
-    let asked = received.cmsgs()?.find_map(asked);
+    let asked = received.cmsgs()?.find_map(|message| asked(&message));
     let client = received.address.and_then(|address| socket_address(&address));
     let (Some(asked), Some(client)) = (asked, client) else { return Err(io::ErrorKind::InvalidData.into()) };
     Ok(Datagram { length: received.bytes, client, asked })
 }
 
-fn asked(message: ControlMessageOwned) -> Option<Asked> {
+fn asked(message: &ControlMessageOwned) -> Option<Asked> {
     match message {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
             let address = std::net::Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr)).into();

@@ -2,7 +2,7 @@
 
 use pcapsule::{netmode::Reach, sys::nft::Nft};
 
-use crate::lab::{HOST, NEIGHBOUR, SANDBOX, SANDBOX6, Stack, on_host, ruleset};
+use crate::lab::{HOST, NEIGHBOUR, SANDBOX, SANDBOX6, Stack, on_host, publish, ruleset};
 
 #[test]
 fn a_neighbour_with_a_route_does_not_reach_the_sandbox_itself() {
@@ -12,7 +12,7 @@ fn a_neighbour_with_a_route_does_not_reach_the_sandbox_itself() {
         for address in &direct {
             lab.ask("neighbour", address).expect("without rules the route leads there");
         }
-        let published = lab.publish(Stack::Dual, &["8080:80"]);
+        let published = publish(Stack::Dual, &["8080:80"]);
         for address in &direct {
             assert!(lab.ask("neighbour", address).is_err(), "{address}");
         }
@@ -35,7 +35,7 @@ fn a_neighbour_does_not_reach_what_is_published_on_loopback() {
         lab.tcp_server("sandbox", "[::]:80");
         lab.tcp_server("host", "127.0.0.1:7000");
         assert!(lab.ask("neighbour", "127.0.0.1:7000").is_ok(), "the attack works where nobody guards");
-        let _published = lab.publish(Stack::V4, &["127.0.0.1:8080:80", "8081:80", "127.0.0.1:5300:53/udp"]);
+        let _published = publish(Stack::V4, &["127.0.0.1:8080:80", "8081:80", "127.0.0.1:5300:53/udp"]);
         lab.udp_server("sandbox", "[::]:53");
         for port in [8080, 8081] {
             assert!(lab.ask("neighbour", &format!("127.0.0.1:{port}")).is_err(), "{port}");

@@ -135,6 +135,18 @@ impl Lab {
         Command::new("nsenter").arg(net).args(["sh", "-c", line]).output().unwrap()
     }
 
+    /// Whether what is bridged meets the rules of IP in the host; false, aloud, where its kernel cannot have it so.
+    pub(crate) fn call_rules_for_bridged(&self, called: bool) -> bool {
+        let value = u8::from(called);
+        let settings =
+            ["iptables", "ip6tables"].map(|name| format!("net.bridge.bridge-nf-call-{name}={value}"));
+        let set = self.attempt("host", &format!("sysctl -qw {}", settings.join(" "))).status.success();
+        if !set && called {
+            eprintln!("left out: this kernel has no br_netfilter");
+        }
+        set || !called
+    }
+
     /// The path of the host's namespace.
     pub(crate) fn host_path(&self) -> String {
         format!("/run/netns/{}", self.name("host"))
@@ -179,18 +191,6 @@ impl Lab {
         socket
     }
 
-    /// Publishes ports of the sandbox; to be called on the host's thread.
-    pub(crate) fn publish(&self, stack: Stack, ports: &[&str]) -> Published {
-        let reserved = publications(ports).reserve().unwrap();
-        let forwards = reserved.forwards().to_vec();
-        let mut nft = Nft::start().unwrap();
-        nft.commit(&ruleset(stack, Reach::Everywhere, &forwards)).unwrap();
-        let addresses: Vec<IpAddr> = addresses(stack).iter().map(|address| address.address).collect();
-        forget_stale(&forwards, &addresses).unwrap();
-        let proxy = Proxy::start(reserved.open().unwrap(), &addresses).unwrap();
-        Published { _nft: nft, forwards, _proxy: proxy }
-    }
-
     /// What a server of TCP at that address says to a client in that namespace.
     pub(crate) fn ask(&self, from: &str, address: &str) -> io::Result<String> {
         self.ask_with(from, address, b"hello")
@@ -216,6 +216,18 @@ impl Lab {
         let any = if address.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
         ask_by(&self.udp_socket(from, any), address)
     }
+}
+
+/// Publishes ports of the sandbox; to be called on the host's thread.
+pub(crate) fn publish(stack: Stack, ports: &[&str]) -> Published {
+    let reserved = publications(ports).reserve().unwrap();
+    let forwards = reserved.forwards().to_vec();
+    let mut nft = Nft::start().unwrap();
+    nft.commit(&ruleset(stack, Reach::Everywhere, &forwards)).unwrap();
+    let addresses: Vec<IpAddr> = addresses(stack).iter().map(|address| address.address).collect();
+    forget_stale(&forwards, &addresses).unwrap();
+    let proxy = Proxy::start(reserved.open().unwrap(), &addresses).unwrap();
+    Published { _nft: nft, forwards, _proxy: proxy }
 }
 
 /// Sends a datagram and reads the answer of that very address.

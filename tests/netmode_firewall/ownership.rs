@@ -15,7 +15,7 @@ use pcapsule::{
     sys::nft::{Error, Nft},
 };
 
-use crate::lab::{HOST, Lab, Stack, on_host, ruleset, until};
+use crate::lab::{HOST, Lab, Stack, on_host, publish, ruleset, until};
 
 const NAMESPACE: &str = "PCAPSULE_TEST_NAMESPACE";
 
@@ -26,7 +26,7 @@ fn has_table(lab: &Lab) -> bool {
 #[test]
 fn dropping_nft_removes_its_table_at_once() {
     on_host(|lab| {
-        let published = lab.publish(Stack::Dual, &["8080:80"]);
+        let published = publish(Stack::Dual, &["8080:80"]);
         assert!(has_table(lab));
         drop(published);
         assert_eq!(lab.run("host", "nft list ruleset"), "");
@@ -42,7 +42,7 @@ fn a_keeper() {
     let mut nft = Nft::start().unwrap();
     nft.commit(&ruleset(Stack::V4, Reach::Everywhere, &[])).unwrap();
     std::io::stderr().write_all(format!("held by {}\n", nft.pid()).as_bytes()).unwrap();
-    thread::sleep(Duration::from_secs(600));
+    thread::sleep(Duration::from_mins(10));
 }
 
 fn keeper(lab: &Lab) -> (Child, u32) {
@@ -77,7 +77,7 @@ fn others_can_neither_flush_nor_delete_it() {
     on_host(|lab| {
         lab.run("host", "nft add table inet theirs");
         lab.tcp_server("sandbox", "[::]:80");
-        let _published = lab.publish(Stack::V4, &["8080:80"]);
+        let _published = publish(Stack::V4, &["8080:80"]);
         lab.run("host", "nft flush ruleset");
         let tables = lab.run("host", "nft list tables");
         assert_eq!(tables, "table inet pcapsule_0a1b2c3d # progname nft".split(" #").next().unwrap());

@@ -8,7 +8,9 @@ use pcapsule::{
     },
 };
 
-use crate::lab::{HOST, NEIGHBOUR, SANDBOX, Stack, addresses, ask_by, on_host, publications, ruleset};
+use crate::lab::{
+    HOST, NEIGHBOUR, SANDBOX, Stack, addresses, ask_by, on_host, publications, publish, ruleset,
+};
 use pcapsule::netmode::Reach;
 
 #[test]
@@ -42,7 +44,7 @@ fn nothing_is_remembered_of_a_sandbox_that_is_gone_and_all_of_others() {
         lab.tcp_server("sandbox", "[::]:80");
         lab.udp_server("sandbox", "[::]:53");
         lab.tcp_server("neighbour", "[::]:8080");
-        let published = lab.publish(Stack::Dual, &["8080:80", "5300:53/udp"]);
+        let published = publish(Stack::Dual, &["8080:80", "5300:53/udp"]);
         for (from, to) in
             [("neighbour", HOST), ("host", "127.0.0.1"), ("host", "[::1]"), ("sandbox", NEIGHBOUR)]
         {

@@ -59,8 +59,8 @@ pub(super) fn serve(socket: net::UdpSocket, number: u16, sandbox: Sandbox) -> io
             let Ok(datagram) = port.receive(&mut buffer).await else { continue };
             let client = Client { address: datagram.client, asked: datagram.asked };
             if let Ok(server) = port.server_for(client).await {
-                // What does not fit is lost, as on any way.
-                let _ = server.try_send(&buffer[..datagram.length]);
+                // What cannot be sent is lost, as on any way.
+                let _ = server.send(&buffer[..datagram.length]).await;
             }
         }
     });

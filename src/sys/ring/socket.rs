@@ -99,12 +99,6 @@ pub(in crate::sys) fn attach_filter(
     set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
 
-/// Takes the filter off again.
-pub(in crate::sys) fn detach_filter(socket: BorrowedFd<'_>) -> io::Result<()> {
-    let unused: libc::c_int = 0;
-    set(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &unused)
-}
-
 /// Whether the interface that a packet socket listens on is still there, up or down. The kernel forgets its index when
 /// it unregisters (net/packet/af_packet.c, `packet_notifier`); one that comes later is another, even under that index.
 ///
