@@ -15,7 +15,7 @@ fn fifty_at_once_have_fifty_addresses() {
     all_at_once(&host, names.iter().map(|name| vec!["net", "up", "--name", name, "-p", "80"]));
     let mut addresses = BTreeSet::new();
     for row in host.listing() {
-        let pid = row["pid"].as_u64().expect("a process");
+        let pid = row["process"].as_u64().expect("a process");
         let text = host.sh(&format!("nsenter --net=/proc/{pid}/ns/net ip -o -4 addr show dev eth0"));
         addresses.insert(text.split_whitespace().nth(3).expect("an address").to_owned());
     }

@@ -97,7 +97,7 @@ impl Contender {
         let set_up = host.timed(&mut up)?;
         let listing = host.run(Command::new(path).args(["net", "ls", "--json"]))?;
         let listing: Value = serde_json::from_str(&listing)?;
-        let pid = &listing["sandboxes"][0]["pid"];
+        let pid = &listing["sandboxes"][0]["process"];
         self.look(&host, &host.path(&format!("/proc/{pid}/ns/net")))?;
         let (memory_mib, processes) = host.memory()?;
         let teardown = host.timed(Command::new(path).args(["net", "down", NAME]))?;

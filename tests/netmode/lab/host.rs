@@ -133,7 +133,7 @@ impl Host {
         command
     }
 
-    /// Runs pcapsule on the host to its end, which must come within a minute.
+    /// Runs pcapsule on the host to its end, which must come within twenty seconds.
     #[track_caller]
     pub(crate) fn pcapsule(&self, arguments: &[&str]) -> Output {
         self.pcapsule_with(&[], arguments)
@@ -142,7 +142,7 @@ impl Host {
     /// The same with variables in its environment.
     #[track_caller]
     pub(crate) fn pcapsule_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
-        let line = [&["--kill-after=5", "60", PCAPSULE], arguments].concat();
+        let line = [&["--kill-after=5", "20", PCAPSULE], arguments].concat();
         let mut command = self.place.command("timeout", &line);
         self.place.output(command.env("TZ", "UTC").envs(variables.iter().copied()))
     }

@@ -7,8 +7,12 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     thread,
+    time::Duration,
 };
 
 use nix::sched::{CloneFlags, setns, unshare};
@@ -16,6 +20,9 @@ use nix::sched::{CloneFlags, setns, unshare};
 use super::{checked, eventually, hierarchy};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// How long any program may take.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Joins the cgroup that the namespace has as its root, and enters that namespace: in this order it may everywhere.
 const ENTER_CGROUP: &str =
@@ -101,10 +108,15 @@ impl Place {
         self.visit(|| command.spawn()).expect("it starts")
     }
 
-    /// Runs it inside to its end.
+    /// Runs it inside to its end, which includes that nobody holds its outputs any more.
     #[track_caller]
     pub(crate) fn output(&self, command: &mut Command) -> Output {
-        self.visit(|| command.output()).expect("it starts")
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = self.spawn(command);
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || tell.send(child.wait_with_output()));
+        let output = told.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no end of {command:?}"));
+        output.expect("it is our child")
     }
 
     /// Runs a program inside and returns what it printed.

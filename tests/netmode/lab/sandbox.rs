@@ -135,7 +135,7 @@ impl<'h> Sandbox<'h> {
         let output = host.pcapsule(&line);
         checked(&format!("pcapsule {}", line.join(" ")), &output);
         let pid =
-            host.listed(name).and_then(|row| row["pid"].as_u64()).expect("it is listed with its process");
+            host.listed(name).and_then(|row| row["process"].as_u64()).expect("it is listed with its process");
         let pid = u32::try_from(pid).expect("a pid fits");
         Self { member: Member { host, name: name.to_owned(), pid }, is_up: true }
     }
