@@ -39,7 +39,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         })
     })
     .context("starting the keeper")?;
-    let mut front = Front { draft, signals, starter, keeper, terminations: 0 };
+    let mut front = Front { draft, signals, starter, keeper, quiet: args.quiet, terminations: 0 };
     Ok(ExitCode::from(front.run(&command[0])?))
 }
 
@@ -48,6 +48,7 @@ struct Front {
     signals: Signals,
     starter: Starter,
     keeper: Keeper,
+    quiet: bool,
     /// How often we were asked to end.
     terminations: u32,
 }
@@ -63,6 +64,9 @@ impl Front {
     fn run(&mut self, command: &str) -> anyhow::Result<u8> {
         if let Some(code) = self.wait_until_ready()? {
             return Ok(code);
+        }
+        if !self.quiet {
+            sandbox::tell_where(&self.draft);
         }
         let folder = self.draft.state.folder(&self.draft.identity.id);
         let end = match self.starter.start(&folder) {

@@ -12,10 +12,12 @@ use crate::model::{Container, Selector};
 use crate::netmode::{
     self, Commission, Fault, Identity, Infant, Inside, Life, Mode, Name, Plan, RunId, Spec, State, Words,
 };
+use crate::report;
 use crate::sys::fork::{self, Child, End, Orphan};
 use crate::sys::netns::Namespace;
 use crate::sys::read_inside;
 
+use super::exit;
 use super::failure::Failure;
 use super::look;
 use super::run::wait_for;
@@ -101,6 +103,10 @@ impl Keeper {
             let _ = fork::leave_terminal();
             match work(theirs) {
                 Ok(()) => 0,
+                Err(error) if error.is_wanted() => {
+                    tell_faults(error.left());
+                    exit::FAULT
+                }
                 Err(error) => {
                     let error = anyhow::Error::from(error);
                     let code = Failure::of(&error).tell();
@@ -122,6 +128,19 @@ impl Keeper {
     pub(super) fn wait(&mut self) -> io::Result<End> {
         self.child.wait()
     }
+}
+
+/// Tells where it is, as far as others can reach it.
+pub(super) fn tell_where(draft: &Draft) {
+    let Ok(record) = draft.state.read(&draft.identity.id) else { return };
+    if record.addresses.is_empty() {
+        return;
+    }
+    let addresses: Vec<String> = record.addresses.iter().map(ToString::to_string).collect();
+    let bridge = record.bridge.as_ref().map(|bridge| format!(" on {bridge}")).unwrap_or_default();
+    let ports = report::published(&record.published());
+    let ports = if ports.is_empty() { ports } else { format!(", {ports}") };
+    terminal::tell(&format!("{} is {}{bridge}{ports}", record.name, addresses.join(", ")));
 }
 
 /// Tells what could not be undone.

@@ -10,7 +10,7 @@ use super::{
 
 /// A step that could not be done. What was done before it has been undone.
 #[derive(Debug, thiserror::Error)]
-#[error("step {number} of {count}, to {words}")]
+#[error("setting up the sandbox (step {number} of {count}: {words})")]
 pub struct SetUpError {
     number: usize,
     count: usize,
@@ -18,6 +18,13 @@ pub struct SetUpError {
     source: Box<Error>,
     /// What could not be undone.
     pub faults: Vec<Fault>,
+}
+
+impl SetUpError {
+    /// Whether nothing is wrong, but somebody wanted it to end.
+    pub fn is_wanted(&self) -> bool {
+        matches!(*self.source, Error::ToldToEnd)
+    }
 }
 
 /// What could not be undone.
@@ -116,11 +123,19 @@ impl Undoing<'_> {
     fn all(&mut self) {
         let mut begun = self.state.begun(&self.record.id);
         begun.sort_unstable();
+        let mut last = Vec::new();
         for number in begun.into_iter().rev() {
-            let Some(step) = self.record.steps.get(number) else { continue };
-            if let Err(source) = self.one(number, step) {
-                self.faults.push(Fault { step: step.to_string(), undo: step.undo(), source });
+            match self.record.steps.get(number) {
+                // The kernel takes its time to end rules: they do so while the rest is undone, and are waited for then.
+                Some(Step::Rules { .. }) => {
+                    self.holdings.begin_end();
+                    last.push(number);
+                }
+                _ => self.one(number),
             }
+        }
+        for number in last {
+            self.one(number);
         }
         let forgotten = self.turn.wait(self.state).and_then(|()| self.forget());
         if let Err(error) = forgotten {
@@ -129,8 +144,16 @@ impl Undoing<'_> {
         }
     }
 
-    fn one(&mut self, number: usize, step: &Step) -> Result<(), Error> {
-        if step.share() == Share::Shared {
+    fn one(&mut self, number: usize) {
+        let Some(step) = self.record.steps.get(number) else { return };
+        if let Err(source) = self.attempt(number, step) {
+            self.faults.push(Fault { step: step.to_string(), undo: step.undo(), source });
+        }
+    }
+
+    fn attempt(&mut self, number: usize, step: &Step) -> Result<(), Error> {
+        // A cable may be the last one in its bridge, and then they go together.
+        if step.share() == Share::Shared || matches!(step, Step::Veth { .. }) {
             self.turn.wait(self.state)?;
         }
         tracing::debug!(number = number + 1, undo = step.undo(), "take down");

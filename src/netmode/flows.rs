@@ -23,33 +23,37 @@ pub fn forget_stale(forwards: &[Forward], sandbox: &[IpAddr]) -> Result<usize, E
     }
     let own = own();
     let is_stale = |flow: &Flow| !sandbox.contains(&flow.reply_source.ip()) && leads_here(flow, &udp, &own);
-    let mut conntrack = Conntrack::open()?;
-    let mut count = 0;
-    for family in [Family::V4, Family::V6] {
-        count += conntrack.forget(Which::Protocol(family, UDP), is_stale)?;
-    }
-    Ok(count)
+    let kinds = [Family::V4, Family::V6].map(|family| Which::Protocol(family, UDP));
+    forget(&kinds, is_stale)
 }
 
 /// To be called when the rules are gone: what the sandbox began or answered, and what the proxy took for it.
 pub fn forget_sandbox(forwards: &[Forward], sandbox: &[IpAddr]) -> Result<usize, Error> {
-    let mut conntrack = Conntrack::open()?;
-    let mut count = 0;
-    for address in sandbox {
-        count += conntrack.forget(Which::From(*address), |_| true)?;
-        count += conntrack.forget(Which::AnsweredBy(*address), |_| true)?;
-    }
-    if forwards.is_empty() {
-        return Ok(count);
-    }
     let own = own();
-    for family in [Family::V4, Family::V6] {
-        for protocol in [TCP, UDP] {
-            let ours = |flow: &Flow| leads_here(flow, forwards, &own);
-            count += conntrack.forget(Which::Protocol(family, protocol), ours)?;
-        }
+    let is_gone = |flow: &Flow| {
+        let ends = [flow.source.ip(), flow.reply_source.ip()];
+        ends.iter().any(|end| sandbox.contains(end)) || leads_here(flow, forwards, &own)
+    };
+    let mut kinds: Vec<Which> =
+        sandbox.iter().flat_map(|address| [Which::From(*address), Which::AnsweredBy(*address)]).collect();
+    if !forwards.is_empty() {
+        let of_ports = |family| [TCP, UDP].map(|protocol| Which::Protocol(family, protocol));
+        kinds.extend([Family::V4, Family::V6].into_iter().flat_map(of_ports));
     }
-    Ok(count)
+    forget(&kinds, is_gone)
+}
+
+/// The kernel walks through all it remembers for each question, however few the answers: where that is little, it is
+/// asked once for all.
+fn forget(kinds: &[Which], is_stale: impl Fn(&Flow) -> bool) -> Result<usize, Error> {
+    const FEW: usize = 10_000;
+    let kinds = match Conntrack::count() {
+        Some(0) => return Ok(0),
+        Some(count) if count < FEW => &[Which::Every],
+        _ => kinds,
+    };
+    let mut conntrack = Conntrack::open()?;
+    kinds.iter().try_fold(0, |count, kind| Ok(count + conntrack.forget(*kind, &is_stale)?))
 }
 
 /// Without the list of addresses only what comes over loopback is known to be for the host.

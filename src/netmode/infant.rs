@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use crate::sys::fork::{Child, Orphan, child, close_in_child, pause_for_good};
+use crate::sys::fork::{Child, Orphan, child, close_in_child, let_go_of_streams, pause_for_good};
 use crate::sys::interior::{self, Program};
 use crate::sys::netns::Namespace;
 
@@ -101,6 +101,8 @@ fn live(inside: &Inside, way: &Way, mut announce: io::PipeWriter, line: UnixStre
             Program::shell_code(&error)
         }
         Way::Pause => {
+            // Who waits for the end of an output of `net up` does not wait for this one's.
+            let _ = let_go_of_streams();
             drop(line);
             let _ = pause_for_good();
             1

@@ -50,6 +50,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether nothing is wrong, but somebody wanted it to end.
+    pub fn is_wanted(&self) -> bool {
+        matches!(self, Self::SetUp(error) if error.is_wanted())
+    }
+
     /// What could not be undone.
     pub fn left(&self) -> &[Fault] {
         match self {

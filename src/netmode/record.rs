@@ -63,6 +63,12 @@ impl RunId {
         format!("pc{digits}").parse().expect("it is short and plain")
     }
 
+    /// A group of links that nobody else uses (`ip-link(8)`): 0 is everybody's.
+    pub(super) fn group(&self) -> u32 {
+        let digits = self.0.get(4..).unwrap_or_default();
+        u32::from_str_radix(digits, 16).unwrap_or(u32::MAX).max(1)
+    }
+
     /// What is written at its interface, so that it is known whose it is.
     pub fn alias(&self) -> String {
         format!("pcapsule:{}", self.0)
@@ -298,7 +304,10 @@ fn folder_for(inode: u64) -> PathBuf {
     if usual.exists() || nearest.is_some_and(crate::sys::may_write) {
         return usual;
     }
-    let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
-    let own = own.map_or_else(std::env::temp_dir, PathBuf::from);
-    own.join("pcapsule").join(inode.to_string())
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|own| crate::sys::may_write(own));
+    let own = match own {
+        Some(own) => own.join("pcapsule"),
+        None => std::env::temp_dir().join(format!("pcapsule-{}", crate::sys::effective_user())),
+    };
+    own.join(inode.to_string())
 }

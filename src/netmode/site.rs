@@ -295,9 +295,8 @@ pub(super) fn undo(
             }
             rewrite_hosts(state, &record.id)
         }
-        (Step::Veth { name, .. }, _) => {
-            let alias = record.id.alias();
-            remove_link(name, |link| link.alias.as_ref() == Some(&alias))
+        (Step::Veth { name, bridge, .. }, Some(exclusive)) => {
+            remove_cable(state, &record.id, (name, bridge), exclusive)
         }
         (Step::Cgroup { path }, _) => {
             let failed = |source| Error::ChangeCgroup { path: path.clone(), source };
@@ -305,9 +304,7 @@ pub(super) fn undo(
         }
         (Step::Admit { cgroup: path }, _) => {
             let failed = |source| Error::ChangeCgroup { path: path.clone(), source };
-            OwnCgroup::at(path)?.kill().map_err(failed)?;
-            holdings.begin_end();
-            Ok(())
+            OwnCgroup::at(path)?.kill().map_err(failed)
         }
         _ => Ok(()),
     }
@@ -320,6 +317,34 @@ fn accepts(step: &Step, record: &Record) -> Option<Accepts> {
     Some(Accepts { iptables: *iptables, id, bridge: bridge.clone(), address: *address, reach: *reach })
 }
 
+/// Removes a run's cable, and with the last one in a bridge that was made for it the bridge too: the kernel waits for
+/// its readers once for both.
+fn remove_cable(
+    state: &State,
+    own: &RunId,
+    (name, bridge): (&LinkName, &LinkName),
+    exclusive: &Exclusive,
+) -> Result<(), Error> {
+    let alias = own.alias();
+    let is_ours = |link: &Link| link.alias.as_ref() == Some(&alias);
+    let mut shared = Shared::read(state, exclusive)?;
+    let is_last = !shared::bridge_is_used(state, own, bridge) && shared.bridge(bridge).made;
+    let mut plumbing = Plumbing::open()?;
+    let both = match (plumbing.link(name), plumbing.link(bridge)) {
+        (Ok(cable), Ok(bridge)) if is_last && is_ours(&cable) && is_made(&bridge) => [cable, bridge],
+        _ => return remove_link(name, is_ours),
+    };
+    let group = own.group();
+    both.iter().try_for_each(|link| plumbing.set_group(link.index, group))?;
+    plumbing.remove_group(group)?;
+    shared.take_bridge(bridge);
+    Ok(shared.write(state, exclusive)?)
+}
+
+fn is_made(link: &Link) -> bool {
+    link.kind == LinkKind::Bridge && link.alias.as_deref() == Some(BRIDGE_ALIAS)
+}
+
 fn release_bridge(state: &State, own: &RunId, name: &LinkName, exclusive: &Exclusive) -> Result<(), Error> {
     if shared::bridge_is_used(state, own, name) {
         return Ok(());
@@ -327,9 +352,7 @@ fn release_bridge(state: &State, own: &RunId, name: &LinkName, exclusive: &Exclu
     let mut shared = Shared::read(state, exclusive)?;
     let Some(bridge) = shared.take_bridge(name) else { return Ok(()) };
     if bridge.made {
-        let is_ours =
-            |link: &Link| link.kind == LinkKind::Bridge && link.alias.as_deref() == Some(BRIDGE_ALIAS);
-        remove_link(name, is_ours)?;
+        remove_link(name, is_made)?;
     } else {
         let mut plumbing = Plumbing::open()?;
         for address in &bridge.addresses {

@@ -8,11 +8,15 @@ use std::{
 };
 
 use super::raw_netlink::{LARGEST_PIECE, RawNetlink, Subject, attribute, attribute_type, attributes, nested};
+use super::sysctl;
 
 // Message types: the subsystem (1) above, what is asked below.
 const NEW: u16 = 1 << 8;
 const GET: u16 = NEW | 1;
 const DELETE: u16 = NEW | 2;
+
+/// AF_UNSPEC: flows of both.
+const ANY_FAMILY: u8 = 0;
 
 /// `struct nfgenmsg`: family, version, and a number that is not used here.
 const GENERIC_HEADER: usize = 4;
@@ -50,6 +54,8 @@ pub enum Error {
 /// Which flows are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
+    /// All there are.
+    Every,
     /// All of that family whose protocol has this number.
     Protocol(Family, u8),
     /// Those that this address began.
@@ -89,6 +95,11 @@ impl Conntrack {
     pub fn open() -> Result<Self, Error> {
         let socket = RawNetlink::to_ask(Subject::Netfilter).map_err(Error::Open)?;
         Ok(Self { socket, buffer: vec![0; LARGEST_PIECE] })
+    }
+
+    /// How many there are, where that is told.
+    pub fn count() -> Option<usize> {
+        sysctl::own("net.netfilter.nf_conntrack_count")?.parse().ok()
     }
 
     /// The flows of a kind.
@@ -134,6 +145,7 @@ impl Which {
         const FILTER_ORIGINAL: u16 = 1;
         const FILTER_REPLY: u16 = 2;
         let (direction, value, direction_filter, bits) = match self {
+            Self::Every => return generic_header(ANY_FAMILY),
             // The kernel's filter sends all but those of an address of IPv6 (ctnetlink_filter_match_tuple, 6.18).
             Self::From(IpAddr::V6(_)) | Self::AnsweredBy(IpAddr::V6(_)) => {
                 return generic_header(Family::V6.number());
@@ -145,18 +157,20 @@ impl Which {
             Self::AnsweredBy(IpAddr::V4(address)) => (REPLY, by_source(address), FILTER_REPLY, BY_SOURCE),
         };
         let filter = nested(FILTER, &[attribute(direction_filter, &bits.to_ne_bytes())]);
-        [generic_header(self.family().number()), nested(direction, &[value]), filter].concat()
+        [generic_header(self.family()), nested(direction, &[value]), filter].concat()
     }
 
-    fn family(self) -> Family {
+    fn family(self) -> u8 {
         match self {
-            Self::Protocol(family, _) => family,
-            Self::From(address) | Self::AnsweredBy(address) => Family::of(address),
+            Self::Every => ANY_FAMILY,
+            Self::Protocol(family, _) => family.number(),
+            Self::From(address) | Self::AnsweredBy(address) => Family::of(address).number(),
         }
     }
 
     fn has(self, flow: &Flow) -> bool {
         match self {
+            Self::Every => true,
             Self::Protocol(family, number) => {
                 flow.protocol == number && Family::of(flow.source.ip()) == family
             }

@@ -62,7 +62,7 @@ pub use root::read_inside;
 pub use source::{
     FrameSource, FrameVisitor, LinkLayer, Pace, Payload, SourceCounters, SourceError, SourceOptions,
 };
-pub use system::{System, may_write, random_bytes, system};
+pub use system::{System, effective_user, may_write, random_bytes, system};
 pub use volume::{free_bytes, free_bytes_behind};
 pub use wake::{Poller, Wake, Waker};
 pub use writable::wait_writable;

@@ -22,6 +22,11 @@ pub fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// The number of the user whose rights this process has.
+pub fn effective_user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
 /// Whether files may be made in that folder.
 pub fn may_write(folder: &std::path::Path) -> bool {
     nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK).is_ok()

@@ -10,7 +10,7 @@ use std::{
 
 use pcapsule::sys::relay::reset_on_close;
 
-use crate::lab::{GATEWAY, HOST6, Stack, on_host, publish};
+use crate::lab::{GATEWAY, HOST, HOST6, NEIGHBOUR, Stack, on_host, publish};
 
 #[test]
 fn loopback_of_both_families_leads_to_a_sandbox_of_ipv4() {
@@ -156,4 +156,30 @@ fn a_reset_by_either_end_reaches_the_other() {
 fn reset(connection: TcpStream) {
     reset_on_close(connection.as_fd()).unwrap();
     drop(connection);
+}
+
+#[test]
+fn a_host_without_ipv6_serves_its_loopback_all_the_same() {
+    on_host(|lab| {
+        lab.run("host", "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
+        lab.tcp_server("sandbox", "0.0.0.0:80");
+        lab.udp_server("sandbox", "0.0.0.0:53");
+        let _published = publish(Stack::V4, &["8080:80", "5300:53/udp"]);
+        assert_eq!(lab.ask("host", "127.0.0.1:8080").unwrap(), format!("{GATEWAY} hello"));
+        assert_eq!(lab.ask_udp("host", "127.0.0.1:5300").unwrap(), format!("{GATEWAY} hello"));
+        assert_eq!(lab.ask("neighbour", &format!("{HOST}:8080")).unwrap(), format!("{NEIGHBOUR} hello"));
+    });
+}
+
+#[test]
+fn one_port_of_two_loopback_addresses_leads_to_two_ports() {
+    on_host(|lab| {
+        lab.tcp_server("sandbox", "0.0.0.0:80");
+        lab.tcp_server("sandbox", "0.0.0.0:81");
+        let _published = publish(Stack::V4, &["127.0.0.1:8080:80", "127.0.0.2:8080:81"]);
+        for host in ["127.0.0.1", "127.0.0.2"] {
+            assert!(lab.ask("host", &format!("{host}:8080")).is_ok(), "{host}");
+        }
+        assert!(lab.ask("host", "127.0.0.3:8080").is_err());
+    });
 }

@@ -11,6 +11,7 @@ use crate::netmode::{self, Life, Onset, Way};
 use crate::sys::fork;
 
 pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
+    fork::close_inherited();
     let spec = args.sandbox.spec().context("reading the options")?;
     let mut draft = Draft::new(spec, "sandbox")?;
     let inside = draft.inside()?;
@@ -33,6 +34,7 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
         if !args.quiet {
             let mut out = terminal::stdout();
             writeln!(out, "{}", draft.identity.name).context("printing the name")?;
+            sandbox::tell_where(&draft);
         }
         return Ok(ExitCode::SUCCESS);
     }

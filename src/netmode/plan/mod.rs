@@ -66,6 +66,7 @@ pub struct Plan {
     pub addresses: Vec<InterfaceAddress>,
     pub gateways: Vec<IpAddr>,
     /// What the user should know, in sentences.
+    #[serde(skip)]
     pub notes: Vec<String>,
     #[serde(skip)]
     pub steps: Vec<Step>,
@@ -93,7 +94,7 @@ struct Draft<'a> {
     notes: Vec<String>,
 }
 
-impl<'a> Draft<'a> {
+impl Draft<'_> {
     fn host(mut self) -> Plan {
         self.begin();
         self.admit();
