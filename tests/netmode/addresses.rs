@@ -9,7 +9,7 @@ use crate::lab::{Host, Like, Sandbox, Tcp, ask, eventually, said};
 fn a_network_in_use_is_not_chosen() {
     let Some(host) = Host::make() else { return };
     let usual = network_of_a_new_one(&host);
-    host.sh(&format!("ip link add other0 type veth peer name other1 && ip addr add {usual} dev other0"));
+    host.sh(&format!("ip link add other0 type veth peer name other1 && ip addr add {usual} dev other0 && ip link set other0 up"));
     let second = network_of_a_new_one(&host);
     assert!(!same_network(&usual, &second), "{usual} is on a link, and {second} is chosen");
     let nameserver = second.split('/').next().expect("an address");

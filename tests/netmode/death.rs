@@ -153,7 +153,7 @@ fn signals_while_it_ends_do_not_disturb() {
 fn a_signal_at_any_moment_of_the_beginning_leaves_nothing() {
     let Some(host) = Host::make() else { return };
     let before = host.snapshot();
-    for delay in (0..120).step_by(6) {
+    for delay in (1..121).step_by(6) {
         let line = format!("0.{delay:03}");
         let arguments = ["--signal=TERM", &line, env!("CARGO_BIN_EXE_pcapsule"), "run"];
         let rest = ["--", "sleep", "60"];

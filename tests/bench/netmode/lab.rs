@@ -27,9 +27,8 @@ const SET_UP: &str =
     ip addr add 198.51.100.1/24 dev lan0
     ip link set lan0 up && ip link set lan1 up
     ip route add default via 198.51.100.2
-    trap '' CHLD
     echo ready
-    exec cat";
+    exec env --ignore-signal=CHLD cat";
 
 /// Gone on drop, with all processes inside.
 pub(crate) struct Host {

@@ -51,7 +51,7 @@ impl Place {
         let inside = format!(
             "awk '$3 ~ /^(nsfs|overlay|fuse)/ {{ print $2 }}' /proc/self/mounts | xargs --no-run-if-empty umount --lazy
              umount --lazy {v2} && mount -t cgroup2 none {v2} && mount -t tmpfs tmpfs /run && ip link set lo up \
-             && trap '' CHLD && echo ready && exec cat",
+             && echo ready && exec env --ignore-signal=CHLD cat",
             v2 = v2.display()
         );
         let unshare = "exec unshare --net --mount --pid --cgroup --fork --kill-child --mount-proc --propagation private";

@@ -95,11 +95,13 @@ impl Host {
 
 /// The line without what counts: packet counters of policies, a bridge's timers, a route's age.
 fn steady(line: &str) -> String {
-    let ticking = ["hello_timer", "tcn_timer", "topology_change_timer", "gc_timer", "expires", "age"];
+    let is_ticking = |word: &str| word.ends_with("_timer") || ["expires", "age"].contains(&word);
     let mut words = Vec::new();
     let mut is_value = false;
     for word in line.split_whitespace() {
-        if !std::mem::replace(&mut is_value, ticking.contains(&word)) {
+        // The time that conntrack gives a connection is the one word of its own that is a number.
+        let is_age = words.len() == 2 && line.contains(" src=") && word.parse::<u32>().is_ok();
+        if !std::mem::replace(&mut is_value, is_ticking(word)) && !is_age {
             words.push(word);
         }
     }
@@ -114,6 +116,10 @@ fn is_of_interest(part: &str, line: &str) -> bool {
     match part {
         // When, and by which version.
         "iptables-save" | "ip6tables-save" => !line.starts_with('#'),
+        // Of other tests, whose folders go (and any mount on them with these).
+        "mounts" => !line.contains(" /tmp/."),
+        // Where mount(8) keeps its own records.
+        "/run" => !line.contains("/run/mount"),
         // A connection between the host and its neighbour, or of the host with itself, is the test's own and has its time
         // to live. What knows a sandbox's address must go with it.
         "connections" => !addresses(line).all(is_of_hosts),
@@ -121,13 +127,18 @@ fn is_of_interest(part: &str, line: &str) -> bool {
     }
 }
 
+/// Whom a connection is between; groups are nobody.
 fn addresses(connection: &str) -> impl Iterator<Item = &str> {
-    connection.split(' ').filter_map(|word| word.strip_prefix("src=").or_else(|| word.strip_prefix("dst=")))
+    let ends = connection
+        .split(' ')
+        .filter_map(|word| word.strip_prefix("src=").or_else(|| word.strip_prefix("dst=")));
+    ends.filter(|address| !address.starts_with("224.") && !address.starts_with("ff02:"))
 }
 
+/// The lab's own: loopback, the LAN, and Docker's bridge.
 fn is_of_hosts(address: &str) -> bool {
-    ["127.", "198.51.100.", "2001:db8:5:"].iter().any(|prefix| address.starts_with(prefix))
-        || address == "::1"
+    let known = ["127.", "198.51.100.", "172.17.0.1", "2001:db8:5:"];
+    address == "::1" || known.iter().any(|prefix| address.starts_with(prefix))
 }
 
 /// Each variable below net, with its value.

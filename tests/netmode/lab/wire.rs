@@ -155,7 +155,12 @@ pub(crate) fn datagram(socket: &UdpSocket, patience: Duration) -> io::Result<Str
     socket.set_read_timeout(Some(patience))?;
     socket.send(b"who is there?")?;
     let mut buffer = [0; 2048];
-    let length = socket.recv(&mut buffer)?;
+    let length = loop {
+        match socket.recv(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            received => break received?,
+        }
+    };
     String::from_utf8(buffer[..length].to_vec())
         .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
 }
