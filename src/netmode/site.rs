@@ -336,8 +336,12 @@ fn remove_cable(
         _ => return remove_link(name, is_ours),
     };
     let group = own.group();
-    both.iter().try_for_each(|link| plumbing.set_group(link.index, group))?;
-    plumbing.remove_group(group)?;
+    match both.iter().try_for_each(|link| plumbing.set_group(link.index, group)) {
+        // The cable goes with the namespace at its far end, which may be about to go.
+        Err(error) if error.is_gone() => remove_link(bridge, is_made)?,
+        Err(error) => return Err(error.into()),
+        Ok(()) => plumbing.remove_group(group)?,
+    }
     flows::forget_groups(&record.addresses)?;
     shared.take_bridge(bridge);
     Ok(shared.write(state, exclusive)?)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::lab::{Host, Like, Running, Sandbox, Server, Tcp, Udp, ask, is_silent, said};
+use crate::lab::{Host, Like, Running, Sandbox, Server, Tcp, Udp, ask, eventually, is_silent, said};
 
 #[test]
 fn the_lab_itself_is_steady() {
@@ -209,6 +209,7 @@ const USERS_BRIDGE: &str = "ip link add br9 address 02:00:00:00:00:99 type bridg
 fn a_users_bridge_is_used_and_kept() {
     let Some(host) = Host::make() else { return };
     host.sh(USERS_BRIDGE);
+    eventually("it is up", || host.sh("ip link show dev br9").contains("state UP").then_some(()));
     let before = host.snapshot();
     let [first, second] = [(); 2].map(|()| Sandbox::up(&host, &["--bridge", "br9"]));
     assert!(

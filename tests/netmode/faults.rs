@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::lab::{Host, Like, Sandbox, checked, said};
+use crate::lab::{Host, Like, Sandbox, checked, eventually, said};
 
 /// Everything that a plan can hold: both families, both transports, a range, a chosen address.
 const FULL: [&str; 8] = ["--ipv6", "-p", "8080:80", "-p", "127.0.0.1:8081:81", "-p", "5353:53/udp", "-p"];
@@ -30,6 +30,7 @@ fn a_failure_at_any_step_leaves_nothing_of_ours_at_dockers() {
 fn a_failure_at_any_step_leaves_the_neighbour_alone() {
     let Some(host) = Host::make() else { return };
     let _neighbour = Sandbox::up(&host, &["--ipv6", "-p", "7070:70"]);
+    eventually("addresses are settled", || (!host.sh("ip addr").contains("tentative")).then_some(()));
     let before = host.snapshot();
     for step in steps(&host) {
         let failed = up(&host, "PCAPSULE_FAIL_AT", step);

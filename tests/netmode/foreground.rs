@@ -22,7 +22,7 @@ fn the_exit_status_is_the_commands() {
         (&["sh", "-c", "kill -KILL $$"], 137),
         (&["no-such-command-at-all"], 127),
         (&["/no/such/command"], 127),
-        (&["/etc/hostname"], 126),
+        (&["/etc/passwd"], 126),
         (&["/etc"], 126),
     ] {
         let output = run(&host, &[], command);

@@ -27,7 +27,10 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("connections", "conntrack -L 2>/dev/null; conntrack -L -f ipv6 2>/dev/null; true"),
     ("sockets", "ss --no-header -lntuw"),
     // But for those that look.
-    ("processes", "ps -e -o args= | grep -v -e '^ps -e' -e '^sh -ec echo .=== ' -e '^grep -v' -e '^.grep.'; true"),
+    (
+        "processes",
+        "ps -e -o args= | grep -v -e '^ps -e' -e '^sh -ec echo .=== ' -e '^grep -v' -e '^.grep.'; true",
+    ),
 ];
 
 /// Variables that tell instead of being told, and those that nobody may read.
