@@ -138,9 +138,9 @@ fn addresses(connection: &str) -> impl Iterator<Item = &str> {
     ends.filter(|address| !address.starts_with("224.") && !address.starts_with("ff02:"))
 }
 
-/// The lab's own: loopback, the LAN, and Docker's bridge.
+/// The lab's own: loopback, the LAN, the bridges of Docker and of a user.
 fn is_of_hosts(address: &str) -> bool {
-    let known = ["127.", "198.51.100.", "172.17.0.1", "2001:db8:5:"];
+    let known = ["127.", "198.51.100.", "172.17.0.1", "10.99.0.1", "2001:db8:5:"];
     address == "::1" || known.iter().any(|prefix| address.starts_with(prefix))
 }
 
