@@ -39,6 +39,9 @@ impl<'a> Draft<'a> {
         if link.kind != LinkKind::Bridge {
             return Err(Error::NotABridge { name: name.clone(), kind: link.kind.clone() });
         }
+        if !link.up {
+            return Err(Error::BridgeDown(name.clone()));
+        }
         Ok(Some(link))
     }
 

@@ -37,6 +37,8 @@ pub enum Error {
     NameTaken(Name),
     #[error("using {name} as a bridge: it is a link of kind {kind}")]
     NotABridge { name: LinkName, kind: LinkKind },
+    #[error("using the bridge {0}: it is down; `ip link set {0} up` is for whoever made it to decide")]
+    BridgeDown(LinkName),
     #[error("taking the network {asked}: {bridge} is in {subnet}; --bridge NAME makes another one")]
     OtherSubnet { bridge: LinkName, asked: Subnet, subnet: Subnet },
     #[error(transparent)]
