@@ -225,7 +225,10 @@ mod demanded {
     pub(super) fn before(step: usize) -> Result<(), Error> {
         let demands =
             |variable: &str| std::env::var(variable).is_ok_and(|number| number.parse::<usize>() == Ok(step));
-        if demands("PCAPSULE_KILL_AT") {
+        if demands("PCAPSULE_KILL_BOTH_AT") {
+            crate::sys::fork::kill_parent();
+        }
+        if demands("PCAPSULE_KILL_AT") || demands("PCAPSULE_KILL_BOTH_AT") {
             crate::sys::fork::kill_self();
         }
         if demands("PCAPSULE_FAIL_AT") { Err(Error::Demanded) } else { Ok(()) }

@@ -311,6 +311,16 @@ pub fn wait_readable_for(
     Ok(asked.iter().map(|asked| asked.any().unwrap_or_default()).collect())
 }
 
+/// Kills the process that has started the calling one: for tests of what is left behind.
+#[cfg(debug_assertions)]
+pub fn kill_parent() {
+    let parent = Pid::parent();
+    // Of a process whose own parent has died already, somebody else is the parent now.
+    if parent.as_raw() > 1 {
+        let _ = nix::sys::signal::kill(parent, Signal::SIGKILL);
+    }
+}
+
 /// Kills the calling process at once, as nobody else could: for tests of what is left behind.
 #[cfg(debug_assertions)]
 pub fn kill_self() {

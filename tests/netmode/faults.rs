@@ -1,10 +1,10 @@
 //! A failure at every step of the plan, and death at every step: the host is as it was.
 //!
-//! `PCAPSULE_FAIL_AT=N` and `PCAPSULE_KILL_AT=N` make a debug build fail, or kill itself, at step N of the plan.
+//! `PCAPSULE_FAIL_AT=N` makes a debug build fail at step N of the plan; `PCAPSULE_KILL_AT=N` has the keeper killed there, and
+//! `PCAPSULE_KILL_BOTH_AT=N` whoever started it as well.
 
 use std::os::unix::process::ExitStatusExt;
 
-use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::lab::{Host, Like, Sandbox, checked, eventually, said};
@@ -39,22 +39,36 @@ fn a_failure_at_any_step_leaves_the_neighbour_alone() {
     }
 }
 
-/// Case 36: `net prune` finds what a dead run left, at any step.
+/// Case 36: whoever started the keeper undoes what it did, at any step.
 #[test]
-fn death_at_any_step_is_pruned() {
-    dies_at_each_step(Like::default(), &["net", "prune"]);
+fn death_of_the_keeper_at_any_step_leaves_nothing() {
+    for like in [Like::default(), Like::DOCKER] {
+        let Some(host) = Host::like(like) else { return };
+        let before = host.snapshot();
+        for step in steps(&host) {
+            let died = up(&host, "PCAPSULE_KILL_AT", step);
+            assert!(!died.status.success(), "step {step} is deadly");
+            host.assert_becomes(&before);
+        }
+    }
+}
+
+/// Case 36: nobody is left who could undo it; `net prune` does.
+#[test]
+fn death_of_both_at_any_step_is_pruned() {
+    both_die_at_each_step(Like::default(), &["net", "prune"]);
 }
 
 /// Case 36: the same where Docker is.
 #[test]
-fn death_at_any_step_is_pruned_at_dockers() {
-    dies_at_each_step(Like::DOCKER, &["net", "prune"]);
+fn death_of_both_at_any_step_is_pruned_at_dockers() {
+    both_die_at_each_step(Like::DOCKER, &["net", "prune"]);
 }
 
 /// Case 36: the next run on this host does as well.
 #[test]
-fn death_at_any_step_is_cleaned_by_the_next_run() {
-    dies_at_each_step(Like::default(), &["run", "-q", "--", "true"]);
+fn death_of_both_at_any_step_is_cleaned_by_the_next_run() {
+    both_die_at_each_step(Like::default(), &["run", "-q", "--", "true"]);
 }
 
 fn fails_at_each_step(like: Like) {
@@ -70,16 +84,18 @@ fn fails_at_each_step(like: Like) {
     assert!(past.status.success(), "nothing else fails: {}", said(&past));
 }
 
-fn dies_at_each_step(like: Like, cleaner: &[&str]) {
+fn both_die_at_each_step(like: Like, cleaner: &[&str]) {
     let Some(host) = Host::like(like) else { return };
     let before = host.snapshot();
+    let mut left = 0;
     for step in steps(&host) {
-        let died = up(&host, "PCAPSULE_KILL_AT", step);
-        assert!(!died.status.success(), "step {step} is deadly");
-        assert_ne!(died.status.signal(), Some(Signal::SIGABRT as i32), "step {step}: {}", said(&died));
+        let died = up(&host, "PCAPSULE_KILL_BOTH_AT", step);
+        assert_eq!(died.status.signal(), Some(libc::SIGKILL), "step {step} is deadly: {}", said(&died));
+        left += usize::from(!host.snapshot().since(&before).is_empty());
         checked(&cleaner.join(" "), &host.pcapsule(cleaner));
         host.assert_becomes(&before);
     }
+    assert!(left > 0, "something is left behind by somebody, or nobody has died");
 }
 
 fn up(host: &Host, variable: &str, step: usize) -> std::process::Output {
