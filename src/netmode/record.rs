@@ -130,7 +130,14 @@ pub struct State {
 /// One who may choose addresses and change what is shared: nobody else may meanwhile.
 #[derive(Debug)]
 pub struct Exclusive {
+    state: State,
     _lock: FileLock,
+}
+
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        self.state.remove_if_empty();
+    }
 }
 
 impl State {
@@ -159,7 +166,7 @@ impl State {
             let path = self.root.join("lock");
             match FileLock::wait(&path) {
                 // Whoever was last may have removed it while we waited.
-                Ok(lock) if lock.is_at(&path) => return Ok(Exclusive { _lock: lock }),
+                Ok(lock) if lock.is_at(&path) => return Ok(Exclusive { state: self.clone(), _lock: lock }),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(Error::Lock { path, source }),
@@ -246,13 +253,18 @@ impl State {
             }
             _ => {}
         }
+        self.remove_if_empty();
+        Ok(())
+    }
+
+    /// To be called by whoever has the lock.
+    fn remove_if_empty(&self) {
         if self.ids().is_empty() && !self.root.join("shared.json").exists() {
             // Those who wait for the lock look again whether it is still the one that others take.
             let _ = fs::remove_file(self.root.join("lock"));
             let _ = fs::remove_dir(&self.root);
             let _ = self.root.parent().map(fs::remove_dir);
         }
-        Ok(())
     }
 
     /// The folder of a run.

@@ -25,7 +25,7 @@ fn a_network_in_use_is_not_chosen() {
 fn an_overlap_asked_for_is_refused() {
     let Some(host) = Host::like(Like::DOCKER) else { return };
     let before = host.snapshot();
-    for subnet in ["198.51.100.0/24", "198.51.100.128/25", "198.51.0.0/16", "172.17.5.0/24", "127.5.0.0/16"] {
+    for subnet in ["198.51.100.0/24", "198.51.100.128/25", "198.51.0.0/16", "172.17.5.0/24"] {
         let refused = host.pcapsule(&["net", "up", "--subnet", subnet]);
         assert!(!refused.status.success(), "{subnet} is taken");
         assert!(said(&refused).contains(subnet), "{}", said(&refused));
@@ -80,11 +80,11 @@ fn impossible_networks_are_refused() {
         &["--subnet", "10.55.0.0/0"],
         &["--subnet", "10.55.0.0/33"],
         &["--subnet", "224.0.0.0/24"],
+        &["--subnet", "127.5.0.0/16"],
         &["--subnet", "10.55.0.0"],
         &["--subnet", "10.55.0.0/24", "--ip", "10.56.0.7"],
         &["--subnet", "10.55.0.0/24", "--ip", "10.55.0.0"],
         &["--subnet", "10.55.0.0/24", "--ip", "10.55.0.255"],
-        &["--subnet", "10.55.0.0/24", "--ip", "10.55.0.1"],
     ] {
         let refused = host.pcapsule(&[&["net", "up"], options].concat());
         assert_eq!(refused.status.code(), Some(2), "{options:?}: {}", said(&refused));

@@ -135,7 +135,7 @@ impl Draft<'_> {
         self.steps.extend([self.names(), Step::Namespace, Step::LoopbackUp]);
         self.family_settings(spec.ipv6);
         let veth = self.identity.id.veth();
-        let mac = spec.mac.unwrap_or_else(|| self.mac(0));
+        let mac = spec.mac.or_else(|| families.first().and_then(Family::mac)).unwrap_or_else(|| self.mac(0));
         self.steps.push(Step::Veth { name: veth.clone(), bridge: spec.bridge.clone(), mtu, mac });
         self.steps.extend(families.iter().map(|family| Step::Address { address: family.address }));
         self.steps.extend(self.port_setting(&veth));
