@@ -4,9 +4,9 @@
 
 use std::{
     ffi::{CString, OsString},
-    fs, io,
+    io,
     os::unix::ffi::OsStringExt as _,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use nix::{
@@ -86,7 +86,20 @@ impl Program {
     }
 }
 
-/// Whether a file is there and not empty, to be read by anybody.
-pub fn is_readable(path: &PathBuf) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_has_a_word_and_no_zero_byte() {
+        assert!(Program::new(&["true".into()]).is_some());
+        assert!(Program::new(&[]).is_none());
+        assert!(Program::new(&["a\0b".into()]).is_none());
+    }
+
+    #[test]
+    fn failures_have_the_status_a_shell_gives_them() {
+        let code = |number| Program::shell_code(&io::Error::from_raw_os_error(number));
+        assert_eq!((code(libc::ENOENT), code(libc::EACCES), code(libc::ENOEXEC)), (127, 126, 126));
+    }
 }
