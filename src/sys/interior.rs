@@ -43,10 +43,11 @@ pub fn show_instead(file: &Path, place: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets /sys/class/net tell of the network namespace that the process is in now, by a sysfs of its own that is mounted
-/// at an empty folder meanwhile. The rest of /sys, with what is mounted in it, stays.
-pub fn show_own_links(folder: &Path) -> io::Result<()> {
+/// Lets /sys/class/net tell of the network namespace that the process is in now, by a sysfs of its own that hides a folder
+/// which every sysfs has, meanwhile. The rest of /sys, with what is mounted in it, stays. Needs mounts of its own.
+pub fn show_own_links() -> io::Result<()> {
     const TOLD: [&str; 2] = ["class/net", "devices/virtual/net"];
+    let folder = Path::new("/sys/fs");
     let none = None::<&str>;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("sysfs"), folder, Some("sysfs"), flags, none)?;
