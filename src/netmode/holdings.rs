@@ -3,8 +3,11 @@
 
 use std::{io, net::IpAddr};
 
+use crate::model::LinkName;
 use crate::sys::firewall::{self, TableFamily};
+use crate::sys::netns::Namespace;
 use crate::sys::nft::{self, Nft};
+use crate::sys::plumbing::{self, Plumbing};
 
 use super::{
     flows,
@@ -23,6 +26,8 @@ pub(super) struct Holdings {
     nft: Option<Nft>,
     reservation: Option<Reservation>,
     proxy: Option<Proxy>,
+    /// Into the sandbox's namespace, for as long as a macvlan is there.
+    inside: Option<Plumbing>,
 }
 
 impl Holdings {
@@ -38,6 +43,7 @@ impl Holdings {
         publications: &Publications,
         record: &mut Record,
     ) -> Result<(), reservation::Error> {
+        // On this thread, while there is no other: a table of files that threads share grows by waiting for the kernel.
         let reservation = publications.reserve()?;
         record.forwards = reservation.forwards().to_vec();
         self.reservation = Some(reservation);
@@ -93,6 +99,22 @@ impl Holdings {
         let addresses: Vec<IpAddr> = record.addresses.iter().map(|found| found.address).collect();
         flows::forget_sandbox(&record.forwards, &addresses)?;
         Ok(())
+    }
+
+    /// A macvlan is about to be made in that namespace.
+    pub(super) fn hold_inside(&mut self, namespace: &Namespace) -> Result<(), Error> {
+        self.inside = Some(Plumbing::open_in(namespace)?);
+        Ok(())
+    }
+
+    /// Removes it, rather than to let it go with the namespace: that takes a while, in which its parent still listens for
+    /// it. Whoever undoes a dead run cannot, and has to leave it to the kernel.
+    pub(super) fn remove_inside(&mut self, name: &LinkName) -> Result<(), plumbing::Error> {
+        let Some(mut inside) = self.inside.take() else { return Ok(()) };
+        match inside.link(name).and_then(|link| inside.remove_link(link.index)) {
+            Err(error) if !error.is_gone() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Stops answering.

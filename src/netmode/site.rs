@@ -177,6 +177,7 @@ impl<'a> Site<'a> {
             }
             Step::Macvlan { parent, mtu, mac } => {
                 let parent = self.host.link(parent)?.index;
+                self.holdings.hold_inside(namespace)?;
                 let alias = self.record.id.alias();
                 let name = &named(INSIDE);
                 let macvlan = MacvlanOrder { name, namespace, parent, mtu: *mtu, mac: *mac, alias: &alias };
@@ -241,9 +242,6 @@ impl<'a> Site<'a> {
             }
             None => write("resolv.conf", &resolver::resolv_conf(&resolver::host_words()))?,
         }
-        // Where a sysfs is mounted for a moment.
-        let sys = folder.join("sys");
-        fs::create_dir_all(&sys).map_err(|source| Error::Write { path: sys, source })?;
         // Those of another container are left as they are.
         if self.words.is_none() {
             let gateways = self.gateways.iter().map(|gateway| format!("{gateway}\n"));
@@ -277,6 +275,7 @@ pub(super) fn undo(
             holdings.give_back();
             Ok(())
         }
+        (Step::Macvlan { .. }, _) => Ok(holdings.remove_inside(&named(INSIDE))?),
         (Step::Rules { .. }, _) => holdings.remove_rules(record),
         (Step::Accepts { .. }, _) => accepts(step, record).map_or(Ok(()), |accepts| Ok(accepts.remove()?)),
         (Step::Bridge { name, .. } | Step::UseBridge { name }, Some(exclusive)) => {

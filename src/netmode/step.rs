@@ -94,12 +94,12 @@ impl Step {
             Self::Names { name } => format!("take {name} out of the neighbours' hosts"),
             Self::Cgroup { path } => format!("remove the cgroup {path}"),
             Self::Veth { name, .. } => format!("remove {name}"),
+            Self::Macvlan { .. } => "remove eth0 inside".to_owned(),
             Self::Admit { cgroup } => format!("kill what still runs in {cgroup}"),
             Self::Join { .. } => "none: the namespace is the container's".to_owned(),
             Self::Namespace
             | Self::LoopbackUp
             | Self::SandboxSetting { .. }
-            | Self::Macvlan { .. }
             | Self::Address { .. }
             | Self::LinkUp
             | Self::Route { .. } => "none: it goes with the namespace".to_owned(),

@@ -62,7 +62,7 @@ impl Subnet {
             ("ff00::", 8),
         ];
         let is_other = |(first, prefix): &(&str, u8)| {
-            self.overlaps(Self { first: first.parse().expect("it is an address"), prefix: *prefix })
+            first.parse().is_ok_and(|first| self.overlaps(Self { first, prefix: *prefix }))
         };
         !OTHERS.iter().any(is_other)
     }

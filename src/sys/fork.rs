@@ -326,3 +326,32 @@ pub fn kill_parent() {
 pub fn kill_self() {
     let _ = nix::sys::signal::kill(Pid::this(), Signal::SIGKILL);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_is_refused_while_other_threads_run() {
+        // The thread of this test is not the program's first one.
+        let refused = child(Orphan::Dies, || 0).unwrap_err();
+        assert_eq!(refused.to_string(), "a fork while other threads run");
+    }
+
+    #[test]
+    fn an_end_is_told_as_a_shell_tells_it() {
+        assert_eq!(End::Exited(7).code(), 7);
+        assert_eq!(End::Killed(libc::SIGKILL).code(), 137);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_no_handle() {
+        let mut short = process::Command::new("true").spawn().unwrap();
+        let pid = short.id();
+        let handle = ProcessHandle::open(pid).unwrap().unwrap();
+        assert!(handle.wait(std::time::Duration::from_secs(10)));
+        short.wait().unwrap();
+        assert!(ProcessHandle::open(pid).unwrap().is_none());
+        assert!(handle.terminate().is_ok(), "to end is what it has done");
+    }
+}
