@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::model::{InterfaceAddress, LinkName, NamespaceId, PublishedPort};
-use crate::sys::{FileLock, random_bytes};
+use crate::sys::{FileLock, make_with_parent, random_bytes};
 
 use super::{reservation::Forward, spec::Name, step::Step};
 
@@ -161,7 +161,7 @@ impl State {
     /// Waits for its turn.
     pub fn exclusive(&self) -> Result<Exclusive, Error> {
         loop {
-            fs::create_dir_all(&self.root)
+            make_with_parent(&self.root)
                 .map_err(|source| Error::Folder { path: self.root.clone(), source })?;
             let path = self.root.join("lock");
             match FileLock::wait(&path) {
