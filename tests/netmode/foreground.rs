@@ -92,6 +92,20 @@ fn nobody_outlives_the_command() {
     host.assert_as(&before);
 }
 
+/// As an engine or a service manager that is run in it does.
+#[test]
+fn groups_that_the_command_makes_go_with_it() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let script =
+        "group=$(awk '$3 == \"cgroup2\" { print $2 }' /proc/self/mounts)$(sed -n s/^0:://p /proc/self/cgroup)
+                  mkdir -p $group/a/b $group/c && sleep 3600 & sleep 3601 &
+                  mkdir -p $group/a/b && echo $! > $group/a/b/cgroup.procs";
+    let output = run(&host, &[], &["sh", "-ec", script]);
+    assert!(output.status.success(), "{}", said(&output));
+    host.assert_as(&before);
+}
+
 #[test]
 fn a_terminal_stays_a_terminal() {
     let Some(host) = Host::make() else { return };
