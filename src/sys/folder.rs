@@ -1,8 +1,12 @@
 //! Folders that others remove when they are empty, while we make them.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    path::Path,
+};
 
-/// Makes a folder, and the one around it. They may be there.
+/// Makes a folder, and the one around it, which nobody else may write. They may be there.
 pub fn make_with_parent(folder: &Path) -> io::Result<()> {
     loop {
         if let Some(parent) = folder.parent() {
@@ -17,10 +21,18 @@ pub fn make_with_parent(folder: &Path) -> io::Result<()> {
 }
 
 fn make(folder: &Path) -> io::Result<()> {
-    match fs::create_dir(folder) {
+    match fs::DirBuilder::new().mode(0o755).create(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made,
     }
+}
+
+/// Whether others decide what is in it, or where it leads. One that is not there is nobody's.
+pub fn is_somebody_elses(folder: &Path) -> bool {
+    let found = fs::symlink_metadata(folder);
+    found.is_ok_and(|found| {
+        !found.is_dir() || found.mode() & 0o022 != 0 || found.uid() != super::effective_user()
+    })
 }
 
 #[cfg(test)]
@@ -55,6 +67,20 @@ mod tests {
             }
             is_over.store(true, Ordering::Relaxed);
         });
+    }
+
+    #[test]
+    fn what_others_may_change_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        let own = root.path().join("own");
+        assert!(!is_somebody_elses(&own));
+        make_with_parent(&own).unwrap();
+        assert!(!is_somebody_elses(&own));
+        let link = root.path().join("link");
+        std::os::unix::fs::symlink(&own, &link).unwrap();
+        assert!(is_somebody_elses(&link));
+        fs::set_permissions(&own, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(is_somebody_elses(&own));
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub use cgroup_counter::{CgroupCounter, Volume};
 pub use cgroup_tap::{CgroupTap, CgroupTapOptions, Error as CgroupTapError, Posts};
 pub use direct::{WriteThrough, write_through};
 pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};
-pub use folder::make_with_parent;
+pub use folder::{is_somebody_elses, make_with_parent};
 pub use hang_up::reader_is_gone;
 pub use huge_pages::prefer_huge_pages;
 pub use inherited::inherited_file;
