@@ -15,6 +15,7 @@ use super::sandbox_args::RunArgs;
 use super::terminal;
 
 /// Signals by number (signal(7)); those for others are passed on.
+const SIGNAL_HANG_UP: i32 = 1;
 const SIGNAL_TERMINATE: i32 = 15;
 const SIGNAL_KILL: i32 = 9;
 const SIGNAL_CHILD: i32 = 17;
@@ -121,10 +122,12 @@ impl Front {
         }
     }
 
-    /// What the terminal sends, the command has got already. Who asks twice to end wants it ended.
+    /// What the terminal sends, the command has got already, but for its end: of that only the session's leader hears. Who
+    /// asks twice to end wants it ended.
     fn pass_on(&mut self, arrival: fork::Arrival) {
         let number = arrival.number;
-        if number == SIGNAL_CHILD || number == SIGNAL_WINDOW || !arrival.by_process {
+        let is_heard = !arrival.by_process && !(number == SIGNAL_HANG_UP && fork::leads_session());
+        if number == SIGNAL_CHILD || number == SIGNAL_WINDOW || is_heard {
             return;
         }
         if number == SIGNAL_TERMINATE {

@@ -5,6 +5,7 @@ use std::{io, net::IpAddr};
 
 use crate::model::LinkName;
 use crate::sys::firewall::{self, TableFamily};
+use crate::sys::fork::ProcessHandle;
 use crate::sys::netns::Namespace;
 use crate::sys::nft::{self, Nft};
 use crate::sys::plumbing::{self, Plumbing};
@@ -73,6 +74,21 @@ impl Holdings {
             }
             done => Ok(done?),
         }
+    }
+
+    /// The process whose end is that of the table; none where there is none.
+    pub(super) fn owner_of_rules(&self) -> io::Result<Option<ProcessHandle>> {
+        self.nft.as_ref().map_or(Ok(None), |nft| ProcessHandle::open(nft.pid()))
+    }
+
+    /// Makes the table again, unless it has outlived that process.
+    pub(super) fn remake_rules(&mut self, record: &Record) -> Result<(), Error> {
+        drop(self.nft.take());
+        if has_table(&record.id).map_err(Error::Tables)? {
+            return Ok(());
+        }
+        let step = record.steps.iter().find(|step| matches!(step, Step::Rules { .. }));
+        step.map_or(Ok(()), |step| self.make_rules(step, record))
     }
 
     /// Answers at the ports.

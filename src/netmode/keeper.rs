@@ -19,7 +19,7 @@ use super::{
     plan::{self, Plan},
     publication::Publications,
     record::{self, Record, RunId, State},
-    site::{Site, Words},
+    site::{self, Site, Words},
     spec::{Mode, Spec},
 };
 
@@ -45,6 +45,8 @@ pub enum Error {
     Birth(#[source] io::Error),
     #[error("waiting for the end of the sandbox")]
     Wait(#[source] io::Error),
+    #[error("making the rules again after nft was killed")]
+    Rules(#[source] site::Error),
     #[error("undoing everything: {} of it is left", .0.len())]
     Left(Vec<Fault>),
 }
@@ -130,18 +132,38 @@ pub fn keep(
     let plan = plan::plan(commission.spec, &facts, commission.identity)?;
     let _alive = state.register(&commission.identity.id)?;
     let record = record(commission, &plan, infant.pid());
-    let process = record.process;
     let arguments = (plan.gateways.as_slice(), publications);
     let mut site = Site::new(state, record, arguments, infant, (plumbing, holdings));
     site.words.clone_from(&commission.words);
-    let life = commission.life;
     apply::set_up(&mut site, exclusive, &mut || is_told_to_end(&signals, front.as_ref(), Life::Command))?;
-    if is_ready(&plan).and_then(|()| tell(front.as_mut())).is_ok() {
-        wait(&signals, front.as_ref(), life, process).map_err(Error::Wait)?;
-    }
+    let kept = match is_ready(&plan).and_then(|()| tell(front.as_mut())) {
+        Ok(()) => watch(&mut site, &signals, front.as_ref(), commission.life),
+        // Nobody wants it any more.
+        Err(_) => Ok(()),
+    };
     let Site { record, mut holdings, .. } = site;
     let faults = apply::take_down(state, &record, &mut holdings, None);
-    if faults.is_empty() { Ok(()) } else { Err(Error::Left(faults)) }
+    if faults.is_empty() { kept } else { Err(Error::Left(faults)) }
+}
+
+/// Until its end. Rules whose owner somebody has killed are made again.
+fn watch(
+    site: &mut Site<'_>,
+    signals: &Signals,
+    front: Option<&UnixStream>,
+    life: Life,
+) -> Result<(), Error> {
+    loop {
+        let owner = site.holdings.owner_of_rules().map_err(Error::Wait)?;
+        let life_of = (life, site.record.process);
+        match wait(signals, front, life_of, owner.as_ref()).map_err(Error::Wait)? {
+            News::End => return Ok(()),
+            News::OwnerGone => {
+                tracing::warn!("nft was killed, and the rules with it: they are made again");
+                site.holdings.remake_rules(&site.record).map_err(Error::Rules)?;
+            }
+        }
+    }
 }
 
 fn record(commission: &Commission<'_>, plan: &Plan, process: u32) -> Record {
@@ -169,8 +191,22 @@ fn tell(front: Option<&mut UnixStream>) -> io::Result<()> {
     front.map_or(Ok(()), |front| front.write_all(READY.as_bytes()))
 }
 
-/// Until the front ends, or a signal says so, or the first process of a sandbox that lives on its own ends.
-fn wait(signals: &Signals, front: Option<&UnixStream>, life: Life, process: Option<u32>) -> io::Result<()> {
+/// What a keeper waits for.
+enum News {
+    /// The sandbox is to end.
+    End,
+    /// The process that owns the rules has ended.
+    OwnerGone,
+}
+
+/// Until the front ends, or a signal says so, or the first process of a sandbox that lives on its own ends; or the owner
+/// of the rules does.
+fn wait(
+    signals: &Signals,
+    front: Option<&UnixStream>,
+    (life, process): (Life, Option<u32>),
+    owner: Option<&ProcessHandle>,
+) -> io::Result<News> {
     let process = match (life, process) {
         (Life::Own, Some(pid)) => ProcessHandle::open(pid)?,
         _ => None,
@@ -179,9 +215,14 @@ fn wait(signals: &Signals, front: Option<&UnixStream>, life: Life, process: Opti
         let mut heard = vec![signals.as_fd()];
         heard.extend(front.filter(|_| life == Life::Command).map(UnixStream::as_fd));
         heard.extend(process.as_ref().map(ProcessHandle::as_fd));
+        let ends = heard.len();
+        heard.extend(owner.map(ProcessHandle::as_fd));
         let ready = wait_readable(&heard)?;
-        if ready[1..].contains(&true) || is_told_to_end(signals, front, life) {
-            return Ok(());
+        if ready[1..ends].contains(&true) || is_told_to_end(signals, front, life) {
+            return Ok(News::End);
+        }
+        if ready[ends..].contains(&true) {
+            return Ok(News::OwnerGone);
         }
     }
 }

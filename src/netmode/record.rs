@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::model::{InterfaceAddress, LinkName, NamespaceId, PublishedPort};
-use crate::sys::{FileLock, random_bytes};
+use crate::sys::{FileLock, is_somebody_elses, make_with_parent, random_bytes};
 
 use super::{reservation::Forward, spec::Name, step::Step};
 
@@ -25,6 +25,8 @@ use super::{reservation::Forward, spec::Name, step::Step};
 pub enum Error {
     #[error("making the folder {}", path.display())]
     Folder { path: PathBuf, source: io::Error },
+    #[error("using the folder {}: others may change what is in it", path.display())]
+    NotOurs { path: PathBuf },
     #[error("locking {}", path.display())]
     Lock { path: PathBuf, source: io::Error },
     #[error("reading {}", path.display())]
@@ -161,8 +163,11 @@ impl State {
     /// Waits for its turn.
     pub fn exclusive(&self) -> Result<Exclusive, Error> {
         loop {
-            fs::create_dir_all(&self.root)
+            make_with_parent(&self.root)
                 .map_err(|source| Error::Folder { path: self.root.clone(), source })?;
+            if self.is_others() {
+                return Err(Error::NotOurs { path: self.root.clone() });
+            }
             let path = self.root.join("lock");
             match FileLock::wait(&path) {
                 // Whoever was last may have removed it while we waited.
@@ -197,7 +202,7 @@ impl State {
         let folder = self.folder(id);
         fs::create_dir_all(&folder).map_err(|source| Error::Folder { path: folder, source })?;
         let path = self.lock_of(id);
-        match FileLock::attempt(&path) {
+        match FileLock::create(&path) {
             Ok(Some(lock)) => Ok(lock),
             Ok(None) => Err(Error::Lock { path, source: io::ErrorKind::WouldBlock.into() }),
             Err(source) => Err(Error::Lock { path, source }),
@@ -281,7 +286,16 @@ impl State {
         self.folder(id).join("lock")
     }
 
+    /// Whether somebody else could have written what is there. `/run` is root's.
+    fn is_others(&self) -> bool {
+        let around = self.root.parent().filter(|around| *around != Path::new(USUAL));
+        around.is_some_and(is_somebody_elses)
+    }
+
     fn ids(&self) -> Vec<RunId> {
+        if self.is_others() {
+            return Vec::new();
+        }
         let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
         let is_id = |name: &String| name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_id).map(RunId).collect()
@@ -330,9 +344,11 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
     written.map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
+const USUAL: &str = "/run/pcapsule";
+
 /// `/run/pcapsule`; where that may not be written, as in a user namespace of one's own, a place of the user's.
 fn folder_for(inode: u64) -> PathBuf {
-    let usual = Path::new("/run/pcapsule").join(inode.to_string());
+    let usual = Path::new(USUAL).join(inode.to_string());
     let nearest = usual.ancestors().find(|folder| folder.exists());
     // Those of root may be read by anybody.
     if usual.exists() || nearest.is_some_and(crate::sys::may_write) {
@@ -401,6 +417,19 @@ mod tests {
         // A line that was cut by a death is none.
         fs::write(state.folder(&id).join("journal"), "begin 0\nbegin 1\nbeg").unwrap();
         assert_eq!(state.begun(&id), [0, 1]);
+    }
+
+    /// In a folder of everybody's, another user may have been there first.
+    #[test]
+    fn what_others_could_have_written_is_not_read() {
+        let (_folder, state) = state();
+        let id = RunId::draw().unwrap();
+        let _lock = state.register(&id).unwrap();
+        state.write(&record(&id, "web")).unwrap();
+        let around = state.root.parent().unwrap();
+        fs::set_permissions(around, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(state.live().is_empty() && state.dead().is_empty());
+        assert!(matches!(state.exclusive(), Err(Error::NotOurs { .. })));
     }
 
     #[test]

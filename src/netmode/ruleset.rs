@@ -141,7 +141,7 @@ impl Ruleset<'_> {
                     "add rule TABLE inside {family} saddr {address} oifname != \"{bridge}\" drop"
                 )?,
             }
-            if !self.forwards.is_empty() {
+            if !self.forwards.is_empty() && self.reach == Reach::Everywhere {
                 // Who is on the bridge would answer past us, from an address that was not asked.
                 let network = network(*address, *prefix);
                 writeln!(
@@ -155,6 +155,11 @@ impl Ruleset<'_> {
     }
 
     fn write_forwards(&self, text: &mut String) -> fmt::Result {
+        // One that reaches its bridge alone could not answer whoever is elsewhere: its bridge's address asks for them, by
+        // the proxy.
+        if self.reach == Reach::Bridge {
+            return Ok(());
+        }
         let groups: Vec<Group<'_>> =
             self.addresses.iter().flat_map(|address| groups(address.address, self.forwards)).collect();
         if groups.is_empty() {
@@ -319,8 +324,9 @@ mod tests {
 
     #[test]
     fn an_internal_sandbox_is_not_masqueraded() {
-        let text = text(&[("10.88.0.2", 24), ("fd00::2", 64)], Reach::Bridge, &[]);
-        assert!(!text.contains("masquerade"), "{text}");
+        let port = forward(HostAddress::Every, Transport::Tcp, 8080, 80);
+        let text = text(&[("10.88.0.2", 24), ("fd00::2", 64)], Reach::Bridge, &[port]);
+        assert!(!text.contains("masquerade") && !text.contains("dnat"), "{text}");
         assert!(text.contains("inside ip6 saddr fd00::2 oifname != \"pcapsule0\" drop"), "{text}");
     }
 

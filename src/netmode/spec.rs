@@ -217,6 +217,8 @@ pub enum InvalidSpec {
     NeedsIpv6 { option: &'static str },
     #[error("--mtu {mtu}: {LEAST_MTU} to {MOST_MTU} is possible, with --ipv6 at least {LEAST_MTU_V6}")]
     Mtu { mtu: u32 },
+    #[error("--bridge {0}: rules name a bridge by letters, digits, '-', '_' and '.' only")]
+    Bridge(LinkName),
     #[error("--mac {0}: not the address of one interface")]
     Mac(Mac),
     #[error(transparent)]
@@ -277,6 +279,11 @@ impl Options {
         }
         if let Some(subnet) = self.subnets.iter().find(|subnet| !subnet.is_for_interfaces()) {
             return Err(InvalidSpec::NoNetwork(*subnet));
+        }
+        // Rules take some characters for more than themselves: `*` and `+` for any further ones.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if let Some(bridge) = self.bridge.as_ref().filter(|bridge| !bridge.as_str().chars().all(is_plain)) {
+            return Err(InvalidSpec::Bridge(bridge.clone()));
         }
         let is_one = |mac: &Mac| mac.bytes()[0] & 1 == 0 && mac.bytes() != [0; 6];
         match self.mac.filter(|mac| !is_one(mac)) {
@@ -394,6 +401,10 @@ mod tests {
             let subnets = vec![wrong.parse().unwrap()];
             let refused = refusal(Options { subnets, ipv6: Ipv6::On, ..options("bridge") });
             assert!(refused.starts_with("--subnet") && refused.contains("interfaces can be in"), "{refused}");
+        }
+        for wrong in ["br*", "br+", "b\"r", "br\\", "br;", "$br"] {
+            let refused = refusal(Options { bridge: wrong.parse().ok(), ..options("bridge") });
+            assert!(refused.starts_with(&format!("--bridge {wrong}: rules name a bridge by")), "{refused}");
         }
         let mac = Options { mac: "01:00:5e:00:00:01".parse().ok(), ..options("bridge") };
         assert_eq!(refusal(mac), "--mac 01:00:5e:00:00:01: not the address of one interface");

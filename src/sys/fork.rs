@@ -290,6 +290,11 @@ pub fn leave_terminal() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the calling process leads its session: the kernel tells it alone that the terminal is gone (`setsid(2)`).
+pub fn leads_session() -> bool {
+    nix::unistd::getsid(None) == Ok(Pid::this())
+}
+
 /// Waits until one of them can be read or is closed; says which.
 pub fn wait_readable(descriptors: &[BorrowedFd<'_>]) -> io::Result<Vec<bool>> {
     wait_readable_for(descriptors, None)

@@ -2,12 +2,13 @@
 
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
 use super::cgroup::{Error, Hierarchy};
+use super::folder::make_with_parent;
 
 /// How long killed processes may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,9 +26,9 @@ impl OwnCgroup {
         Ok(Self { folder })
     }
 
-    /// Makes it, and those around it.
+    /// Makes it, and the one around it.
     pub fn create(&self) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)
+        make_with_parent(&self.folder)
     }
 
     /// Moves a process, in our pid namespace, into it.
@@ -49,12 +50,13 @@ impl OwnCgroup {
         Ok(())
     }
 
-    /// Removes it, and what is around it if that is empty. Nothing to do where it is not there.
+    /// Removes it, with those that were made in it, and what is around it if that is empty. Nothing to do where it is not
+    /// there; one that is in use stays whole.
     pub fn remove(&self) -> io::Result<()> {
-        match fs::remove_dir(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        if self.is_populated() {
+            return Err(io::ErrorKind::ResourceBusy.into());
         }
+        remove_tree(&self.folder)?;
         // Others may be in it: then it stays.
         let _ = self.folder.parent().map(fs::remove_dir);
         Ok(())
@@ -65,7 +67,7 @@ impl OwnCgroup {
         if fs::write(self.folder.join("cgroup.kill"), "1").is_ok() {
             return;
         }
-        for pid in self.processes() {
+        for pid in processes(&self.folder) {
             let _ =
                 nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }
@@ -75,10 +77,27 @@ impl OwnCgroup {
         let events = fs::read_to_string(self.folder.join("cgroup.events")).unwrap_or_default();
         events.lines().any(|line| line == "populated 1")
     }
+}
 
-    fn processes(&self) -> Vec<i32> {
-        let listing = fs::read_to_string(self.folder.join("cgroup.procs")).unwrap_or_default();
-        // 0 is a process of another pid namespace, and to `kill` our own group.
-        listing.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect()
+/// Of the group and those in it.
+fn processes(folder: &Path) -> Vec<i32> {
+    let listing = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    // 0 is a process of another pid namespace, and to `kill` our own group.
+    let own = listing.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0);
+    own.chain(groups_in(folder).iter().flat_map(|group| processes(group))).collect()
+}
+
+/// Removes a group after those in it, which whoever ran there has made.
+fn remove_tree(folder: &Path) -> io::Result<()> {
+    groups_in(folder).iter().try_for_each(|group| remove_tree(group))?;
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
+}
+
+fn groups_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_group = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    entries.filter(is_group).map(|entry| entry.path()).collect()
 }

@@ -269,6 +269,24 @@ fn an_internal_network_has_no_way_out() {
     host.assert_as(&before);
 }
 
+/// It cannot go out, but may be asked.
+#[test]
+fn ports_of_an_internal_sandbox_answer_everywhere() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let sandbox = Sandbox::up(&host, &["--internal", "-p", "8080:80", "-p", "5353:53/udp"]);
+    let servers = [sandbox.serve(Tcp, 80), sandbox.serve(Udp, 53)];
+    for (transport, port) in [(Tcp, 8080), (Udp, 5353)] {
+        assert!(ask(&host.neighbour().net(), transport, (Host::LAN, port)).is_some(), "{port} from outside");
+        for address in [Host::LAN, std::net::Ipv4Addr::LOCALHOST] {
+            assert!(ask(&host.place().net(), transport, (address, port)).is_some(), "{port} at {address}");
+        }
+    }
+    drop(servers);
+    sandbox.down();
+    host.assert_as(&before);
+}
+
 /// Case 11: what cannot be set is told, and nothing stays half done.
 #[test]
 fn read_only_kernel_variables_are_told() {

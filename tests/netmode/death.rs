@@ -72,6 +72,24 @@ fn after_death_the_ports_are_free() {
     assert!(ask(&host.neighbour().net(), Tcp, (Host::LAN, 8080)).is_some());
 }
 
+/// The process that owns the rules is killed, as where memory is short: the sandbox is not left without.
+#[test]
+fn rules_whose_owner_is_killed_are_made_again() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let sandbox = Sandbox::up(&host, &PORTS);
+    let rules = || host.sh("nft -s list ruleset");
+    let whole = rules();
+    assert!(whole.contains("masquerade"), "{whole}");
+    let owner: u64 = host.sh("pgrep -x nft").trim().parse().expect("there is one");
+    kill(&host, &[owner]);
+    eventually("the rules are as before", || (rules() == whole).then_some(()));
+    let again: u64 = host.sh("pgrep -x nft").trim().parse().expect("there is one");
+    assert_ne!(again, owner);
+    sandbox.down();
+    host.assert_as(&before);
+}
+
 /// Case 36: a sandbox that stays, whose keeper is killed.
 #[test]
 fn a_killed_keeper_of_a_sandbox_that_stays_is_pruned() {
@@ -240,8 +258,16 @@ fn record(host: &Host, name: &str) -> Value {
     records.into_iter().find(|record| record["name"] == name).expect("the run has a record")
 }
 
+/// Kills them all, then waits until each has let go of its files: the first thread may be gone before the others.
 fn kill(host: &Host, pids: &[u64]) {
     for pid in pids {
         host.sh(&format!("kill -KILL {pid}"));
+    }
+    for pid in pids {
+        let is_gone = format!(
+            "cd /proc/{pid} 2>/dev/null || {{ echo yes; exit 0; }}
+             grep -q '^State:.Z' status 2>/dev/null && test $(ls task 2>/dev/null | wc -l) -le 1 && echo yes || true"
+        );
+        eventually("it has ended", || (host.sh(&is_gone).trim() == "yes").then_some(()));
     }
 }

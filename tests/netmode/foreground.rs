@@ -8,7 +8,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use crate::lab::{Host, Running, Sandbox, checked, said};
+use crate::lab::{Host, Running, Sandbox, checked, eventually, said};
 
 #[test]
 fn the_exit_status_is_the_commands() {
@@ -92,6 +92,20 @@ fn nobody_outlives_the_command() {
     host.assert_as(&before);
 }
 
+/// As an engine or a service manager that is run in it does.
+#[test]
+fn groups_that_the_command_makes_go_with_it() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let script =
+        "group=$(awk '$3 == \"cgroup2\" { print $2 }' /proc/self/mounts)$(sed -n s/^0:://p /proc/self/cgroup)
+                  mkdir -p $group/a/b $group/c && sleep 3600 & sleep 3601 &
+                  mkdir -p $group/a/b && echo $! > $group/a/b/cgroup.procs";
+    let output = run(&host, &[], &["sh", "-ec", script]);
+    assert!(output.status.success(), "{}", said(&output));
+    host.assert_as(&before);
+}
+
 #[test]
 fn a_terminal_stays_a_terminal() {
     let Some(host) = Host::make() else { return };
@@ -128,6 +142,26 @@ fn a_typed_interrupt_is_the_commands() {
     let status = child.wait().expect("it is our child");
     assert!(rest.contains("caught"), "{rest}");
     assert_eq!(status.code(), Some(5), "{rest}");
+    host.assert_as(&before);
+}
+
+/// The terminal goes, as with a connection: the kernel tells its session's leader alone, and the command has to hear of it.
+#[test]
+fn a_command_ends_with_its_terminal() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let program = env!("CARGO_BIN_EXE_pcapsule");
+    let line = format!("exec {program} run -q -- sh -c 'echo ready; exec sleep 3600'");
+    let mut command = host.place().command("script", &["-qec", &line, "/dev/null"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = host.place().spawn(&mut command);
+    let mut stdout = std::io::BufReader::new(child.stdout.take().expect("stdout is piped"));
+    let mut word = String::new();
+    std::io::BufRead::read_line(&mut stdout, &mut word).expect("it speaks text");
+    assert!(word.contains("ready"), "{word}");
+    child.kill().expect("it is our child");
+    child.wait().expect("it is our child");
+    eventually("the sandbox goes", || (!host.state().exists()).then_some(()));
     host.assert_as(&before);
 }
 

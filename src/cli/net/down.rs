@@ -27,7 +27,7 @@ pub(super) fn run(args: &DownArgs) -> anyhow::Result<ExitCode> {
         let found: Result<Vec<_>, _> = args.names.iter().map(|name| find(&live, name)).collect();
         found?
     };
-    let handles = chosen.iter().map(|record| tell(record)).collect::<anyhow::Result<Vec<_>>>()?;
+    let handles = chosen.iter().map(|record| tell(&state, record)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut is_left = false;
     for (record, keeper) in chosen.iter().zip(handles) {
         let ended = keeper.is_none_or(|keeper| keeper.wait(PATIENCE));
@@ -45,9 +45,11 @@ fn find<'a>(live: &'a [Record], name: &str) -> Result<&'a Record, Unknown> {
 }
 
 /// All are told before one is waited for.
-fn tell(record: &Record) -> anyhow::Result<Option<ProcessHandle>> {
+fn tell(state: &State, record: &Record) -> anyhow::Result<Option<ProcessHandle>> {
     let context = || format!("telling the keeper of {} to end", record.name);
     let keeper = ProcessHandle::open(record.keeper).with_context(context)?;
+    // If it is still alive now, it was when its number was taken, which so was not another's.
+    let keeper = keeper.filter(|_| state.is_live(&record.id));
     if let Some(keeper) = &keeper {
         keeper.terminate().with_context(context)?;
     }
