@@ -9,6 +9,7 @@
 //! - [`discovery`]: engines, and the engine-less scan, joined into container ↔ veth ↔ bridge.
 //! - [`capture`]: taps, the capture loop, limits, rotation.
 //! - [`meter`]: how much each container sends and receives, read from the kernel's counters again and again.
+//! - [`netmode`]: sandboxes on a bridge of our own, and the ports they publish.
 //! - [`report`]: results as tables, text and JSON, into any writer.
 //! - [`cli`]: what the user types and sees; the only room that knows stdout and exit codes.
 
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod discovery;
 pub mod meter;
 pub mod model;
+pub mod netmode;
 pub mod packet;
 pub mod report;
 pub mod savefile;

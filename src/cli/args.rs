@@ -10,6 +10,7 @@ use crate::model::Selector;
 use crate::report::{DumpFrom, HexDump, SequenceNumbers, TimeStyle};
 
 use super::capture_args::CaptureArgs;
+use super::sandbox_args::{NetArgs, RunArgs};
 use super::{select, units};
 
 const EXIT_CODES: &str = "\
@@ -67,6 +68,10 @@ pub(super) enum Command {
     Read(ReadArgs),
     /// Show what each container sends and receives, second by second
     Top(TopArgs),
+    /// Run a command as a container would be connected: on a bridge, alone, in another's namespace
+    Run(Box<RunArgs>),
+    /// Sandboxes that outlive a command: plan, up, down, ls, prune
+    Net(Box<NetArgs>),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

@@ -6,17 +6,18 @@ use indicatif::HumanBytes;
 
 use crate::capture::{DestinationError, InvalidRotation, OpenError, SinkError};
 use crate::discovery;
+use crate::netmode;
 use crate::sys::{
     self, Capability, CgroupTapError, FilterError, SourceError, cgroup, ebpf, netlink, netns, process,
 };
 
-use super::{exit, select, terminal};
+use super::{exit, net, sandbox_failure, select, terminal};
 
 /// The rights that looking and capturing need, with what each is for (capabilities(7)).
 const RIGHTS: [(Capability, &str); 4] = [
     (Capability::CAP_NET_RAW, "to capture"),
-    (Capability::CAP_NET_ADMIN, "to ask the kernel for links"),
-    (Capability::CAP_SYS_ADMIN, "to enter namespaces, to load programs into the kernel"),
+    (Capability::CAP_NET_ADMIN, "to ask the kernel for links, to make them"),
+    (Capability::CAP_SYS_ADMIN, "to make and enter namespaces, to load programs into the kernel"),
     (Capability::CAP_SYS_PTRACE, "to find those of other users"),
 ];
 
@@ -62,11 +63,16 @@ impl Failure {
 
     /// Prints it on stderr, unless it is a success after all, and answers with the exit code.
     pub(super) fn report(self) -> ExitCode {
+        ExitCode::from(self.tell())
+    }
+
+    /// As [`report`](Self::report), for processes that end otherwise than by `main`.
+    pub(super) fn tell(self) -> u8 {
         if self.verdict.code != exit::DONE {
             terminal::complain(&self.sentence());
             self.verdict.hints.iter().for_each(|hint| terminal::hint(hint));
         }
-        ExitCode::from(self.verdict.code)
+        self.verdict.code
     }
 
     /// "failed opening x: no such file"; what does not begin with a doing ("x exists already") stands for itself.
@@ -99,12 +105,20 @@ fn is_of_the_kernel(cause: &(dyn Error + 'static)) -> bool {
         || cause.is::<netlink::Error>()
         || cause.is::<netns::Error>()
         || cause.is::<process::Error>()
+        || cause.is::<netmode::KeeperError>()
 }
 
 /// The place to map an error of any room to a code and a hint: one `downcast_ref` each, the telling ones first.
 fn judge(cause: &(dyn Error + 'static), missing: &[Capability], asks_kernel: bool) -> Option<Verdict> {
     if let Some(error) = cause.downcast_ref::<select::Error>() {
         return Some(judge_selection(error, missing));
+    }
+    if cause.is::<net::Unknown>() {
+        return Some(Verdict::of(exit::NO_TARGET).hint("`pcapsule net ls` lists the sandboxes"));
+    }
+    if let Some(sandbox_failure::Judgement { code, hint }) = sandbox_failure::judge(cause) {
+        let verdict = Verdict::of(code);
+        return Some(hint.into_iter().fold(verdict, Verdict::hint));
     }
     judge_capture(cause)
         .or_else(|| cause.downcast_ref::<io::Error>().and_then(|error| judge_io(error, missing, asks_kernel)))
@@ -236,7 +250,7 @@ mod tests {
         };
         let one = hint(&[Capability::CAP_SYS_ADMIN]);
         assert!(
-            one.contains("CAP_SYS_ADMIN (to enter namespaces, ") && !one.contains("CAP_NET_RAW"),
+            one.contains("CAP_SYS_ADMIN (to make and enter namespaces, ") && !one.contains("CAP_NET_RAW"),
             "{one}"
         );
         assert!(hint(&[]).contains("no capability is missing"));

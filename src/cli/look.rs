@@ -1,7 +1,7 @@
 //! One look at the host: kernel and engines asked at the same time, and joined.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fs,
     os::unix::fs::MetadataExt as _,
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -11,8 +11,9 @@ use anyhow::Context as _;
 
 use crate::capture::Ground;
 use crate::discovery::engine::{Address, Engines, PATIENCE};
-use crate::discovery::{Facts, Topology, scan};
-use crate::model::{Engine, NamespaceId};
+use crate::discovery::{EngineContainer, Facts, RequestedMode, Topology, scan};
+use crate::model::{Engine, Membership, NamespaceId, State as ContainerState};
+use crate::netmode::State;
 
 /// The host as it was at one moment.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub(super) async fn look(engines: &Engines) -> anyhow::Result<Look> {
     let (scan, answers) = tokio::join!(scan(), engines.containers(PATIENCE));
     let mut scan = scan.context("looking at the host")?;
     scan.facts.engine_containers = answers.containers;
+    scan.facts.engine_containers.extend(scan.facts.host.into_iter().flat_map(sandboxes));
     scan.facts.warnings.extend(answers.warnings);
     let mut topology = Topology::join(&scan.facts);
     topology.warnings.extend(nameless(&topology, &scan.facts));
@@ -56,6 +58,38 @@ pub(super) async fn look(engines: &Engines) -> anyhow::Result<Look> {
         host: scan.facts.host,
     };
     Ok(Look { topology, ground, silent: answers.silent, host: crate::sys::system()?.host, time_ns: now_ns() })
+}
+
+/// Our own sandboxes, as containers among others.
+fn sandboxes(host: NamespaceId) -> impl Iterator<Item = EngineContainer> {
+    State::of(host).live().into_iter().map(|record| {
+        let requested = match (record.mode.parse(), record.mode.strip_prefix("container:")) {
+            (_, Some(target)) => RequestedMode::Container(target.to_owned()),
+            (Ok(mode), None) => RequestedMode::Mode(mode),
+            (Err(never), None) => match never {},
+        };
+        let membership = record.bridge.clone().map(|bridge| Membership {
+            network: bridge.to_string(),
+            bridge: Some(bridge),
+            addresses: record.addresses.iter().map(|found| found.address).collect(),
+            mac: None,
+            aliases: vec![record.name.to_string()],
+        });
+        EngineContainer {
+            id: record.id.to_string(),
+            name: record.name.to_string(),
+            engine: Engine::Pcapsule,
+            image: None,
+            state: ContainerState::Running,
+            network_mode: Some(requested),
+            pid: record.process,
+            sandbox: None,
+            networks: membership.into_iter().collect(),
+            published: record.published(),
+            labels: BTreeMap::new(),
+            pod: None,
+        }
+    })
 }
 
 /// Containers that only their cgroups tell of, although they have an engine that could name them.

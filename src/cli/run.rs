@@ -15,7 +15,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
-use super::{capture, completions, exit, inspect, list, man, read, terminal, top};
+use super::{capture, completions, exit, inspect, list, man, net, read, run_command, terminal, top};
 
 /// Runs the program with the arguments of this process. Prints its own failures.
 pub fn run() -> ExitCode {
@@ -39,15 +39,26 @@ fn parse() -> Result<Arguments, clap::Error> {
     if let Command::Read(args) = &mut arguments.command {
         args.take_words();
     }
-    if let Command::Capture(args) = &arguments.command
-        && let Some(reason) = args.refusal()
-    {
-        let mut commands = Arguments::command();
-        commands.build();
-        let capture = commands.find_subcommand_mut("capture").expect("it has just been parsed");
-        return Err(capture.error(ErrorKind::ArgumentConflict, reason));
+    let refused = match &arguments.command {
+        Command::Capture(args) => args.refusal().map(|reason| (vec!["capture"], reason)),
+        Command::Run(args) => args.sandbox.refusal().map(|reason| (vec!["run"], reason)),
+        Command::Net(args) => args.refusal(),
+        _ => None,
+    };
+    match refused {
+        Some((path, reason)) => Err(refusal(&path, reason)),
+        None => Ok(arguments),
     }
-    Ok(arguments)
+}
+
+/// Options that do not go together, told as clap tells it.
+fn refusal(path: &[&str], reason: String) -> clap::Error {
+    let mut commands = Arguments::command();
+    commands.build();
+    let command = path.iter().fold(&mut commands, |command, name| {
+        command.find_subcommand_mut(name).expect("it has just been parsed")
+    });
+    command.error(ErrorKind::ArgumentConflict, reason)
 }
 
 /// Options that tcpdump has and we have not: what to type instead of clap's guess.
@@ -103,10 +114,12 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Capture(args) => wait_for(capture::run(*args)),
         Command::Read(args) => read::run(&args),
         Command::Top(args) => wait_for(top::run(args)),
+        Command::Run(args) => run_command::run(&args),
+        Command::Net(args) => net::run(&args),
     }
 }
 
-fn wait_for(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+pub(super) fn wait_for<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     // One thread: capabilities belong to threads, and what this one gives up no other still has.
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, num::NonZeroU32, str::FromStr};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// An interface index: positive, unique inside one namespace only (`netdevice(7)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -37,8 +37,8 @@ impl fmt::Display for LinkIndex {
 
 /// An interface name as the kernel allows it: 1 to 15 bytes, no `/`, no `:`, no white space, not `.` or `..`
 /// (`dev_valid_name` in net/core/dev.c).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct LinkName(String);
 
 /// Not a name that an interface can have.
@@ -62,6 +62,20 @@ impl FromStr for LinkName {
             && name != ".."
             && !name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace());
         if allowed { Ok(Self(name.to_owned())) } else { Err(InvalidLinkName(name.to_owned())) }
+    }
+}
+
+impl TryFrom<String> for LinkName {
+    type Error = InvalidLinkName;
+
+    fn try_from(name: String) -> Result<Self, InvalidLinkName> {
+        name.parse()
+    }
+}
+
+impl From<LinkName> for String {
+    fn from(name: LinkName) -> Self {
+        name.0
     }
 }
 
@@ -120,6 +134,12 @@ impl FromStr for Mac {
 impl Serialize for Mac {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Mac {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -240,6 +260,33 @@ impl fmt::Display for InterfaceAddress {
 impl Serialize for InterfaceAddress {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// Not an address with the length of its prefix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not an address with a prefix like 10.0.0.1/24")]
+pub struct InvalidInterfaceAddress(String);
+
+impl FromStr for InterfaceAddress {
+    type Err = InvalidInterfaceAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidInterfaceAddress> {
+        let parse = || {
+            let (address, prefix) = text.split_once('/')?;
+            let address: IpAddr = address.parse().ok()?;
+            let most = if address.is_ipv4() { 32 } else { 128 };
+            let digits = prefix.bytes().all(|byte| byte.is_ascii_digit());
+            let prefix = prefix.parse().ok().filter(|prefix| digits && *prefix <= most)?;
+            Some(Self { address, prefix })
+        };
+        parse().ok_or_else(|| InvalidInterfaceAddress(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for InterfaceAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

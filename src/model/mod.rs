@@ -15,8 +15,8 @@ pub use container::{Container, Engine, Membership, NetworkMode, Protocol, Publis
 pub use endpoint::{Endpoint, HostSide};
 pub use frame::{Direction, Frame, Owner, OwnerProcess, made_up_ethernet};
 pub use link::{
-    Counters, InterfaceAddress, InvalidLinkIndex, InvalidLinkName, InvalidMac, Link, LinkIndex, LinkKind,
-    LinkName, LowerLink, Mac, MediaType,
+    Counters, InterfaceAddress, InvalidInterfaceAddress, InvalidLinkIndex, InvalidLinkName, InvalidMac, Link,
+    LinkIndex, LinkKind, LinkName, LowerLink, Mac, MediaType,
 };
 pub use namespace::NamespaceId;
 pub use selector::{InvalidSelector, Pattern, Selector};

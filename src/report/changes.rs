@@ -54,7 +54,7 @@ fn line(topology: &Topology, container: &Container) -> String {
         words.push(format!("{}={}", endpoint.link.name, table::addresses(&endpoint.link)));
         words.push(ends::far_end(topology, endpoint));
     }
-    words.push(ports::short(&container.published));
+    words.push(ports::published(&container.published));
     words.retain(|word| !word.is_empty());
     words.join(" ")
 }

@@ -20,6 +20,7 @@ mod rates;
 #[cfg(test)]
 pub(crate) mod rates_fixture;
 mod rates_json;
+mod sandboxes;
 mod table;
 mod way;
 
@@ -30,6 +31,8 @@ pub use inspect::{Forwarding, Inspection, NameResolution, Neighbour, Route, insp
 pub use inspect_json::inspection_json;
 pub use json::listing_json;
 pub use packet_line::{LineStyle, PacketLines, SequenceNumbers, TimeStyle};
+pub use ports::published;
 pub use rates::{RATE_HEADINGS, Rates, rate_cells, rates_summary, rates_table};
 pub use rates_json::rates_json;
+pub use sandboxes::{plan, plan_json, sandboxes, sandboxes_json};
 pub use table::{Listing, Scope, StateColumn, listing, names};

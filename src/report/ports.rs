@@ -20,7 +20,7 @@ struct Run {
 }
 
 /// `0.0.0.0:53→53/udp, *:8000-8010→8000-8010/tcp`; empty where nothing is published.
-pub(super) fn short(published: &[PublishedPort]) -> String {
+pub fn published(published: &[PublishedPort]) -> String {
     runs(published).iter().map(Run::text).collect::<Vec<_>>().join(", ")
 }
 
@@ -84,10 +84,10 @@ mod tests {
 
     #[test]
     fn both_families_are_one_word() {
-        assert_eq!(short(&[port("0.0.0.0", 8080, 80), port("::", 8080, 80)]), "*:8080→80/tcp");
-        assert_eq!(short(&[port("0.0.0.0", 8080, 80)]), "0.0.0.0:8080→80/tcp");
-        assert_eq!(short(&[port("::1", 8080, 80)]), "[::1]:8080→80/tcp");
-        assert_eq!(short(&[]), "");
+        assert_eq!(published(&[port("0.0.0.0", 8080, 80), port("::", 8080, 80)]), "*:8080→80/tcp");
+        assert_eq!(published(&[port("0.0.0.0", 8080, 80)]), "0.0.0.0:8080→80/tcp");
+        assert_eq!(published(&[port("::1", 8080, 80)]), "[::1]:8080→80/tcp");
+        assert_eq!(published(&[]), "");
     }
 
     #[test]
@@ -97,7 +97,7 @@ mod tests {
             .chain([port("0.0.0.0", 9000, 8011), port("127.0.0.1", 65535, 65535)])
             .collect();
         assert_eq!(
-            short(&ports),
+            published(&ports),
             "*:8000-8010→8000-8010/tcp, 0.0.0.0:9000→8011/tcp, 127.0.0.1:65535→65535/tcp"
         );
     }

@@ -135,7 +135,7 @@ fn rows(topology: &Topology, container: &Container, width: Width) -> Vec<Vec<Str
             container.mode.to_string(),
         ];
         cells.extend(interface);
-        cells.push(ports::short(&container.published));
+        cells.push(ports::published(&container.published));
         cells
     };
     interfaces.into_iter().map(row).collect()

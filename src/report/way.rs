@@ -64,6 +64,6 @@ fn leads_outside(inspection: &Inspection<'_>, endpoint: &Endpoint) -> bool {
 }
 
 fn nat(inspection: &Inspection<'_>) -> Option<String> {
-    let ports = super::ports::short(&inspection.container.published);
+    let ports = super::ports::published(&inspection.container.published);
     (!ports.is_empty()).then(|| format!("NAT {ports}"))
 }

@@ -68,6 +68,11 @@ impl Hierarchy {
         Ok(FOUND.get_or_init(|| Self { mount }))
     }
 
+    /// Where it is mounted.
+    pub fn mount(&self) -> &Path {
+        &self.mount
+    }
+
     /// Opens a group by its path: below the mount point, or with it.
     pub fn open(&self, path: &str) -> Result<Cgroup, Error> {
         let below = Path::new(path).strip_prefix(&self.mount).unwrap_or(Path::new(path));

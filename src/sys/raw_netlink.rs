@@ -1,7 +1,7 @@
 //! A netlink socket that is asked and answers at once, and the framing of its messages (`netlink(7)`).
 //!
 //! For what is asked again and again (statistics, sockets), where rtnetlink's stream of owned messages would cost more
-//! than the kernel's answer. Links and routes are read by `netlink`.
+//! than the kernel's answer, and for changes, which are made one after the other. Links and routes are read by `netlink`.
 
 use std::{
     io, iter,
@@ -31,7 +31,7 @@ pub(super) enum Message<'a> {
     Payload(u16, &'a [u8]),
     /// The end of a dump.
     Done,
-    /// The kernel's refusal, as an error number.
+    /// The kernel's refusal, as an error number; 0 is its consent.
     Refused(i32),
 }
 
@@ -42,6 +42,8 @@ pub(super) enum Subject {
     Links,
     /// `sock_diag(7)`
     Sockets,
+    /// Connection tracking and nf_tables (linux/netfilter/nfnetlink.h).
+    Netfilter,
 }
 
 /// A socket in one namespace.
@@ -69,6 +71,7 @@ impl RawNetlink {
         let protocol = match subject {
             Subject::Links => SockProtocol::NetlinkRoute,
             Subject::Sockets => SockProtocol::NetlinkSockDiag,
+            Subject::Netfilter => SockProtocol::NetlinkNetFilter,
         };
         let descriptor = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
         bind(descriptor.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
@@ -85,7 +88,8 @@ impl RawNetlink {
         mut each: impl FnMut(&[u8]),
     ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
-        let question = dump_question(question, self.sequence, body);
+        let flags = libc::NLM_F_REQUEST | libc::NLM_F_DUMP;
+        let question = framed(question, flags, self.sequence, body);
         let kernel = NetlinkAddr::new(0, 0);
         sendto(self.descriptor.as_raw_fd(), &question, &kernel, MsgFlags::empty())?;
         loop {
@@ -95,6 +99,32 @@ impl RawNetlink {
                     Message::Payload(kind, payload) if kind == answer => each(payload),
                     Message::Payload(..) => {}
                     Message::Done => return Ok(()),
+                    Message::Refused(number) => return Err(io::Error::from_raw_os_error(number)),
+                }
+            }
+        }
+    }
+
+    /// Asks for one thing, or orders a change, by a message of that type with these flags besides. Waits until the
+    /// kernel has done it, and shows `each` what it answered.
+    pub(super) fn order(
+        &mut self,
+        (kind, body): (u16, &[u8]),
+        flags: libc::c_int,
+        mut each: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | flags;
+        let order = framed(kind, flags, self.sequence, body);
+        let kernel = NetlinkAddr::new(0, 0);
+        sendto(self.descriptor.as_raw_fd(), &order, &kernel, MsgFlags::empty())?;
+        let mut buffer = [0; 16 << 10];
+        loop {
+            let datagram = self.receive(&mut buffer, MsgFlags::empty())?;
+            for (_, message) in messages(datagram).filter(|(sequence, _)| *sequence == self.sequence) {
+                match message {
+                    Message::Payload(_, payload) => each(payload),
+                    Message::Done | Message::Refused(0) => return Ok(()),
                     Message::Refused(number) => return Err(io::Error::from_raw_os_error(number)),
                 }
             }
@@ -139,10 +169,10 @@ pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = (u32, Messag
     })
 }
 
-/// A question for a whole table: the header, and what follows it.
-fn dump_question(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(HEADER + body.len()).expect("a question is short");
-    let flags = u16::try_from(libc::NLM_F_REQUEST | libc::NLM_F_DUMP).expect("netlink flags are 16 bits");
+/// A message: the header, and what follows it.
+fn framed(kind: u16, flags: libc::c_int, sequence: u32, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(HEADER + body.len()).expect("a message of ours is short");
+    let flags = u16::try_from(flags).expect("netlink flags are 16 bits");
     let (length, kind, flags) = (length.to_ne_bytes(), kind.to_ne_bytes(), flags.to_ne_bytes());
     [&length[..], &kind, &flags, &sequence.to_ne_bytes(), &[0; 4], body].concat()
 }
@@ -158,6 +188,24 @@ pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((kind, value))
     })
+}
+
+/// The type of an attribute without what its two highest bits tell of the value (`NLA_TYPE_MASK`).
+pub(super) const fn attribute_type(kind: u16) -> u16 {
+    kind & 0x3fff
+}
+
+/// One attribute, padded.
+pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).expect("an attribute is short");
+    let mut bytes = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// One attribute whose value is attributes (`NLA_F_NESTED`).
+pub(super) fn nested(kind: u16, attributes: &[Vec<u8>]) -> Vec<u8> {
+    attribute(kind | 0x8000, &attributes.concat())
 }
 
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

@@ -26,7 +26,7 @@ impl Netlink {
         let links: BTreeMap<LinkIndex, Link> = links
             .into_iter()
             .filter_map(|message| match message {
-                RouteNetlinkMessage::NewLink(link) => decode(&link),
+                RouteNetlinkMessage::NewLink(link) => decode_link(&link),
                 _ => None,
             })
             .map(|link| (link.index, link))
@@ -66,14 +66,14 @@ macro_rules! attribute {
 }
 
 /// On a point-to-point link `IFA_ADDRESS` is the far end's and `IFA_LOCAL` ours; IPv6 mostly gives the former only.
-fn decode_address(message: &AddressMessage) -> Option<(LinkIndex, InterfaceAddress)> {
+pub(in crate::sys) fn decode_address(message: &AddressMessage) -> Option<(LinkIndex, InterfaceAddress)> {
     let index = LinkIndex::try_from(message.header.index).ok()?;
     let local = attribute!(message, AddressAttribute::Local);
     let address = *local.or_else(|| attribute!(message, AddressAttribute::Address))?;
     Some((index, InterfaceAddress { address, prefix: message.header.prefix_len }))
 }
 
-fn decode(message: &LinkMessage) -> Option<Link> {
+pub(in crate::sys) fn decode_link(message: &LinkMessage) -> Option<Link> {
     let header = &message.header;
     let index = LinkIndex::try_from(header.index).ok()?;
     let index_of = |number: &u32| LinkIndex::try_from(*number).ok();
@@ -179,13 +179,13 @@ mod tests {
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Other("novel".to_owned()))]),
         ]);
         link.header.link_layer_type = LinkLayerType::Netlink;
-        let link = decode(&link).unwrap();
+        let link = decode_link(&link).unwrap();
         assert_eq!(link.kind, LinkKind::Other("novel".to_owned()));
         assert_eq!(link.media, MediaType::Other(824));
     }
 
     #[test]
     fn a_link_without_a_name_is_left_out() {
-        assert_eq!(decode(&message(vec![])), None);
+        assert_eq!(decode_link(&message(vec![])), None);
     }
 }

@@ -1,11 +1,14 @@
 //! What the kernel says of links, addresses, routes and neighbours, over rtnetlink and in our own words.
 //!
-//! Reads and listens only; changing anything is somebody else's task.
+//! Reads and listens only; `plumbing` changes things.
 
 mod changes;
 mod links;
 mod socket;
 mod tables;
+
+pub(super) use links::{decode_address, decode_link};
+pub(super) use tables::decode_route;
 
 pub use changes::{Change, Changes};
 pub use socket::{Error, Netlink, Query};

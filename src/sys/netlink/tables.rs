@@ -155,7 +155,7 @@ impl Netlink {
     }
 }
 
-fn decode_route(message: &RouteMessage) -> Option<Route> {
+pub(in crate::sys) fn decode_route(message: &RouteMessage) -> Option<Route> {
     let header = &message.header;
     let mut route = Route {
         destination: InterfaceAddress {

@@ -5,6 +5,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::sys::raw_netlink::{attributes, u32_at};
 
 /// `SOCK_DIAG_BY_FAMILY` (linux/sock_diag.h), the type of questions and answers.
@@ -25,7 +27,8 @@ const TOTAL_RETRANS: usize = 100;
 const DROPS: usize = 8 * 4;
 
 /// The transports whose sockets can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum Transport {
     Tcp,

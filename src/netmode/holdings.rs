@@ -1,0 +1,113 @@
+//! What a keeper holds of a sandbox in its own process, and what ends with it: the rules' owner, the ports, and who
+//! answers at them.
+
+use std::{io, net::IpAddr};
+
+use crate::sys::firewall::{self, TableFamily};
+use crate::sys::nft::{self, Nft};
+
+use super::{
+    flows,
+    proxy::Proxy,
+    publication::Publications,
+    record::{Record, RunId},
+    reservation::{self, Reservation},
+    ruleset::{self, Ownership, Ruleset},
+    site::Error,
+    step::Step,
+};
+
+/// Nothing of a sandbox, to begin with; and nothing ever to one who undoes what another one left.
+#[derive(Debug, Default)]
+pub(super) struct Holdings {
+    nft: Option<Nft>,
+    reservation: Option<Reservation>,
+    proxy: Option<Proxy>,
+}
+
+impl Holdings {
+    /// Has nft load while other things are done. It belongs to the calling thread.
+    pub(super) fn start_nft(&mut self) -> Result<(), nft::Error> {
+        self.nft = Some(Nft::start()?);
+        Ok(())
+    }
+
+    /// Takes the host's ports.
+    pub(super) fn reserve(
+        &mut self,
+        publications: &Publications,
+        record: &mut Record,
+    ) -> Result<(), reservation::Error> {
+        let reservation = publications.reserve()?;
+        record.forwards = reservation.forwards().to_vec();
+        self.reservation = Some(reservation);
+        Ok(())
+    }
+
+    /// Makes the table; what the kernel's version allows, such that it ends with nft.
+    pub(super) fn make_rules(&mut self, step: &Step, record: &Record) -> Result<(), Error> {
+        let Step::Rules { bridge, addresses, reach, .. } = step else { return Ok(()) };
+        let mut rules = Ruleset {
+            id: record.id.as_str(),
+            ownership: Ownership::Owned,
+            bridge,
+            addresses,
+            reach: *reach,
+            forwards: &record.forwards,
+        };
+        if self.nft.is_none() {
+            self.start_nft()?;
+        }
+        let Some(nft) = &mut self.nft else { return Ok(()) };
+        match nft.commit(&rules.to_string()) {
+            Err(nft::Error::NoOwner { words }) => {
+                tracing::info!(words, "the table belongs to nobody and stays if the keeper is killed");
+                rules.ownership = Ownership::Shared;
+                Ok(nft.commit(&rules.to_string())?)
+            }
+            done => Ok(done?),
+        }
+    }
+
+    /// Answers at the ports.
+    pub(super) fn serve(&mut self, addresses: &[IpAddr]) -> Result<(), Error> {
+        let Some(reservation) = self.reservation.take() else { return Ok(()) };
+        let open = reservation.open()?;
+        self.proxy = Some(Proxy::start(open, addresses).map_err(Error::Serve)?);
+        Ok(())
+    }
+
+    /// Lets the rules end while other things are undone.
+    pub(super) fn begin_end(&mut self) {
+        if let Some(nft) = &mut self.nft {
+            nft.begin_end();
+        }
+    }
+
+    /// The table goes with its owner; one that belongs to nobody is removed.
+    pub(super) fn remove_rules(&mut self, record: &Record) -> Result<(), Error> {
+        drop(self.nft.take());
+        if has_table(&record.id).map_err(Error::Tables)? {
+            Nft::start()?.commit(&ruleset::removal(record.id.as_str()))?;
+        }
+        let addresses: Vec<IpAddr> = record.addresses.iter().map(|found| found.address).collect();
+        flows::forget_sandbox(&record.forwards, &addresses)?;
+        Ok(())
+    }
+
+    /// Stops answering.
+    pub(super) fn stop_serving(&mut self) {
+        drop(self.proxy.take());
+    }
+
+    /// Gives the ports back.
+    pub(super) fn give_back(&mut self) {
+        drop(self.reservation.take());
+    }
+}
+
+fn has_table(id: &RunId) -> io::Result<bool> {
+    let name = ruleset::table_name(id.as_str());
+    let chains = firewall::chains()?;
+    Ok(chains.iter().any(|chain| chain.family == TableFamily::Inet && chain.table == name))
+}

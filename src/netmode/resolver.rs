@@ -1,0 +1,87 @@
+//! The sandbox's `/etc/resolv.conf` and `/etc/hosts`: what is in them, and where the host's own words are read.
+
+use std::{fmt::Write as _, fs, net::IpAddr, path::Path};
+
+use super::record::Record;
+
+/// Asked where the host names none that a sandbox could reach: what Docker falls back on too.
+const PUBLIC_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
+
+/// The host's words on name resolution. Where its resolver is a stub of systemd's on loopback, those of the file that
+/// names the servers behind it (`systemd-resolved(8)`).
+pub(super) fn host_words() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let words = read("/etc/resolv.conf");
+    let behind = "/run/systemd/resolve/resolv.conf";
+    let servers = nameservers(&words);
+    let is_stub = !servers.is_empty() && servers.iter().all(IpAddr::is_loopback);
+    if is_stub && Path::new(behind).exists() { read(behind) } else { words }
+}
+
+/// The host's nameservers, loopback left out.
+pub(super) fn host_nameservers() -> Vec<IpAddr> {
+    nameservers(&host_words()).into_iter().filter(|server| !server.is_loopback()).collect()
+}
+
+/// The addresses behind `nameserver`.
+fn nameservers(words: &str) -> Vec<IpAddr> {
+    let server = |line: &str| {
+        let mut words = line.split_whitespace();
+        let address = words.next().filter(|word| *word == "nameserver").and_then(|_| words.next())?;
+        // Behind a link-local address stands the host's interface, which the sandbox does not have.
+        address.parse().ok()
+    };
+    words.lines().filter_map(server).collect()
+}
+
+/// The sandbox's `resolv.conf`: the host's without servers on its loopback; with public ones where none is left.
+pub(super) fn resolv_conf(host: &str) -> String {
+    let mut text = String::new();
+    let reachable: Vec<IpAddr> =
+        nameservers(host).into_iter().filter(|server| !server.is_loopback()).collect();
+    for line in host.lines() {
+        let word = line.split_whitespace().next().unwrap_or_default();
+        if ["search", "domain", "options", "sortlist"].contains(&word) {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+    for server in &reachable {
+        let _ = writeln!(text, "nameserver {server}");
+    }
+    if reachable.is_empty() {
+        text.push_str("# no nameserver of the host can be reached from here: public ones\n");
+        for server in PUBLIC_SERVERS {
+            let _ = writeln!(text, "nameserver {server}");
+        }
+    }
+    text
+}
+
+/// A sandbox's `hosts`: itself, the host by its address on the bridge, and the others on it.
+pub(super) fn hosts(own: &Record, gateways: &[IpAddr], neighbours: &[Record]) -> String {
+    let mut text = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n".to_owned();
+    let mut line = |address: IpAddr, name: &str| {
+        let _ = writeln!(text, "{address} {name}");
+    };
+    for gateway in gateways {
+        line(*gateway, "host.pcapsule.internal");
+    }
+    for record in [own].into_iter().chain(neighbours) {
+        record.addresses.iter().for_each(|found| line(found.address, record.name.as_str()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_on_loopback_are_left_out() {
+        let host = "# made by x\nsearch lan\nnameserver 127.0.0.53\nnameserver 192.0.2.53\noptions edns0\n";
+        assert_eq!(resolv_conf(host), "search lan\noptions edns0\nnameserver 192.0.2.53\n");
+        let none = resolv_conf("nameserver 127.0.0.53\nnameserver ::1\n");
+        assert!(none.ends_with("nameserver 8.8.8.8\nnameserver 8.8.4.4\n"), "{none}");
+        assert_eq!(nameservers("nameserver\nnameserver x\n nameserver 10.0.0.1 # lan\n").len(), 1);
+    }
+}
