@@ -4,6 +4,7 @@ use std::{error::Error, io, panic::PanicHookInfo, process::ExitCode};
 
 use indicatif::HumanBytes;
 
+use crate::bench;
 use crate::capture::{DestinationError, InvalidRotation, OpenError, SinkError};
 use crate::discovery;
 use crate::netmode;
@@ -106,6 +107,7 @@ fn is_of_the_kernel(cause: &(dyn Error + 'static)) -> bool {
         || cause.is::<netns::Error>()
         || cause.is::<process::Error>()
         || cause.is::<netmode::KeeperError>()
+        || cause.is::<bench::Error>()
 }
 
 /// The place to map an error of any room to a code and a hint: one `downcast_ref` each, the telling ones first.
