@@ -117,7 +117,7 @@ pub(super) fn namespace_of(pid: u32) -> Option<NamespaceId> {
     Some(NamespaceId::new(nsfs.dev(), nsfs.ino()))
 }
 
-fn now_ns() -> u64 {
+pub(super) fn now_ns() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
 }

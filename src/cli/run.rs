@@ -73,7 +73,12 @@ fn with_tip(mut error: clap::Error, words: &[String]) -> clap::Error {
         let value = joined.or(after.next().map(String::as_str)).filter(|value| !value.starts_with('-'));
         value.unwrap_or(example).to_owned()
     };
+    let is_run = words.get(1).is_some_and(|command| command == "run");
     let tip = match option.as_str() {
+        option if is_run => match run_tip(option) {
+            Some(tip) => tip.to_owned(),
+            None => return error,
+        },
         "-i" | "--interface" => {
             format!("an interface of the host is a selector: pcapsule capture if={}", value("eth0"))
         }
@@ -86,6 +91,18 @@ fn with_tip(mut error: clap::Error, words: &[String]) -> clap::Error {
     error.remove(ContextKind::SuggestedArg);
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     error
+}
+
+/// What `docker run` has and `pcapsule run` does not need.
+fn run_tip(option: &str) -> Option<&'static str> {
+    match option {
+        "-i" | "-t" | "--interactive" | "--tty" => Some("the command has your terminal without being asked"),
+        "--rm" => Some("everything is undone at the end anyway"),
+        "-d" | "--detach" => {
+            Some("`pcapsule net up` makes a sandbox that stays; `pcapsule run --net container:NAME` joins it")
+        }
+        _ => None,
+    }
 }
 
 fn start_logging(filter: Option<Targets>) {

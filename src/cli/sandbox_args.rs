@@ -28,7 +28,7 @@ pub(super) struct RunArgs {
     #[arg(short, long)]
     pub(super) quiet: bool,
     /// The command and its arguments
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     pub(super) command: Vec<OsString>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct RunArgs {
 #[command(next_help_heading = "Network")]
 pub(super) struct SandboxArgs {
     /// How it is connected: bridge, host, none, container:NAME or macvlan
-    #[arg(long, value_name = "MODE", default_value = "bridge")]
+    #[arg(long, alias = "network", value_name = "MODE", default_value = "bridge")]
     net: NetWord,
     /// Its name, which others on its bridge resolve; without, one is made up
     #[arg(long, value_name = "NAME")]

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io};
 
-use crate::netmode::{CoexistError, InvalidSpec, KeeperError, PlanError, StepError};
+use crate::netmode::{AddressError, CoexistError, InvalidSpec, KeeperError, PlanError, StepError};
 use crate::sys::nft;
 
 use super::exit;
@@ -52,6 +52,9 @@ pub(super) fn judge(cause: &(dyn Error + 'static)) -> Option<Judgement> {
 fn judge_plan(error: &PlanError) -> Option<Judgement> {
     match error {
         PlanError::NoParent(_) => Some(Judgement::of(exit::NO_TARGET).hint("`ip link` lists the interfaces")),
+        PlanError::Address(AddressError::TooSmall(_) | AddressError::Outside { .. }) => {
+            Some(Judgement::of(exit::USAGE))
+        }
         PlanError::NoIpv6 => Some(Judgement::of(exit::UNSUPPORTED)),
         PlanError::NameTaken(_) => {
             Some(Judgement::of(exit::FAULT).hint("`pcapsule net ls` lists the sandboxes"))

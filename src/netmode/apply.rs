@@ -1,6 +1,10 @@
 //! A plan carried out, step after step, each written down before it is begun; and undone, in reverse, to the end, also
 //! where something fails on the way.
 
+use std::collections::BTreeSet;
+
+use crate::sys::OwnCgroup;
+
 use super::{
     holdings::Holdings,
     record::{Error as RecordError, Exclusive, Journal, Record, RunId, State},
@@ -194,6 +198,25 @@ pub fn collect_one(state: &State, id: &RunId, exclusive: &Exclusive) -> (String,
     (record.name.to_string(), undoing.faults)
 }
 
+/// Undoes what is left of runs in namespaces that are no more: what was in those went with them, but cgroups and files did
+/// not.
+pub fn collect_gone(state: &State, alive: &BTreeSet<u64>) -> Result<Vec<String>, RecordError> {
+    let mut names = Vec::new();
+    for gone in state.of_gone_hosts(alive) {
+        let exclusive = gone.exclusive()?;
+        for id in gone.dead() {
+            let record = gone.read(&id).ok();
+            names.push(record.as_ref().map_or_else(|| id.to_string(), |record| record.name.to_string()));
+            if let Ok(cgroup) = OwnCgroup::at(&id.cgroup()) {
+                // One that is still in use is not ours to end: its number came again.
+                let _ = cgroup.remove();
+            }
+            gone.forget_all(&id, &exclusive)?;
+        }
+    }
+    Ok(names)
+}
+
 /// Failures on demand, for tests of what is left behind; there are none in a release.
 mod demanded {
     use super::Error;
@@ -202,7 +225,10 @@ mod demanded {
     pub(super) fn before(step: usize) -> Result<(), Error> {
         let demands =
             |variable: &str| std::env::var(variable).is_ok_and(|number| number.parse::<usize>() == Ok(step));
-        if demands("PCAPSULE_KILL_AT") {
+        if demands("PCAPSULE_KILL_BOTH_AT") {
+            crate::sys::fork::kill_parent();
+        }
+        if demands("PCAPSULE_KILL_AT") || demands("PCAPSULE_KILL_BOTH_AT") {
             crate::sys::fork::kill_self();
         }
         if demands("PCAPSULE_FAIL_AT") { Err(Error::Demanded) } else { Ok(()) }

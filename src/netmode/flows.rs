@@ -3,12 +3,14 @@
 
 use std::net::IpAddr;
 
+use crate::model::InterfaceAddress;
 use crate::sys::conntrack::{Conntrack, Error, Family, Flow, Which};
 use crate::sys::own_addresses;
 use crate::sys::sock_diag::Transport;
 
 use super::publication::HostAddress;
 use super::reservation::Forward;
+use super::subnet::Subnet;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -41,6 +43,17 @@ pub fn forget_sandbox(forwards: &[Forward], sandbox: &[IpAddr]) -> Result<usize,
         kinds.extend([Family::V4, Family::V6].into_iter().flat_map(of_ports));
     }
     forget(&kinds, is_gone)
+}
+
+/// To be called when a bridge is gone: that its address told routers of the groups it was in, and that it left them, which
+/// the kernel remembers for ten minutes.
+pub(super) fn forget_groups(networks: &[InterfaceAddress]) -> Result<usize, Error> {
+    let is_from_bridge = |flow: &Flow| {
+        let source = flow.source.ip();
+        flow.destination.ip().is_multicast()
+            && networks.iter().any(|network| Subnet::around(*network).contains(source))
+    };
+    forget(&[Which::Every], is_from_bridge)
 }
 
 /// The kernel walks through all it remembers for each question, however few the answers: where that is little, it is

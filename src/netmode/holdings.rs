@@ -1,10 +1,17 @@
 //! What a keeper holds of a sandbox in its own process, and what ends with it: the rules' owner, the ports, and who
 //! answers at them.
 
-use std::{io, net::IpAddr};
+use std::{
+    io,
+    net::IpAddr,
+    thread::{self, JoinHandle},
+};
 
+use crate::model::LinkName;
 use crate::sys::firewall::{self, TableFamily};
+use crate::sys::netns::Namespace;
 use crate::sys::nft::{self, Nft};
+use crate::sys::plumbing::{self, Plumbing};
 
 use super::{
     flows,
@@ -21,8 +28,11 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
     nft: Option<Nft>,
+    reserving: Option<JoinHandle<Result<Reservation, reservation::Error>>>,
     reservation: Option<Reservation>,
     proxy: Option<Proxy>,
+    /// Into the sandbox's namespace, for as long as a macvlan is there.
+    inside: Option<Plumbing>,
 }
 
 impl Holdings {
@@ -32,13 +42,24 @@ impl Holdings {
         Ok(())
     }
 
+    /// Begins to take the host's ports, on a thread of its own: a thousand take as long as nft to load.
+    pub(super) fn begin_reserving(&mut self, publications: &Publications) {
+        if !publications.as_slice().is_empty() {
+            let publications = publications.clone();
+            // Without a thread they are taken when they are needed.
+            let thread = thread::Builder::new().name("ports".to_owned());
+            self.reserving = thread.spawn(move || publications.reserve()).ok();
+        }
+    }
+
     /// Takes the host's ports.
     pub(super) fn reserve(
         &mut self,
         publications: &Publications,
         record: &mut Record,
     ) -> Result<(), reservation::Error> {
-        let reservation = publications.reserve()?;
+        let begun = self.reserving.take().and_then(|thread| thread.join().ok());
+        let reservation = begun.unwrap_or_else(|| publications.reserve())?;
         record.forwards = reservation.forwards().to_vec();
         self.reservation = Some(reservation);
         Ok(())
@@ -95,6 +116,22 @@ impl Holdings {
         Ok(())
     }
 
+    /// A macvlan is about to be made in that namespace.
+    pub(super) fn hold_inside(&mut self, namespace: &Namespace) -> Result<(), Error> {
+        self.inside = Some(Plumbing::open_in(namespace)?);
+        Ok(())
+    }
+
+    /// Removes it, rather than to let it go with the namespace: that takes a while, in which its parent still listens for
+    /// it. Whoever undoes a dead run cannot, and has to leave it to the kernel.
+    pub(super) fn remove_inside(&mut self, name: &LinkName) -> Result<(), plumbing::Error> {
+        let Some(mut inside) = self.inside.take() else { return Ok(()) };
+        match inside.link(name).and_then(|link| inside.remove_link(link.index)) {
+            Err(error) if !error.is_gone() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Stops answering.
     pub(super) fn stop_serving(&mut self) {
         drop(self.proxy.take());
@@ -102,6 +139,7 @@ impl Holdings {
 
     /// Gives the ports back.
     pub(super) fn give_back(&mut self) {
+        drop(self.reserving.take().map(JoinHandle::join));
         drop(self.reservation.take());
     }
 }

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use crate::sys::fork::{Child, Orphan, child, close_in_child, pause_for_good};
+use crate::sys::fork::{Child, Orphan, child, close_in_child, let_go_of_streams, pause_for_good};
 use crate::sys::interior::{self, Program};
 use crate::sys::netns::Namespace;
 
@@ -83,16 +83,16 @@ fn live(inside: &Inside, way: &Way, mut announce: io::PipeWriter, line: UnixStre
         return 1;
     }
     drop(announce);
+    // While the keeper works.
+    let own = if matches!(inside, Inside::Host) { OwnMounts::default() } else { OwnMounts::make() };
     let mut folder = String::new();
     let mut reader = BufReader::new(line);
     if !reader.read_line(&mut folder).is_ok_and(|length| length > 0) {
         return 1;
     }
     let mut line = reader.into_inner();
-    if !matches!(inside, Inside::Host) {
-        for fault in furnish(Path::new(folder.trim_end())) {
-            let _ = writeln!(line, "{fault}");
-        }
+    for fault in own.finish(Path::new(folder.trim_end())) {
+        let _ = writeln!(line, "{fault}");
     }
     match way {
         Way::Command(program) => {
@@ -101,6 +101,8 @@ fn live(inside: &Inside, way: &Way, mut announce: io::PipeWriter, line: UnixStre
             Program::shell_code(&error)
         }
         Way::Pause => {
+            // Who waits for the end of an output of `net up` does not wait for this one's.
+            let _ = let_go_of_streams();
             drop(line);
             let _ = pause_for_good();
             1
@@ -114,24 +116,36 @@ const UNKNOWN: i32 = 5;
 /// Marks the line that says why the command could not be started.
 const EXEC: &str = "exec";
 
-/// Gives the process what it sees otherwise than the host, from the run's folder. What fails is told, and the rest done.
-fn furnish(folder: &Path) -> Vec<String> {
-    if let Err(error) = interior::own_mounts() {
-        return vec![format!("the host's /etc/hosts and /etc/resolv.conf are seen inside: {error}")];
-    }
-    let mut faults = Vec::new();
-    for (file, place) in [("hosts", "/etc/hosts"), ("resolv.conf", "/etc/resolv.conf")] {
-        let file = folder.join(file);
-        if file.exists()
-            && let Err(error) = interior::show_instead(&file, Path::new(place))
-        {
-            faults.push(format!("the host's {place} is seen inside: {error}"));
+/// What the process sees otherwise than the host. What fails is told, and the rest done.
+#[derive(Default)]
+struct OwnMounts {
+    is_made: bool,
+    faults: Vec<String>,
+}
+
+impl OwnMounts {
+    fn make() -> Self {
+        if let Err(error) = interior::own_mounts() {
+            let fault = format!("the host's /etc/hosts and /etc/resolv.conf are seen inside: {error}");
+            return Self { is_made: false, faults: vec![fault] };
         }
+        let fault = |error| format!("/sys/class/net shows the host's links inside: {error}");
+        Self { is_made: true, faults: interior::show_own_links().err().map(fault).into_iter().collect() }
     }
-    if let Err(error) = interior::show_own_links(&folder.join("sys")) {
-        faults.push(format!("/sys/class/net shows the host's links inside: {error}"));
+
+    /// With the files of the run's folder.
+    fn finish(mut self, folder: &Path) -> Vec<String> {
+        let files = [("hosts", "/etc/hosts"), ("resolv.conf", "/etc/resolv.conf")];
+        for (file, place) in files.into_iter().filter(|_| self.is_made) {
+            let file = folder.join(file);
+            if file.exists()
+                && let Err(error) = interior::show_instead(&file, Path::new(place))
+            {
+                self.faults.push(format!("the host's {place} is seen inside: {error}"));
+            }
+        }
+        self.faults
     }
-    faults
 }
 
 impl Infant {

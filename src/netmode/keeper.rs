@@ -115,6 +115,7 @@ pub fn keep(
     let (mut holdings, none) = (Holdings::default(), Publications::default());
     let publications = match &commission.spec.mode {
         Mode::Bridge(bridge) => {
+            holdings.begin_reserving(&bridge.publications);
             holdings.start_nft()?;
             &bridge.publications
         }

@@ -29,7 +29,7 @@ mod step;
 mod subnet;
 
 pub use address::{Error as AddressError, Taken};
-pub use apply::{Fault, SetUpError, collect, collect_one};
+pub use apply::{Fault, SetUpError, collect, collect_gone, collect_one};
 pub use coexist::{Accepts, Dropping, Error as CoexistError, Obstacle, obstacles, remove_by_comment};
 pub use facts::{Cgroups, Error as FactsError, Facts, Forwarding, Identity};
 pub use flows::{forget_sandbox, forget_stale};

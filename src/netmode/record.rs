@@ -5,6 +5,7 @@
 //! the keeper: a record whose lock can be taken is that of a dead run.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
@@ -129,13 +130,32 @@ pub struct State {
 /// One who may choose addresses and change what is shared: nobody else may meanwhile.
 #[derive(Debug)]
 pub struct Exclusive {
+    state: State,
     _lock: FileLock,
+}
+
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        self.state.remove_if_empty();
+    }
 }
 
 impl State {
     /// The folder for the sandboxes of that namespace, which is the host to them. Nothing is made yet.
     pub fn of(host: NamespaceId) -> Self {
         Self { root: folder_for(host.inode()) }
+    }
+
+    /// Those of namespaces that are no more, beside this one: whoever made sandboxes there was killed with everything in
+    /// them. `alive` are the namespaces there are, by their inode numbers.
+    pub fn of_gone_hosts(&self, alive: &BTreeSet<u64>) -> Vec<Self> {
+        let Some(all) = self.root.parent() else { return Vec::new() };
+        let entries = fs::read_dir(all).into_iter().flatten().flatten();
+        let is_gone = |inode: &u64| !alive.contains(inode);
+        let inodes = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_gone);
+        let states = inodes.map(|inode| Self { root: all.join(inode.to_string()) });
+        // An inode that nobody has, but with a keeper, is one that could not be seen.
+        states.filter(|state| state.root != self.root && state.live().is_empty()).collect()
     }
 
     /// Waits for its turn.
@@ -146,7 +166,7 @@ impl State {
             let path = self.root.join("lock");
             match FileLock::wait(&path) {
                 // Whoever was last may have removed it while we waited.
-                Ok(lock) if lock.is_at(&path) => return Ok(Exclusive { _lock: lock }),
+                Ok(lock) if lock.is_at(&path) => return Ok(Exclusive { state: self.clone(), _lock: lock }),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(Error::Lock { path, source }),
@@ -215,6 +235,15 @@ impl State {
         begun
     }
 
+    /// As [`forget`](Self::forget), with what its host's sandboxes shared: it is gone with the host.
+    pub(super) fn forget_all(&self, id: &RunId, exclusive: &Exclusive) -> Result<(), Error> {
+        let path = self.shared();
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Remove { path, source }),
+            _ => self.forget(id, exclusive),
+        }
+    }
+
     /// Removes the run's folder, with everything in it, and that of the host after the last one.
     pub fn forget(&self, id: &RunId, _exclusive: &Exclusive) -> Result<(), Error> {
         let path = self.folder(id);
@@ -224,13 +253,18 @@ impl State {
             }
             _ => {}
         }
+        self.remove_if_empty();
+        Ok(())
+    }
+
+    /// To be called by whoever has the lock.
+    fn remove_if_empty(&self) {
         if self.ids().is_empty() && !self.root.join("shared.json").exists() {
             // Those who wait for the lock look again whether it is still the one that others take.
             let _ = fs::remove_file(self.root.join("lock"));
             let _ = fs::remove_dir(&self.root);
             let _ = self.root.parent().map(fs::remove_dir);
         }
-        Ok(())
     }
 
     /// The folder of a run.
@@ -310,4 +344,104 @@ fn folder_for(inode: u64) -> PathBuf {
         None => std::env::temp_dir().join(format!("pcapsule-{}", crate::sys::effective_user())),
     };
     own.join(inode.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> (tempfile::TempDir, State) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State { root: folder.path().join("pcapsule/4026531840") };
+        (folder, state)
+    }
+
+    fn record(id: &RunId, name: &str) -> Record {
+        Record {
+            id: id.clone(),
+            name: name.parse().unwrap(),
+            mode: "none".to_owned(),
+            keeper: 1,
+            process: None,
+            bridge: None,
+            addresses: Vec::new(),
+            forwards: Vec::new(),
+            cgroup: None,
+            command: Vec::new(),
+            created_ns: 0,
+            steps: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_run_lives_as_long_as_its_lock_is_held() {
+        let (_folder, state) = state();
+        let id = RunId::draw().unwrap();
+        let lock = state.register(&id).unwrap();
+        state.write(&record(&id, "web")).unwrap();
+        assert_eq!(state.live().iter().map(|record| record.name.as_str()).collect::<Vec<_>>(), ["web"]);
+        assert!(state.register(&id).is_err(), "two keepers of one run");
+        drop(lock);
+        assert!(state.live().is_empty());
+        assert_eq!(state.dead(), [id]);
+    }
+
+    #[test]
+    fn the_journal_tells_what_is_begun_and_not_undone() {
+        let (_folder, state) = state();
+        let id = RunId::draw().unwrap();
+        let _lock = state.register(&id).unwrap();
+        let mut journal = Journal::open(&state.folder(&id)).unwrap();
+        for step in 0..4 {
+            journal.begin(step).unwrap();
+        }
+        journal.undone(3).unwrap();
+        journal.undone(1).unwrap();
+        assert_eq!(state.begun(&id), [0, 2]);
+        // A line that was cut by a death is none.
+        fs::write(state.folder(&id).join("journal"), "begin 0\nbegin 1\nbeg").unwrap();
+        assert_eq!(state.begun(&id), [0, 1]);
+    }
+
+    #[test]
+    fn the_last_one_leaves_no_folder() {
+        let (folder, state) = state();
+        let (one, other) = (RunId::draw().unwrap(), RunId::draw().unwrap());
+        let locks = [&one, &other].map(|id| state.register(id).unwrap());
+        let exclusive = state.exclusive().unwrap();
+        state.forget(&one, &exclusive).unwrap();
+        assert!(state.root.exists());
+        state.forget(&other, &exclusive).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        drop(locks);
+        // Who waited for a lock that is gone takes the new one.
+        drop(exclusive);
+        assert!(state.exclusive().is_ok());
+    }
+
+    #[test]
+    fn hosts_that_are_no_more_are_told_from_others() {
+        let (_folder, state) = state();
+        let beside = |inode: u64| State { root: state.root.with_file_name(inode.to_string()) };
+        let id = RunId::draw().unwrap();
+        let _alive = beside(3).register(&id).unwrap();
+        beside(3).write(&record(&id, "kept")).unwrap();
+        for inode in [1, 2] {
+            drop(beside(inode).register(&id).unwrap());
+        }
+        let gone = state.of_gone_hosts(&BTreeSet::from([2]));
+        assert_eq!(gone.iter().map(|gone| gone.root.clone()).collect::<Vec<_>>(), [beside(1).root]);
+    }
+
+    #[test]
+    fn ids_make_names_that_links_can_have() {
+        let id = RunId("4f2a9b01c3d4".to_owned());
+        assert_eq!(id.veth().as_str(), "pc4f2a9b01");
+        assert_eq!(
+            (id.alias().as_str(), id.cgroup().as_str()),
+            ("pcapsule:4f2a9b01c3d4", "/pcapsule/4f2a9b01c3d4")
+        );
+        assert_eq!(id.group(), 0x9b01_c3d4);
+        assert_eq!(RunId("000000000000".to_owned()).group(), 1);
+    }
 }

@@ -84,4 +84,23 @@ mod tests {
         assert!(none.ends_with("nameserver 8.8.8.8\nnameserver 8.8.4.4\n"), "{none}");
         assert_eq!(nameservers("nameserver\nnameserver x\n nameserver 10.0.0.1 # lan\n").len(), 1);
     }
+
+    #[test]
+    fn a_sandbox_knows_itself_its_host_and_its_neighbours() {
+        let record = |name: &str, addresses: &[&str]| -> Record {
+            serde_json::from_value(serde_json::json!({
+                "id": "4f2a9b01c3d4", "name": name, "mode": "bridge", "keeper": 1, "process": null,
+                "bridge": "pcapsule0", "addresses": addresses, "forwards": [], "cgroup": null, "command": [],
+                "created_ns": 0, "steps": [],
+            }))
+            .unwrap()
+        };
+        let web = record("web", &["10.77.0.2/24", "fd00::2/64"]);
+        let text = hosts(&web, &["10.77.0.1".parse().unwrap()], &[record("db", &["10.77.0.3/24"])]);
+        assert_eq!(
+            text,
+            "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n\
+             10.77.0.1 host.pcapsule.internal\n10.77.0.2 web\nfd00::2 web\n10.77.0.3 db\n"
+        );
+    }
 }

@@ -177,6 +177,7 @@ impl<'a> Site<'a> {
             }
             Step::Macvlan { parent, mtu, mac } => {
                 let parent = self.host.link(parent)?.index;
+                self.holdings.hold_inside(namespace)?;
                 let alias = self.record.id.alias();
                 let name = &named(INSIDE);
                 let macvlan = MacvlanOrder { name, namespace, parent, mtu: *mtu, mac: *mac, alias: &alias };
@@ -241,9 +242,6 @@ impl<'a> Site<'a> {
             }
             None => write("resolv.conf", &resolver::resolv_conf(&resolver::host_words()))?,
         }
-        // Where a sysfs is mounted for a moment.
-        let sys = folder.join("sys");
-        fs::create_dir_all(&sys).map_err(|source| Error::Write { path: sys, source })?;
         // Those of another container are left as they are.
         if self.words.is_none() {
             let gateways = self.gateways.iter().map(|gateway| format!("{gateway}\n"));
@@ -277,10 +275,11 @@ pub(super) fn undo(
             holdings.give_back();
             Ok(())
         }
+        (Step::Macvlan { .. }, _) => Ok(holdings.remove_inside(&named(INSIDE))?),
         (Step::Rules { .. }, _) => holdings.remove_rules(record),
         (Step::Accepts { .. }, _) => accepts(step, record).map_or(Ok(()), |accepts| Ok(accepts.remove()?)),
         (Step::Bridge { name, .. } | Step::UseBridge { name }, Some(exclusive)) => {
-            release_bridge(state, &record.id, name, exclusive)
+            release_bridge(state, record, name, exclusive)
         }
         (Step::HostSetting { name, .. }, Some(exclusive)) => {
             release_setting(state, &record.id, name, exclusive)
@@ -296,7 +295,7 @@ pub(super) fn undo(
             rewrite_hosts(state, &record.id)
         }
         (Step::Veth { name, bridge, .. }, Some(exclusive)) => {
-            remove_cable(state, &record.id, (name, bridge), exclusive)
+            remove_cable(state, record, (name, bridge), exclusive)
         }
         (Step::Cgroup { path }, _) => {
             let failed = |source| Error::ChangeCgroup { path: path.clone(), source };
@@ -321,10 +320,11 @@ fn accepts(step: &Step, record: &Record) -> Option<Accepts> {
 /// its readers once for both.
 fn remove_cable(
     state: &State,
-    own: &RunId,
+    record: &Record,
     (name, bridge): (&LinkName, &LinkName),
     exclusive: &Exclusive,
 ) -> Result<(), Error> {
+    let own = &record.id;
     let alias = own.alias();
     let is_ours = |link: &Link| link.alias.as_ref() == Some(&alias);
     let mut shared = Shared::read(state, exclusive)?;
@@ -335,8 +335,13 @@ fn remove_cable(
         _ => return remove_link(name, is_ours),
     };
     let group = own.group();
-    both.iter().try_for_each(|link| plumbing.set_group(link.index, group))?;
-    plumbing.remove_group(group)?;
+    match both.iter().try_for_each(|link| plumbing.set_group(link.index, group)) {
+        // The cable goes with the namespace at its far end, which may be about to go.
+        Err(error) if error.is_gone() => remove_link(bridge, is_made)?,
+        Err(error) => return Err(error.into()),
+        Ok(()) => plumbing.remove_group(group)?,
+    }
+    flows::forget_groups(&record.addresses)?;
     shared.take_bridge(bridge);
     Ok(shared.write(state, exclusive)?)
 }
@@ -345,14 +350,20 @@ fn is_made(link: &Link) -> bool {
     link.kind == LinkKind::Bridge && link.alias.as_deref() == Some(BRIDGE_ALIAS)
 }
 
-fn release_bridge(state: &State, own: &RunId, name: &LinkName, exclusive: &Exclusive) -> Result<(), Error> {
-    if shared::bridge_is_used(state, own, name) {
+fn release_bridge(
+    state: &State,
+    record: &Record,
+    name: &LinkName,
+    exclusive: &Exclusive,
+) -> Result<(), Error> {
+    if shared::bridge_is_used(state, &record.id, name) {
         return Ok(());
     }
     let mut shared = Shared::read(state, exclusive)?;
     let Some(bridge) = shared.take_bridge(name) else { return Ok(()) };
     if bridge.made {
         remove_link(name, is_made)?;
+        flows::forget_groups(&record.addresses)?;
     } else {
         let mut plumbing = Plumbing::open()?;
         for address in &bridge.addresses {

@@ -225,6 +225,8 @@ pub enum InvalidSpec {
     Lacks(&'static str),
     #[error("--ip {address}: not one of --subnet {subnet}")]
     Outside { address: IpAddr, subnet: Subnet },
+    #[error("--subnet {0}: not a network that interfaces can be in")]
+    NoNetwork(Subnet),
     #[error("--gateway {gateway}: not another address of the sandbox's network")]
     Gateway { gateway: IpAddr },
 }
@@ -272,6 +274,9 @@ impl Options {
         let least = if self.ipv6 == Ipv6::On { LEAST_MTU_V6 } else { LEAST_MTU };
         if let Some(mtu) = self.mtu.filter(|mtu| !(least..=MOST_MTU).contains(mtu)) {
             return Err(InvalidSpec::Mtu { mtu });
+        }
+        if let Some(subnet) = self.subnets.iter().find(|subnet| !subnet.is_for_interfaces()) {
+            return Err(InvalidSpec::NoNetwork(*subnet));
         }
         let is_one = |mac: &Mac| mac.bytes()[0] & 1 == 0 && mac.bytes() != [0; 6];
         match self.mac.filter(|mac| !is_one(mac)) {
@@ -385,6 +390,11 @@ mod tests {
         assert!(refusal(Options { mtu: Some(67), ..options("bridge") }).contains("68 to 65535"));
         let v6 = Options { mtu: Some(1279), ipv6: Ipv6::On, ..options("bridge") };
         assert!(refusal(v6).contains("at least 1280"));
+        for wrong in ["127.5.0.0/16", "224.0.0.0/24", "0.0.0.0/0", "250.1.0.0/16", "fe80::/64", "ff05::/64"] {
+            let subnets = vec![wrong.parse().unwrap()];
+            let refused = refusal(Options { subnets, ipv6: Ipv6::On, ..options("bridge") });
+            assert!(refused.starts_with("--subnet") && refused.contains("interfaces can be in"), "{refused}");
+        }
         let mac = Options { mac: "01:00:5e:00:00:01".parse().ok(), ..options("bridge") };
         assert_eq!(refusal(mac), "--mac 01:00:5e:00:00:01: not the address of one interface");
         let twice = ["10.0.0.0/24", "10.0.1.0/24"].map(|text| text.parse().unwrap()).to_vec();

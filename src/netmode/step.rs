@@ -82,7 +82,7 @@ impl Step {
             Self::Serve { .. } => "stop answering".to_owned(),
             Self::Bridge { name, .. } => format!("remove {name}, if no other sandbox is on it"),
             Self::UseBridge { name } => {
-                format!("take away what sandboxes have added to {name}, if this is the last one")
+                format!("after the last sandbox, remove {name} if it was made for them, else what they added")
             }
             Self::BridgeSetting { bridge, .. } | Self::BridgeUp { bridge } => {
                 format!("none: it goes with {bridge}")
@@ -94,12 +94,12 @@ impl Step {
             Self::Names { name } => format!("take {name} out of the neighbours' hosts"),
             Self::Cgroup { path } => format!("remove the cgroup {path}"),
             Self::Veth { name, .. } => format!("remove {name}"),
+            Self::Macvlan { .. } => "remove eth0 inside".to_owned(),
             Self::Admit { cgroup } => format!("kill what still runs in {cgroup}"),
             Self::Join { .. } => "none: the namespace is the container's".to_owned(),
             Self::Namespace
             | Self::LoopbackUp
             | Self::SandboxSetting { .. }
-            | Self::Macvlan { .. }
             | Self::Address { .. }
             | Self::LinkUp
             | Self::Route { .. } => "none: it goes with the namespace".to_owned(),

@@ -50,6 +50,23 @@ impl Subnet {
         self.contains(other.first) || other.contains(self.first)
     }
 
+    /// Whether interfaces can be in it: neither this host's own nor a link's alone, nor a group's, nor nobody's (RFC 6890).
+    pub fn is_for_interfaces(self) -> bool {
+        const OTHERS: [(&str, u8); 7] = [
+            ("0.0.0.0", 8),
+            ("127.0.0.0", 8),
+            ("224.0.0.0", 3),
+            ("::", 127),
+            ("::ffff:0.0.0.0", 96),
+            ("fe80::", 10),
+            ("ff00::", 8),
+        ];
+        let is_other = |(first, prefix): &(&str, u8)| {
+            first.parse().is_ok_and(|first| self.overlaps(Self { first, prefix: *prefix }))
+        };
+        !OTHERS.iter().any(is_other)
+    }
+
     /// The addresses that interfaces may have, the first one first: without that of the network and the broadcast's,
     /// which networks of two addresses do not have (RFC 3021); in IPv6 without the first, which is every router's.
     pub fn hosts(self) -> impl DoubleEndedIterator<Item = IpAddr> {

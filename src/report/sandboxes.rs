@@ -32,14 +32,22 @@ pub fn sandboxes(records: &[Record], layout: Layout, out: &mut impl Write) -> io
 }
 
 /// The document of `net ls --json`.
-pub fn sandboxes_json(records: &[Record], out: &mut impl Write) -> io::Result<()> {
+pub fn sandboxes_json(
+    records: &[Record],
+    (host, time_ns): (&str, u64),
+    out: &mut impl Write,
+) -> io::Result<()> {
     #[derive(Serialize)]
     struct Document<'a> {
         schema: &'static str,
         version: u32,
+        time_ns: u64,
+        host: &'a str,
         sandboxes: &'a [Record],
+        warnings: [String; 0],
     }
-    let document = Document { schema: "pcapsule.sandboxes", version: 1, sandboxes: records };
+    let schema = "pcapsule.sandboxes";
+    let document = Document { schema, version: 1, time_ns, host, sandboxes: records, warnings: [] };
     serde_json::to_writer(&mut *out, &document)?;
     out.write_all(b"\n")
 }
@@ -54,14 +62,17 @@ pub fn plan(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The document of `net plan --json`.
-pub fn plan_json(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
+pub fn plan_json(plan: &Plan, (host, time_ns): (&str, u64), out: &mut impl Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Document<'a> {
         schema: &'static str,
         version: u32,
+        time_ns: u64,
+        host: &'a str,
         #[serde(flatten)]
         plan: &'a Plan,
         steps: Vec<Line<'a>>,
+        warnings: &'a [String],
     }
     #[derive(Serialize)]
     struct Line<'a> {
@@ -71,12 +82,13 @@ pub fn plan_json(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
         #[serde(flatten)]
         step: &'a Step,
     }
-    let line = |(number, step): (usize, &'_ Step)| (number, step.to_string(), step.undo());
-    let steps = plan.steps.iter().enumerate().map(|(number, step)| {
-        let (number, r#do, undo) = line((number, step));
-        Line { number: number + 1, r#do, undo, step }
+    let line = |(number, step): (usize, &'_ Step)| (number + 1, step.to_string(), step.undo());
+    let steps = plan.steps.iter().enumerate().map(|found| {
+        let (number, r#do, undo) = line(found);
+        Line { number, r#do, undo, step: found.1 }
     });
-    let document = Document { schema: "pcapsule.plan", version: 1, plan, steps: steps.collect() };
+    let (schema, steps, warnings) = ("pcapsule.plan", steps.collect(), plan.notes.as_slice());
+    let document = Document { schema, version: 1, time_ns, host, plan, steps, warnings };
     serde_json::to_writer(&mut *out, &document)?;
     out.write_all(b"\n")
 }

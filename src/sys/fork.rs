@@ -8,6 +8,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     panic::{self, AssertUnwindSafe},
     process,
+    sync::OnceLock,
 };
 
 use nix::{
@@ -201,6 +202,9 @@ pub struct Arrival {
     pub by_process: bool,
 }
 
+/// What was blocked before any signals were held.
+static ORIGINAL_MASK: OnceLock<SigSet> = OnceLock::new();
+
 const READ_SIGNALS: [Signal; 8] = [
     Signal::SIGINT,
     Signal::SIGQUIT,
@@ -216,7 +220,8 @@ impl Signals {
     /// Those by which a process is told to end or to do something, and the ends of children.
     pub fn hold() -> io::Result<Self> {
         let set: SigSet = READ_SIGNALS.into_iter().collect();
-        set.thread_block()?;
+        let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        ORIGINAL_MASK.get_or_init(|| before);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         Ok(Self { descriptor: SignalFd::with_flags(&set, flags)? })
     }
@@ -233,7 +238,8 @@ impl Signals {
     /// In a child that becomes another program: signals act as they do in any, and a closed pipe kills again, which
     /// Rust's runtime has switched off.
     pub fn release() -> io::Result<()> {
-        pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+        let mask = ORIGINAL_MASK.get().copied().unwrap_or(SigSet::empty());
+        pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
         // SAFETY: the default action needs no handler.
         unsafe { nix::sys::signal::signal(Signal::SIGPIPE, nix::sys::signal::SigHandler::SigDfl) }?;
         Ok(())
@@ -252,8 +258,17 @@ pub fn close_in_child(parents: BorrowedFd<'_>) {
     let _ = nix::unistd::close(parents.as_raw_fd());
 }
 
-/// Lets the standard streams lead nowhere: whoever started us has got his terminal back.
+/// Closes everything but the standard streams that whoever started us left open: it is none of ours, and somebody may wait
+/// for its end. For a process that has opened nothing itself yet.
+pub fn close_inherited() {
+    // SAFETY: by the contract above no value in this program owns any of them. Where the kernel does not know this call
+    // (before 5.9), they stay open.
+    unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0) };
+}
+
+/// Lets go of the terminal and the folder of whoever started us: the standard streams lead nowhere.
 pub fn let_go_of_streams() -> io::Result<()> {
+    nix::unistd::chdir("/")?;
     let nowhere = fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
     nix::unistd::dup2_stdin(&nowhere)?;
     nix::unistd::dup2_stdout(&nowhere)?;
@@ -296,8 +311,47 @@ pub fn wait_readable_for(
     Ok(asked.iter().map(|asked| asked.any().unwrap_or_default()).collect())
 }
 
+/// Kills the process that has started the calling one: for tests of what is left behind.
+#[cfg(debug_assertions)]
+pub fn kill_parent() {
+    let parent = Pid::parent();
+    // Of a process whose own parent has died already, somebody else is the parent now.
+    if parent.as_raw() > 1 {
+        let _ = nix::sys::signal::kill(parent, Signal::SIGKILL);
+    }
+}
+
 /// Kills the calling process at once, as nobody else could: for tests of what is left behind.
 #[cfg(debug_assertions)]
 pub fn kill_self() {
     let _ = nix::sys::signal::kill(Pid::this(), Signal::SIGKILL);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_is_refused_while_other_threads_run() {
+        // The thread of this test is not the program's first one.
+        let refused = child(Orphan::Dies, || 0).unwrap_err();
+        assert_eq!(refused.to_string(), "a fork while other threads run");
+    }
+
+    #[test]
+    fn an_end_is_told_as_a_shell_tells_it() {
+        assert_eq!(End::Exited(7).code(), 7);
+        assert_eq!(End::Killed(libc::SIGKILL).code(), 137);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_no_handle() {
+        let mut short = process::Command::new("true").spawn().unwrap();
+        let pid = short.id();
+        let handle = ProcessHandle::open(pid).unwrap().unwrap();
+        assert!(handle.wait(std::time::Duration::from_secs(10)));
+        short.wait().unwrap();
+        assert!(ProcessHandle::open(pid).unwrap().is_none());
+        assert!(handle.terminate().is_ok(), "to end is what it has done");
+    }
 }

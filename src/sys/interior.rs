@@ -4,9 +4,9 @@
 
 use std::{
     ffi::{CString, OsString},
-    fs, io,
+    io,
     os::unix::ffi::OsStringExt as _,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use nix::{
@@ -43,10 +43,11 @@ pub fn show_instead(file: &Path, place: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets /sys/class/net tell of the network namespace that the process is in now, by a sysfs of its own that is mounted
-/// at an empty folder meanwhile. The rest of /sys, with what is mounted in it, stays.
-pub fn show_own_links(folder: &Path) -> io::Result<()> {
+/// Lets /sys/class/net tell of the network namespace that the process is in now, by a sysfs of its own that hides a folder
+/// which every sysfs has, meanwhile. The rest of /sys, with what is mounted in it, stays. Needs mounts of its own.
+pub fn show_own_links() -> io::Result<()> {
     const TOLD: [&str; 2] = ["class/net", "devices/virtual/net"];
+    let folder = Path::new("/sys/fs");
     let none = None::<&str>;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("sysfs"), folder, Some("sysfs"), flags, none)?;
@@ -86,7 +87,20 @@ impl Program {
     }
 }
 
-/// Whether a file is there and not empty, to be read by anybody.
-pub fn is_readable(path: &PathBuf) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_has_a_word_and_no_zero_byte() {
+        assert!(Program::new(&["true".into()]).is_some());
+        assert!(Program::new(&[]).is_none());
+        assert!(Program::new(&["a\0b".into()]).is_none());
+    }
+
+    #[test]
+    fn failures_have_the_status_a_shell_gives_them() {
+        let code = |number| Program::shell_code(&io::Error::from_raw_os_error(number));
+        assert_eq!((code(libc::ENOENT), code(libc::EACCES), code(libc::ENOEXEC)), (127, 126, 126));
+    }
 }

@@ -122,6 +122,31 @@ fn what_tcpdump_would_take_leads_to_our_words() {
 }
 
 #[test]
+fn what_docker_run_would_take_leads_to_our_words() {
+    for (words, tip) in [
+        ("run -it -- sh", "has your terminal"),
+        ("run --rm -- sh", "undone at the end"),
+        ("run -d -- sh", "`pcapsule net up`"),
+    ] {
+        pcapsule(words).assert().code(2).stderr(contains(tip).and(contains("as a value").not()));
+    }
+}
+
+#[test]
+fn options_of_a_sandbox_that_mean_nothing_together_are_2() {
+    for (words, reason) in [
+        ("run --net host -p 80:80 -- true", "-p says nothing with --net host"),
+        ("net up --net none --ipv6", "--ipv6 says nothing with --net none"),
+        ("net plan --net macvlan", "--net macvlan needs --parent LINK"),
+        ("run -p 80:80 -p 127.0.0.1:80:81 -- true", "takes the same port of the host"),
+        ("run --net container: -- true", "is not bridge, host, none, container:NAME or macvlan"),
+    ] {
+        pcapsule(words).assert().code(2).stderr(contains(reason));
+    }
+    pcapsule("net down pcs-no-such-sandbox").assert().code(4).stderr(contains("pcs-no-such-sandbox"));
+}
+
+#[test]
 fn a_wrong_selector_lists_the_words_there_are() {
     pcapsule("ls color=red").assert().code(2).stderr(contains("use name, id, image, label"));
 }

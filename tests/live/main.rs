@@ -16,6 +16,7 @@ mod filter;
 mod follow;
 mod headers;
 mod host_mode;
+mod joining;
 mod limits;
 mod listing;
 mod loss;

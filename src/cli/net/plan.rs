@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::cli::sandbox::Draft;
 use crate::cli::sandbox_args::PlanArgs;
-use crate::cli::terminal;
+use crate::cli::{look, terminal};
 use crate::netmode::{self, Facts};
 use crate::report;
 use crate::sys::plumbing::Plumbing;
@@ -19,7 +19,11 @@ pub(super) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         plan.notes.iter().for_each(|note| terminal::warn(note));
     }
     let mut out = terminal::stdout();
-    if args.json { report::plan_json(&plan, &mut out) } else { report::plan(&plan, &mut out) }
-        .context("printing the plan")?;
+    if args.json {
+        report::plan_json(&plan, (&crate::sys::system()?.host, look::now_ns()), &mut out)
+    } else {
+        report::plan(&plan, &mut out)
+    }
+    .context("printing the plan")?;
     Ok(ExitCode::SUCCESS)
 }

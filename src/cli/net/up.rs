@@ -11,6 +11,7 @@ use crate::netmode::{self, Life, Onset, Way};
 use crate::sys::fork;
 
 pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
+    fork::close_inherited();
     let spec = args.sandbox.spec().context("reading the options")?;
     let mut draft = Draft::new(spec, "sandbox")?;
     let inside = draft.inside()?;

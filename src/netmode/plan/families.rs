@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use crate::model::{InterfaceAddress, Link, LinkKind, LinkName};
+use crate::model::{InterfaceAddress, Link, LinkKind, LinkName, Mac};
 
 use super::{Draft, Error};
 use crate::netmode::{
@@ -17,6 +17,17 @@ pub(super) struct Family {
     pub(super) address: InterfaceAddress,
     /// The bridge has the gateway's address already.
     pub(super) bridge_has_it: bool,
+}
+
+impl Family {
+    /// The hardware address that goes with an address of IPv4. Whoever gets the address next has it as well, so that
+    /// nobody on the bridge has to find out that it changed hands: what others remember stays right.
+    pub(super) fn mac(&self) -> Option<Mac> {
+        let IpAddr::V4(address) = self.address.address else { return None };
+        let [a, b, c, d] = address.octets();
+        // Locally administered, of one interface (IEEE 802, 8.2).
+        Some(Mac::new([0x02, 0x70, a, b, c, d]))
+    }
 }
 
 /// The bridge as it is.
@@ -38,6 +49,9 @@ impl<'a> Draft<'a> {
         let Some(link) = self.facts.links.iter().find(|link| link.name == *name) else { return Ok(None) };
         if link.kind != LinkKind::Bridge {
             return Err(Error::NotABridge { name: name.clone(), kind: link.kind.clone() });
+        }
+        if !link.up {
+            return Err(Error::BridgeDown(name.clone()));
         }
         Ok(Some(link))
     }

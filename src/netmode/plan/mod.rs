@@ -37,6 +37,8 @@ pub enum Error {
     NameTaken(Name),
     #[error("using {name} as a bridge: it is a link of kind {kind}")]
     NotABridge { name: LinkName, kind: LinkKind },
+    #[error("using the bridge {0}: it is down; `ip link set {0} up` is for whoever made it to decide")]
+    BridgeDown(LinkName),
     #[error("taking the network {asked}: {bridge} is in {subnet}; --bridge NAME makes another one")]
     OtherSubnet { bridge: LinkName, asked: Subnet, subnet: Subnet },
     #[error(transparent)]
@@ -66,6 +68,7 @@ pub struct Plan {
     pub addresses: Vec<InterfaceAddress>,
     pub gateways: Vec<IpAddr>,
     /// What the user should know, in sentences.
+    #[serde(skip)]
     pub notes: Vec<String>,
     #[serde(skip)]
     pub steps: Vec<Step>,
@@ -132,7 +135,7 @@ impl Draft<'_> {
         self.steps.extend([self.names(), Step::Namespace, Step::LoopbackUp]);
         self.family_settings(spec.ipv6);
         let veth = self.identity.id.veth();
-        let mac = spec.mac.unwrap_or_else(|| self.mac(0));
+        let mac = spec.mac.or_else(|| families.first().and_then(Family::mac)).unwrap_or_else(|| self.mac(0));
         self.steps.push(Step::Veth { name: veth.clone(), bridge: spec.bridge.clone(), mtu, mac });
         self.steps.extend(families.iter().map(|family| Step::Address { address: family.address }));
         self.steps.extend(self.port_setting(&veth));

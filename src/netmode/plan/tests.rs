@@ -173,6 +173,9 @@ fn somebody_elses_bridge_is_used_from_the_other_end() {
 fn what_is_no_bridge_is_refused() {
     let on = |name: &str| Options { bridge: name.parse().ok(), ..options("bridge") };
     assert_eq!(refusal(on("eth0"), &host()), "using eth0 as a bridge: it is a link of kind hardware");
+    let down = Link { up: false, ..bridge("10.77.3.1/24") };
+    let facts = Facts { links: vec![down], ..host() };
+    assert!(refusal(options("bridge"), &facts).starts_with("using the bridge pcapsule0: it is down"));
 }
 
 #[test]

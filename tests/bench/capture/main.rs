@@ -20,6 +20,7 @@ mod report;
 mod running;
 mod scenario;
 mod tournament;
+mod verdict;
 
 use std::{
     fs,
@@ -90,13 +91,13 @@ fn run(plan: &Plan, out: &mut impl Write) -> Result<()> {
         progress::begin(name);
         bench.warm_up(if plan.is_quick() { 512 } else { LARGEST_FILE_MIB })?;
         let outcome = run(&mut Stage { bench: &bench, plan, dice: &mut dice })?;
-        report::outcome(out, &outcome)?;
+        verdict::outcome(out, &outcome)?;
         outcomes.push(outcome);
         if let Some(file) = &plan.json {
             save(file, &machine, seed, &outcomes)?;
         }
     }
-    Ok(report::verdicts(out, &outcomes)?)
+    Ok(verdict::verdicts(out, &outcomes)?)
 }
 
 fn save(file: &std::path::Path, machine: &Machine, seed: u64, outcomes: &[Outcome]) -> Result<()> {
