@@ -38,8 +38,8 @@ impl Witness {
     /// None if at least so many bytes have passed since; otherwise what speaks against it.
     pub(in crate::bench) fn objects_to(&mut self, bytes: u64) -> Result<Option<String>, Error> {
         let after = self.counters()?;
-        let passed = |counters: &Counters| counters.rx_bytes.max(counters.tx_bytes);
-        let seen = passed(&after).saturating_sub(passed(&self.before));
+        let received = after.rx_bytes.saturating_sub(self.before.rx_bytes);
+        let seen = received + after.tx_bytes.saturating_sub(self.before.tx_bytes);
         Ok((seen < bytes).then(|| format!("{} has seen {seen} bytes of {bytes}", self.name)))
     }
 
