@@ -49,8 +49,11 @@ fn mark(name: &str) -> String {
 /// Processes that a test has started, by themselves or by others of them.
 fn left_of(name: &str) -> Vec<String> {
     let wanted = format!("{MARK}={}", mark(name));
-    let pids =
-        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    let pids = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
     let is_marked = |pid: &String| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|word| word == wanted.as_bytes())
@@ -158,7 +161,7 @@ fn a_run_that_is_killed_leaves_nothing() {
 }
 
 fn signal(name: &str, child: &Child) {
-    Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    Command::new("kill").args(["-s", name, &child.id().to_string()]).status().expect("kill runs");
 }
 
 /// User and system time in hundredths (proc_pid_stat(5), fields 14 and 15).
@@ -213,7 +216,7 @@ fn scenario(path: Path, test: Test, rounds: usize) -> Scenario {
 }
 
 fn measured(lab: &mut Lab, scenario: &Scenario) -> Outcome {
-    bench::measure(lab, scenario, &|| false, &mut |_| {}).unwrap()
+    bench::measure(lab, scenario, &|| false, &mut |_| {}).expect("the lab can be measured")
 }
 
 #[test]

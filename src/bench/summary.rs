@@ -254,3 +254,79 @@ fn circumstances(outcome: &Outcome) -> Vec<String> {
     }
     doubts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(path: Path, values: &[f64]) -> PathOutcome {
+        let sample = |value: &f64| Sample {
+            value: *value,
+            bytes: 500_000_000,
+            client_cpu_ns: 100_000_000,
+            server_cpu_ns: 50_000_000,
+            proxy_cpu_ns: 25_000_000,
+            retransmissions: Some(2),
+            lost: Some(1),
+            operations: 3,
+            ..Sample::default()
+        };
+        PathOutcome {
+            path,
+            samples: values.iter().map(|value| Some(sample(value))).collect(),
+            failure: None,
+            times: None,
+        }
+    }
+
+    fn cell(bridge: &[f64]) -> CellOutcome {
+        let host: Vec<f64> = (0..20).map(|round| 10.0 + f64::from(round % 4)).collect();
+        let paths = vec![path(Path::Host, &host), path(Path::Control, &host), path(Path::Bridge, bridge)];
+        CellOutcome { test: Test::Tcp, placement: Placement::Two, paths }
+    }
+
+    #[test]
+    fn a_path_is_compared_with_host_of_the_same_round() {
+        // Seven tenths of host in each round, though host itself moves about by a third.
+        let bridge: Vec<f64> = (0..20).map(|round| 0.7 * (10.0 + f64::from(round % 4))).collect();
+        let found = compare(&cell(&bridge));
+        let ratio = found[2].ratio.unwrap();
+        assert!((ratio.median - 0.7).abs() < 1e-9 && ratio.high - ratio.low < 1e-9, "{ratio:?}");
+        assert_eq!(found[2].verdict, Some(Verdict::Lower));
+        assert_eq!((found[0].ratio, found[1].verdict), (None, None));
+    }
+
+    #[test]
+    fn costs_are_of_all_the_work() {
+        let cost = compare(&cell(&[1.0; 20]))[2].cpu.unwrap();
+        assert!((cost.total() - 0.35).abs() < 1e-9 && (cost.proxy - 0.05).abs() < 1e-9, "{cost:?}");
+        let bridge = path(Path::Bridge, &[1.0; 2]);
+        assert_eq!((loss(&bridge), retransmissions(&bridge)), (Some(0.25), Some(4)));
+    }
+
+    #[test]
+    fn a_drift_a_stall_and_a_failure_are_told() {
+        let mut values = [10.0; 20];
+        values[..10].fill(30.0);
+        values[19] = 0.0;
+        let mut cell = cell(&values);
+        cell.paths[2].failure = Some("it broke".to_owned());
+        let doubts = doubts_of(&cell, &compare(&cell)).join("\n");
+        for word in ["bridge has failed: it broke", "bridge drifted by -67 %", "stood still in 1 of 20 turns"]
+        {
+            assert!(doubts.contains(word), "{doubts}");
+        }
+        assert_eq!(doubts.lines().count(), 3);
+    }
+
+    #[test]
+    fn percentiles_need_enough_above_them() {
+        let mut times = Histogram::new_with_bounds(1, 60_000_000_000, 3).unwrap();
+        for time in 1..=2000_u64 {
+            times.record(time * 1000).unwrap();
+        }
+        let found = Percentiles::of(&times).unwrap();
+        assert!(found.p99.is_some() && found.p999.is_none(), "{found:?}");
+        assert_eq!(found.count, 2000);
+    }
+}

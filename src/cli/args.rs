@@ -24,7 +24,7 @@ Exit codes:
   5   the kernel or the engine lacks something
   6   packets were lost and --fail-on-loss was given
   70  a bug in pcapsule
-  130 ended by a second signal, before the output was whole";
+  130 ended by a signal (capture: by a second one) before the output was whole";
 
 /// See the containers of this host, and capture their traffic into pcapng for Wireshark.
 #[derive(Debug, Parser)]

@@ -27,8 +27,8 @@ Paths, each compared with host mode (loopback) in the same round:
 Tests: tcp, tcp-down (server to client), tcp-both, udp, udp-gso, latency (requests by turns),
 paced (the same at a fixed rate), connect (a connection for each request).
 
-All of it is built in namespaces made for this, by `pcapsule run`, and taken down afterwards; nothing
-of the host is changed. Each path has one short turn in each round; the order in a round is random.
+All of it is built in namespaces made for this, by `pcapsule run`, and taken down afterwards;
+nothing of the host is changed. Each path has one short turn in each round, in random order.
 Beside each median stands its 95 % interval, and a difference is called one only if it is larger
 than both that and what `host` differs from itself.
 

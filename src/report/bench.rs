@@ -176,3 +176,33 @@ fn figure(value: f64) -> String {
 fn microseconds(ns: u64) -> String {
     figure(ns as f64 / 1e3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::bench_fixture::{outcome, summary};
+    use crate::report::{Headings, Width};
+
+    fn page(width: Width) -> String {
+        let mut out = Vec::new();
+        bench(&outcome(), &summary(), Layout { width, headings: Headings::Plain }, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_figure_stands_with_its_interval() {
+        insta::assert_snapshot!(page(Width::Unlimited));
+    }
+
+    #[test]
+    fn a_narrow_page_keeps_the_comparison() {
+        let narrow = page(Width::Columns(72));
+        assert!(narrow.contains("1.25 (1.23–1.27)") && !narrow.contains(SOFTIRQ), "{narrow}");
+    }
+
+    #[test]
+    fn figures_have_three_digits() {
+        let shown = [0.0123, 1.234, 12.34, 123.4, 1234.5].map(figure);
+        assert_eq!(shown, ["0.012", "1.23", "12.3", "123", "1234"]);
+    }
+}

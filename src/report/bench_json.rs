@@ -28,3 +28,17 @@ struct Measured<'a> {
     outcome: &'a Outcome,
     comparisons: &'a [Comparison],
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::bench_fixture::{outcome, summary};
+
+    #[test]
+    fn the_document_keeps_its_names() {
+        let mut out = Vec::new();
+        bench_json(&outcome(), &summary(), "testhost", 7, &mut out).unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        insta::assert_snapshot!(serde_json::to_string_pretty(&document).unwrap());
+    }
+}

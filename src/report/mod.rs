@@ -6,6 +6,8 @@
 //! here looks at the host or knows stdout.
 
 mod bench;
+#[cfg(test)]
+pub(crate) mod bench_fixture;
 mod bench_json;
 mod changes;
 mod ends;

@@ -38,8 +38,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     let ended = Arc::new(AtomicBool::new(false));
     let outcome = wait_for(until_done(scenario, progress, Arc::clone(&ended)))?;
     let summary = bench::summarize(&outcome);
-    let was_ended = show(args, &outcome, &summary)?;
-    Ok(was_ended)
+    show(args, &outcome, &summary)
 }
 
 /// Measures on another thread, which is asked to end by the first signal.
@@ -112,6 +111,9 @@ fn show(args: &BenchArgs, outcome: &Outcome, summary: &Summary) -> anyhow::Resul
     if outcome.partial {
         terminal::warn("ended before everything was measured; these are the rounds until then");
         return Ok(ExitCode::from(exit::INTERRUPTED));
+    }
+    if !outcome.skipped.is_empty() {
+        return Ok(ExitCode::from(exit::UNSUPPORTED));
     }
     let is_whole = outcome.cells.iter().flat_map(|cell| &cell.paths).all(|path| path.failure.is_none());
     Ok(ExitCode::from(if is_whole { exit::DONE } else { exit::FAULT }))
