@@ -76,8 +76,6 @@ pub struct SavefileSink {
     written_at: Instant,
     taps: Vec<Declared>,
     names: BTreeMap<IpAddr, String>,
-    /// Packets that earlier files should have and have not.
-    unwritten: u64,
     /// Why writing failed when a packet had been taken already, to be told at the next opportunity.
     failure: Option<SinkError>,
 }
@@ -89,6 +87,8 @@ struct Declared {
     id: Option<InterfaceId>,
     /// What the statistics blocks of earlier files have told already.
     told: TapTotals,
+    /// How many were lost before the packets so far.
+    lost_before: u64,
 }
 
 impl SavefileSink {
@@ -120,7 +120,6 @@ impl SavefileSink {
             written_at: now,
             taps: Vec::new(),
             names: BTreeMap::new(),
-            unwritten: 0,
             failure: None,
         })
     }
@@ -196,7 +195,7 @@ impl Sink for SavefileSink {
             link_type,
         };
         let id = Some(self.encoder.interface(&interface));
-        self.taps.push(Declared { interface, id, told: TapTotals::default() });
+        self.taps.push(Declared { interface, id, told: TapTotals::default(), lost_before: 0 });
         Ok(())
     }
 
@@ -204,7 +203,8 @@ impl Sink for SavefileSink {
         if self.failure.is_some() {
             return self.failure.take().map_or(Ok(()), Err);
         }
-        let Some(Declared { id: Some(id), .. }) = self.taps.get(tap) else { return Ok(()) };
+        let Some(Declared { id: Some(id), lost_before, .. }) = self.taps.get_mut(tap) else { return Ok(()) };
+        *lost_before += lost;
         let owner = frame.owner;
         let process = owner.and_then(|owner| owner.process);
         let options = PacketOptions {
@@ -259,24 +259,26 @@ impl Sink for SavefileSink {
 
     fn rotate(&mut self, totals: &[(usize, TapTotals)]) -> Result<(), SinkError> {
         for (tap, totals) in totals {
-            // What still waits in the kernel belongs to the next file.
-            let told = self.taps.get(*tap).map(|tap| tap.told).unwrap_or_default();
-            self.tell(*tap, totals, totals.delivered - told.delivered + totals.lost - told.lost);
+            // What still waits in the kernel belongs to the next file, and so does a gap that nothing came after yet.
+            let Some(Declared { told, lost_before, .. }) = self.taps.get(*tap) else { continue };
+            let totals = TapTotals { lost: *lost_before, ..*totals };
+            let passed = totals.delivered - told.delivered + totals.lost - told.lost;
+            self.tell(*tap, &totals, passed);
         }
         self.write()?;
-        self.output.settle()?;
         let ended = if self.has_had_its_time() { Ended::Time } else { Ended::Size };
         let (path, bytes) = (self.output.path().to_owned(), self.output.appended());
         match self.options.rotation.next(&path, bytes, ended, &Zoned::now()) {
             Next::Complete => return Err(SinkError::Complete),
             Next::File { path, is_reused, removed } => {
                 remove(removed)?;
-                if !is_reused {
+                if is_reused {
+                    // What was taken in for it in its earlier life must not be written into the new one.
+                    self.output.settle()?;
+                } else {
                     Destination::File(path.clone()).check(self.options.overwrite)?;
                 }
-                self.unwritten += self.output.unwritten();
-                self.output =
-                    WriteBehind::new(Output::create(&path, self.options.reserve)?, self.options.format);
+                self.output.begin(Output::create(&path, self.options.reserve)?);
             }
         }
         self.begin_file();
@@ -307,7 +309,7 @@ impl Sink for SavefileSink {
     }
 
     fn unwritten(&self) -> u64 {
-        self.unwritten + self.output.unwritten()
+        self.output.unwritten()
     }
 
     fn reader(&self) -> Option<BorrowedFd<'_>> {

@@ -6,6 +6,7 @@
 //! the rings then have no room for is lost and counted.
 
 use std::{
+    mem,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{
@@ -37,9 +38,13 @@ const PIECES_IN_TIME: usize = 4;
 /// While the disk keeps up, that many are enough; what more a slow time took is given back.
 const SPARE_PIECES: usize = 2;
 
-/// An output that takes in what it will write.
+/// An output that takes in what it will write; after it the next, while the writer may still be busy with the first.
 pub(super) struct WriteBehind {
     output: Arc<Mutex<Output>>,
+    /// Those before it, as far as the writer has still to do with them.
+    earlier: Vec<Arc<Mutex<Output>>>,
+    /// Packets that were taken in for others before it and are not in their files.
+    unwritten_before: u64,
     path: PathBuf,
     format: Format,
     /// A reader that may hang up, if there is one.
@@ -51,10 +56,15 @@ pub(super) struct WriteBehind {
 
 /// The thread, and the pieces that it has.
 struct Writer {
-    orders: Sender<Gathered>,
+    orders: Sender<Order>,
     done: Receiver<Done>,
     waiting: Arc<AtomicUsize>,
     ordered: usize,
+}
+
+struct Order {
+    output: Arc<Mutex<Output>>,
+    piece: Gathered,
 }
 
 struct Done {
@@ -65,9 +75,27 @@ struct Done {
 impl WriteBehind {
     pub(super) fn new(output: Output, format: Format) -> Self {
         let pipe = if output.is_pipe() { output.descriptor().try_clone_to_owned().ok() } else { None };
-        let path = output.path().to_owned();
-        let output = Arc::new(Mutex::new(output));
-        Self { output, path, format, pipe, appended: 0, writer: None, spare: Vec::new() }
+        Self {
+            path: output.path().to_owned(),
+            output: Arc::new(Mutex::new(output)),
+            earlier: Vec::new(),
+            unwritten_before: 0,
+            format,
+            pipe,
+            appended: 0,
+            writer: None,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Goes on in the next file. What was taken in belongs to the one before it, and need not be written yet.
+    pub(super) fn begin(&mut self, file: Output) {
+        file.path().clone_into(&mut self.path);
+        self.appended = 0;
+        self.earlier.push(mem::replace(&mut self.output, Arc::new(Mutex::new(file))));
+        let is_done = |output: &mut Arc<Mutex<Output>>| Arc::strong_count(output) == 1;
+        self.unwritten_before +=
+            self.earlier.extract_if(.., is_done).map(|file| unwritten(&file)).sum::<u64>();
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -86,7 +114,8 @@ impl WriteBehind {
 
     /// Packets that were taken in and are not in the file. To be asked after [`settle`](Self::settle).
     pub(super) fn unwritten(&self) -> u64 {
-        self.output().unwritten()
+        let files = self.earlier.iter().chain([&self.output]);
+        self.unwritten_before + files.map(|file| unwritten(file)).sum::<u64>()
     }
 
     /// Takes all that was encoded, whatever the answer: a failure may be that of an earlier piece.
@@ -125,7 +154,7 @@ impl WriteBehind {
 
     fn order(&mut self, piece: Gathered) -> Result<(), SinkError> {
         if self.writer.is_none() {
-            match Writer::start(Arc::clone(&self.output), self.format) {
+            match Writer::start(self.format) {
                 Ok(writer) => self.writer = Some(writer),
                 // Without a thread it is done here.
                 Err(_) => return self.output().append(piece.bytes(), self.format, WriteThrough::Disk),
@@ -134,7 +163,8 @@ impl WriteBehind {
         if let Some(writer) = &mut self.writer {
             writer.waiting.fetch_add(1, Ordering::Relaxed);
             writer.ordered += 1;
-            writer.orders.send(piece).expect("the writer lives as long as it is given orders");
+            let order = Order { output: Arc::clone(&self.output), piece };
+            writer.orders.send(order).expect("the writer lives as long as it is given orders");
         }
         Ok(())
     }
@@ -157,8 +187,16 @@ impl WriteBehind {
     }
 
     fn output(&self) -> MutexGuard<'_, Output> {
-        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.output)
     }
+}
+
+fn locked(output: &Mutex<Output>) -> MutexGuard<'_, Output> {
+    output.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unwritten(output: &Mutex<Output>) -> u64 {
+    locked(output).unwritten()
 }
 
 /// Memory for a piece.
@@ -170,15 +208,15 @@ pub(super) fn room() -> Gathered {
 
 impl Writer {
     /// The thread inherits what rights its maker has left. It ends with the orders.
-    fn start(output: Arc<Mutex<Output>>, format: Format) -> std::io::Result<Self> {
-        let (orders, taken) = channel::<Gathered>();
+    fn start(format: Format) -> std::io::Result<Self> {
+        let (orders, taken) = channel::<Order>();
         let (tell, done) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let to_do = Arc::clone(&waiting);
         thread::Builder::new().name("write".to_owned()).spawn(move || {
             let mut has_failed = false;
-            for piece in taken {
-                let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+            for Order { output: file, piece } in taken {
+                let mut output = locked(&file);
                 let is_behind = to_do.fetch_sub(1, Ordering::Relaxed) > PIECES_IN_TIME;
                 let way = if is_behind { WriteThrough::PageCache } else { WriteThrough::Disk };
                 let result = if has_failed {
@@ -189,6 +227,8 @@ impl Writer {
                 };
                 has_failed |= result.is_err();
                 drop(output);
+                // The last one to let go of a file closes it: that may take its time, too.
+                drop(file);
                 // Nobody waits for it where the capture has given up.
                 let _ = tell.send(Done { piece, result });
             }
@@ -226,5 +266,32 @@ mod tests {
         });
         assert!(matches!(told, Some(SinkError::Io { operation: "writing", .. })), "{told:?}");
         assert_eq!(behind.unwritten(), 400);
+    }
+
+    #[test]
+    fn files_that_are_not_written_yet_keep_what_was_taken_in_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = (0..5).map(|number| folder.path().join(number.to_string())).collect();
+        let create = |path: &PathBuf| Output::create(path, 0).unwrap();
+        let mut behind = WriteBehind::new(create(&paths[0]), Format::Pcap);
+        let mut encoder = Encoder::new(Format::Pcap, 0);
+        for (number, path) in paths.iter().enumerate() {
+            if number > 0 {
+                behind.begin(create(path));
+                encoder.clear(0);
+            }
+            encoder.section(&Section::default());
+            let id = encoder.interface(&Interface::default());
+            for _ in 0..400 {
+                let frame = Frame::whole(&[7; 1000], 1000, number as u64, Direction::Out);
+                encoder.packet(id, &frame, &PacketOptions::default());
+            }
+            behind.append(&mut encoder).unwrap();
+        }
+        behind.settle().unwrap();
+        for path in paths {
+            assert_eq!(std::fs::metadata(path).unwrap().len(), 24 + 400 * 1016);
+        }
+        assert_eq!(behind.unwritten(), 0);
     }
 }

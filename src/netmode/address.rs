@@ -38,6 +38,8 @@ pub enum Taken {
     Nameserver(IpAddr),
     Pool(Subnet),
     Sandboxes(Subnet),
+    /// An interface has an address of it, be it up or down.
+    Interface(Subnet),
 }
 
 impl std::fmt::Display for Taken {
@@ -47,6 +49,7 @@ impl std::fmt::Display for Taken {
             Self::Nameserver(address) => write!(f, "the nameserver {address} is in it"),
             Self::Pool(subnet) => write!(f, "a container engine hands out {subnet}"),
             Self::Sandboxes(subnet) => write!(f, "other sandboxes are in {subnet}"),
+            Self::Interface(subnet) => write!(f, "an interface of the host is in {subnet}"),
         }
     }
 }
@@ -62,6 +65,8 @@ pub(super) struct Occupied {
     pub pools: Vec<Subnet>,
     /// Networks of live sandboxes.
     pub sandboxes: Vec<Subnet>,
+    /// Networks of the addresses of the host's interfaces, those that are down included: they come up some day.
+    pub interfaces: Vec<Subnet>,
 }
 
 impl Occupied {
@@ -71,6 +76,7 @@ impl Occupied {
         overlapping(&self.on_link)
             .map(Taken::Route)
             .or_else(|| overlapping(&self.sandboxes).map(Taken::Sandboxes))
+            .or_else(|| overlapping(&self.interfaces).map(Taken::Interface))
             .or_else(|| {
                 let mut servers = self.nameservers.iter().copied();
                 servers.find(|server| subnet.contains(*server)).map(Taken::Nameserver)
@@ -207,8 +213,9 @@ mod tests {
             nameservers: vec![ip("10.77.1.53")],
             pools: vec![subnet("10.77.2.0/23")],
             sandboxes: vec![subnet("10.77.4.0/24")],
+            interfaces: vec![subnet("10.77.5.0/24")],
         };
-        assert_eq!(free_subnet(&occupied).unwrap(), subnet("10.77.5.0/24"));
+        assert_eq!(free_subnet(&occupied).unwrap(), subnet("10.77.6.0/24"));
         let wide = Occupied { on_link: vec![subnet("10.0.0.0/8")], ..Occupied::default() };
         assert_eq!(free_subnet(&wide).unwrap(), subnet("172.16.0.0/24"));
     }

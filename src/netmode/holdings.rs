@@ -1,11 +1,7 @@
 //! What a keeper holds of a sandbox in its own process, and what ends with it: the rules' owner, the ports, and who
 //! answers at them.
 
-use std::{
-    io,
-    net::IpAddr,
-    thread::{self, JoinHandle},
-};
+use std::{io, net::IpAddr};
 
 use crate::model::LinkName;
 use crate::sys::firewall::{self, TableFamily};
@@ -28,7 +24,6 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
     nft: Option<Nft>,
-    reserving: Option<JoinHandle<Result<Reservation, reservation::Error>>>,
     reservation: Option<Reservation>,
     proxy: Option<Proxy>,
     /// Into the sandbox's namespace, for as long as a macvlan is there.
@@ -42,24 +37,14 @@ impl Holdings {
         Ok(())
     }
 
-    /// Begins to take the host's ports, on a thread of its own: a thousand take as long as nft to load.
-    pub(super) fn begin_reserving(&mut self, publications: &Publications) {
-        if !publications.as_slice().is_empty() {
-            let publications = publications.clone();
-            // Without a thread they are taken when they are needed.
-            let thread = thread::Builder::new().name("ports".to_owned());
-            self.reserving = thread.spawn(move || publications.reserve()).ok();
-        }
-    }
-
     /// Takes the host's ports.
     pub(super) fn reserve(
         &mut self,
         publications: &Publications,
         record: &mut Record,
     ) -> Result<(), reservation::Error> {
-        let begun = self.reserving.take().and_then(|thread| thread.join().ok());
-        let reservation = begun.unwrap_or_else(|| publications.reserve())?;
+        // On this thread, while there is no other: a table of files that threads share grows by waiting for the kernel.
+        let reservation = publications.reserve()?;
         record.forwards = reservation.forwards().to_vec();
         self.reservation = Some(reservation);
         Ok(())
@@ -139,7 +124,6 @@ impl Holdings {
 
     /// Gives the ports back.
     pub(super) fn give_back(&mut self) {
-        drop(self.reserving.take().map(JoinHandle::join));
         drop(self.reservation.take());
     }
 }

@@ -171,6 +171,14 @@ impl Starter {
         &mut self.child
     }
 
+    /// Ends it, if it has not ended, and waits until it is gone.
+    pub fn end(&mut self) {
+        const KILL: i32 = 9;
+        self.child.signal(KILL);
+        // It can only be that it was waited for already.
+        let _ = self.child.wait();
+    }
+
     /// Tells it to go on with what is in that folder, and hears what came of it.
     pub fn start(&mut self, folder: &Path) -> Onset {
         let told = writeln!(self.line, "{}", folder.display());

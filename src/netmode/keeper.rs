@@ -115,7 +115,6 @@ pub fn keep(
     let (mut holdings, none) = (Holdings::default(), Publications::default());
     let publications = match &commission.spec.mode {
         Mode::Bridge(bridge) => {
-            holdings.begin_reserving(&bridge.publications);
             holdings.start_nft()?;
             &bridge.publications
         }

@@ -11,7 +11,7 @@ use crate::model::{LinkKind, MediaType};
 
 use super::{
     bpf::{Program, RET_CONSTANT},
-    headers::{keep_headers, keep_headers_at_sockets},
+    headers::keep_headers,
     source::{Payload, SourceOptions},
 };
 
@@ -96,7 +96,7 @@ impl Filter {
 }
 
 /// A program that lets nothing pass.
-pub(super) const NOTHING: libc::sock_filter = keep(0);
+pub(super) const NOTHING: libc::sock_filter = libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: 0 };
 
 /// On loopback every frame is seen twice, leaving and arriving; like libpcap, take the arrival. Falls through to what
 /// follows: load `skb->pkt_type` (linux/filter.h, `SKF_AD_PKTTYPE`), drop if it is `PACKET_OUTGOING`.
@@ -109,36 +109,24 @@ const ARRIVALS_ONLY: [libc::sock_filter; 3] = [
 /// A program for `SO_ATTACH_FILTER` that lets the filter's frames of the interface pass, cut as the options say.
 pub(super) fn socket_program(options: &SourceOptions<'_>) -> Vec<libc::sock_filter> {
     let link = options.link;
-    let cut = match options.payload {
-        Payload::Kept => vec![keep(options.snaplen)],
-        Payload::Dropped => keep_headers(link.media, options.snaplen),
-    };
-    let mut program = cutting_program(options.filter, cut);
+    let mut program = cutting_program(options.filter, link.media, options.payload, options.snaplen);
     if link.kind == LinkKind::Loopback {
         program.splice(..0, ARRIVALS_ONLY);
     }
     program
 }
 
-/// A program for packets of sockets that returns how many bytes are kept of what passes.
-pub(super) fn cgroup_program(
+/// A program that returns how many bytes are kept of what passes.
+pub(super) fn cutting_program(
     filter: Option<&LinkFilter>,
+    media: MediaType,
     payload: Payload,
     snaplen: u32,
 ) -> Vec<libc::sock_filter> {
     let cut = match payload {
-        Payload::Kept => vec![keep(snaplen)],
-        Payload::Dropped => keep_headers_at_sockets(snaplen),
+        Payload::Kept => vec![libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: snaplen }],
+        Payload::Dropped => keep_headers(media, snaplen),
     };
-    cutting_program(filter, cut)
-}
-
-const fn keep(bytes: u32) -> libc::sock_filter {
-    libc::sock_filter { code: RET_CONSTANT, jt: 0, jf: 0, k: bytes }
-}
-
-/// `cut` says how many bytes are kept of what passes.
-fn cutting_program(filter: Option<&LinkFilter>, cut: Vec<libc::sock_filter>) -> Vec<libc::sock_filter> {
     match filter {
         Some(filter) => filter.followed_by(&cut),
         None => cut,

@@ -17,7 +17,6 @@ const UNKNOWN: u32 = 128;
 const MAX_TAGS: usize = 3;
 /// As many as our own decoder reads.
 const MAX_EXTENSIONS: usize = 8;
-const MAX_EXTENSIONS_AT_SOCKETS: usize = 2;
 
 const ETHERNET: u32 = 14;
 const TAG: u32 = 4;
@@ -55,21 +54,6 @@ pub(super) fn keep_headers(media: MediaType, snaplen: u32) -> Vec<sock_filter> {
     }
     writer.layers(outer, Some(inner));
     writer.layers(inner, None);
-    writer.ends(snaplen);
-    writer.code.finish()
-}
-
-/// The same for packets as sockets send and receive them, in which there are no tunnels. Of ways through it there are few,
-/// because the verifier tries each.
-pub(super) fn keep_headers_at_sockets(snaplen: u32) -> Vec<sock_filter> {
-    let mut code = Assembly::default();
-    let ends = Ends { unknown: code.label(), finish: code.label() };
-    let here = Layers::new(&mut code);
-    let mut writer = Writer { code, ends };
-    writer.code.set_x(0);
-    writer.either_ip(here);
-    writer.network(here, MAX_EXTENSIONS_AT_SOCKETS);
-    writer.transport(here, None);
     writer.ends(snaplen);
     writer.code.finish()
 }
@@ -115,14 +99,10 @@ impl Writer {
     /// One packet's headers, each layer leading to the next; what lies in a tunnel is looked at in `inner`.
     fn layers(&mut self, here: Layers, inner: Option<Layers>) {
         self.ethernet(here);
-        self.network(here, MAX_EXTENSIONS);
-        self.transport(here, inner);
-    }
-
-    fn network(&mut self, here: Layers, most_extensions: usize) {
         self.ipv4(here);
         self.ipv6(here);
-        self.extensions(here, most_extensions);
+        self.extensions(here);
+        self.transport(here, inner);
     }
 
     /// Goes on only if so many bytes are there at X. X may be behind the end: then the difference is negative.
@@ -260,9 +240,9 @@ impl Writer {
         self.advance(IPV6);
     }
 
-    fn extensions(&mut self, here: Layers, most: usize) {
+    fn extensions(&mut self, here: Layers) {
         self.code.place(here.extensions);
-        for _ in 0..most {
+        for _ in 0..MAX_EXTENSIONS {
             self.extension(here);
         }
     }

@@ -22,6 +22,7 @@ pub struct LibpcapSource {
     capture: Capture<Active>,
     needs_header: bool,
     pace: Pace,
+    buffer_bytes: usize,
     /// libpcap cannot look ahead, so one frame is kept back.
     next: Option<Kept>,
     /// When the filter was in place. libpcap listens from the moment it opens, so frames before that are none of ours.
@@ -83,6 +84,7 @@ impl LibpcapSource {
             capture,
             needs_header: options.needs_header(),
             pace: options.pace,
+            buffer_bytes: options.buffer_bytes,
             next: None,
             armed_ns: now_ns(),
             early: 0,
@@ -192,6 +194,10 @@ impl FrameSource for LibpcapSource {
 
     fn interface_exists(&self) -> bool {
         has_interface(descriptor(&self.capture))
+    }
+
+    fn buffer_bytes(&self) -> usize {
+        self.buffer_bytes
     }
 
     fn counters(&mut self) -> SourceCounters {

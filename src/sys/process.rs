@@ -1,10 +1,13 @@
 //! The process table, as far as it tells who is in which namespace and cgroup.
 //!
-//! Three small reads a process instead of a full parse: hosts with thousands of processes are scanned on every `ls`.
+//! Four small reads a process instead of a full parse, each one call to the kernel: hosts with thousands of processes are
+//! scanned on every `ls`, and many times a second while containers come and go.
 
 use std::{
+    borrow::Cow,
     cmp::Reverse,
-    fs, io,
+    fs::{self, File},
+    io::{self, Read as _},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -12,6 +15,8 @@ use std::{
 use crate::model::NamespaceId;
 
 const INIT: u32 = 1;
+/// Most files of /proc are shorter.
+const ROOM: usize = 4096;
 
 /// What can go wrong with the table as a whole; single processes that vanish or hide are no error.
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +57,12 @@ impl ProcessTable {
     pub fn read() -> Result<Self, Error> {
         let proc = Path::new("/proc");
         let failed = |source| Error { path: proc.to_owned(), source };
-        let mut table = Self::default();
+        let device = namespace_device().map_err(failed)?;
+        let (mut table, mut room) = (Self::default(), Vec::new());
         for entry in fs::read_dir(proc).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-            match Process::read(pid) {
+            match Process::read_with(pid, device, &mut room) {
                 Ok(process) => table.processes.extend(process),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied && pid != INIT => {
                     table.hidden += 1;
@@ -71,20 +77,48 @@ impl ProcessTable {
 impl Process {
     /// Reads one process; `None` for what does not parse.
     pub fn read(pid: u32) -> io::Result<Option<Self>> {
+        Self::read_with(pid, namespace_device()?, &mut Vec::new())
+    }
+
+    fn read_with(pid: u32, device: u64, room: &mut Vec<u8>) -> io::Result<Option<Self>> {
         let directory = format!("/proc/{pid}");
-        let network = fs::metadata(format!("{directory}/ns/net"))?;
-        let mounts = fs::metadata(format!("{directory}/ns/mnt"))?;
-        let stat = fs::read(format!("{directory}/stat"))?;
-        let cgroups = fs::read_to_string(format!("{directory}/cgroup"))?;
-        Ok(parse_stat(&String::from_utf8_lossy(&stat)).map(|(command, start_time)| Self {
+        let network = namespace(&format!("{directory}/ns/net"))?;
+        let mount_namespace = namespace(&format!("{directory}/ns/mnt"))?;
+        let stat = parse_stat(&contents(&format!("{directory}/stat"), room)?);
+        let cgroups = parse_cgroups(&contents(&format!("{directory}/cgroup"), room)?);
+        Ok(stat.map(|(command, start_time)| Self {
             pid,
             start_time,
             command,
-            namespace: NamespaceId::new(network.dev(), network.ino()),
-            mount_namespace: mounts.ino(),
-            cgroups: parse_cgroups(&cgroups),
+            namespace: NamespaceId::new(device, network),
+            mount_namespace,
+            cgroups,
         }))
     }
+}
+
+/// The device of the file system that all namespaces are files of.
+fn namespace_device() -> io::Result<u64> {
+    fs::metadata("/proc/self/ns/net").map(|file| file.dev())
+}
+
+/// The inode number that a link such as `net:[4026531833]` names. To follow it, the kernel would make the file.
+fn namespace(link: &str) -> io::Result<u64> {
+    let target = fs::read_link(link)?;
+    let number = target.to_str().and_then(|text| text.split_once('[')?.1.strip_suffix(']')?.parse().ok());
+    number.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// A file of /proc, of which one read gives as much as there is or room for (fs/seq_file.c).
+fn contents<'r>(path: &str, room: &'r mut Vec<u8>) -> io::Result<Cow<'r, str>> {
+    let mut file = File::open(path)?;
+    room.resize(ROOM, 0);
+    let length = file.read(room)?;
+    room.truncate(length);
+    if length == ROOM {
+        file.read_to_end(room)?;
+    }
+    Ok(String::from_utf8_lossy(room))
 }
 
 /// Whether we see processes under the numbers that the kernel itself has for them (linux/nsfs.h, `PID_NS_INIT_INO`).
@@ -126,6 +160,24 @@ mod tests {
         assert_eq!(parse_cgroups("0::/system.slice/a:b\n"), ["/system.slice/a:b"]);
         assert_eq!(parse_cgroups("12:pids:/docker/0a\n2:cpu:/docker/0a\n0::/\n"), ["/docker/0a", "/"]);
         assert_eq!(parse_cgroups(""), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_namespace_is_what_its_file_is() {
+        let file = fs::metadata("/proc/self/ns/net").unwrap();
+        let own = Process::read(std::process::id()).unwrap().unwrap();
+        assert_eq!(own.namespace, NamespaceId::new(file.dev(), file.ino()));
+        assert_eq!(own.mount_namespace, fs::metadata("/proc/self/ns/mnt").unwrap().ino());
+    }
+
+    #[test]
+    fn a_file_that_is_longer_than_the_room_is_read_to_its_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for length in [0, 5, ROOM - 1, ROOM, ROOM + 1, 3 * ROOM] {
+            fs::write(file.path(), "x".repeat(length)).unwrap();
+            let mut room = Vec::new();
+            assert_eq!(contents(file.path().to_str().unwrap(), &mut room).unwrap().len(), length);
+        }
     }
 
     #[test]

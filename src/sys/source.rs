@@ -45,6 +45,9 @@ pub trait FrameSource: Send {
         None
     }
 
+    /// Room for frames that wait (bytes).
+    fn buffer_bytes(&self) -> usize;
+
     /// What passed so far, lost frames included.
     fn counters(&mut self) -> SourceCounters;
 }

@@ -51,28 +51,6 @@ fn written_and_lost_at_a_cgroup_add_up_to_what_was_sent() {
 }
 
 #[test]
-fn headers_alone_are_kept_at_a_cgroup() {
-    let Some(group) = Cgroup::make() else { return };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let port = listener.local_addr().expect("it is bound").port();
-    let filters = [format!("port {port}"), format!("tcp port {port} or (udp port {port} and greater 500)")];
-    let captures = filters.map(|filter| Capture::of(&[&group.selector()], &["--headers", "-f", &filter]));
-    for address in ["127.0.0.1", "::1"] {
-        group.bash(&format!("printf '%0700d' 0 > /dev/udp/{address}/{port} || true"));
-    }
-    group.bash(&format!("printf '%0900d' 0 > /dev/tcp/127.0.0.1/{port}"));
-    for capture in captures {
-        let ended = capture.stop();
-        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        let lengths = |filter| rows(&ended.file(), filter, &["frame.cap_len", "frame.len"]);
-        assert_eq!(lengths("udp && ip && !icmp"), [["42", "742"]]);
-        assert_eq!(lengths("udp && ipv6 && !icmpv6"), [["62", "762"]]);
-        let cut = lengths("tcp.len == 900");
-        assert!(cut.iter().all(|row| row[..] == ["66", "966"]) && !cut.is_empty(), "{cut:?}");
-    }
-}
-
-#[test]
 fn a_filter_tells_which_way_a_packet_goes() {
     let Some(group) = Cgroup::make() else { return };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");

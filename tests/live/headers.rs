@@ -1,9 +1,14 @@
 //! `--headers`: of each packet exactly its headers are kept, whatever is sent; tshark measures them.
 
-use std::{net::IpAddr, path::Path};
+use std::{
+    io::Read as _,
+    net::{IpAddr, TcpListener, UdpSocket},
+    path::Path,
+    thread,
+};
 
 use crate::{
-    lab::{Cable, Capture, Conversation, at, rows, run},
+    lab::{Cable, Capture, Cgroup, Conversation, at, rows, run},
     tags::{DOT1AD, DOT1Q},
 };
 
@@ -44,6 +49,56 @@ fn no_packet_has_more_or_less_than_its_headers() {
         assert_eq!(lengths(&file, "vlan", 0), [14 + 4 + 28 + 700, 14 + 8 + 28 + 700]);
         let description = run("capinfos", &["-I", file.to_str().unwrap()]);
         assert!(description.contains("headers only"), "{description}");
+    }
+}
+
+/// At the sockets of a cgroup there is no link layer; the one in the file is made up, before headers that are real.
+#[test]
+fn at_a_cgroup_no_packet_has_more_or_less_than_its_headers_either() {
+    let Some(group) = Cgroup::make() else { return };
+    let datagrams = ["127.0.0.1:0", "[::1]:0"].map(|any| UdpSocket::bind(any).expect("a free port"));
+    let listeners = ["127.0.0.1:0", "[::1]:0"].map(|any| TcpListener::bind(any).expect("a free port"));
+    let [udp4, udp6] = datagrams.each_ref().map(|socket| socket.local_addr().expect("it is bound").port());
+    let [tcp4, tcp6] = listeners.each_ref().map(|socket| socket.local_addr().expect("it is bound").port());
+    let filter = format!("icmp or udp port {udp4} or udp port {udp6} or tcp port {tcp4} or tcp port {tcp6}");
+    let [whole, cut] = [&[][..], &["--headers"]]
+        .map(|options| Capture::of(&[&group.selector()], &[&["-f", &filter], options].concat()));
+    thread::scope(|scope| {
+        for listener in &listeners {
+            scope.spawn(|| listener.accept().expect("the client comes").0.read_to_end(&mut Vec::new()));
+        }
+        for (address, udp, tcp) in [("127.0.0.1", udp4, tcp4), ("::1", udp6, tcp6)] {
+            group.bash(&format!("printf '%0700d' 0 > /dev/udp/{address}/{udp}"));
+            group.bash(&format!("head -c 400000 /dev/zero > /dev/tcp/{address}/{tcp}"));
+        }
+        group.bash("busybox ping -c 2 -s 500 127.0.0.1 >/dev/null");
+    });
+    let [whole, cut] = [whole, cut].map(Capture::stop);
+    let fields = |first| {
+        let others =
+            ["frame.len", "ip.id", "ipv6.plen", "tcp.seq_raw", "tcp.hdr_len", "icmp.type", "udp.length"];
+        [&[first], &others[..]].concat()
+    };
+    // The same packets as without the option, of the lengths that they had.
+    let [packets, same] = [&cut, &whole].map(|ended| {
+        let mut packets = rows(&ended.file(), "", &fields("frame.number")[1..]);
+        packets.sort();
+        packets
+    });
+    assert_eq!(packets, same);
+    let mut kept = std::collections::BTreeSet::new();
+    for row in rows(&cut.file(), "", &fields("frame.cap_len")) {
+        let length = |text: &str| text.parse::<usize>().expect("a number");
+        let ip = if row[3].is_empty() { 20 } else { 40 };
+        let transport = if row[5].is_empty() { 8 } else { length(&row[5]) };
+        assert_eq!(length(&row[0]), 14 + ip + transport, "{row:?}");
+        let kind = if row[5].is_empty() { ["udp", "ping"][usize::from(row[7].is_empty())] } else { "tcp" };
+        kept.insert((kind, ip, length(&row[1]) > SUPER_PACKET));
+    }
+    for expected in
+        [("udp", 20, false), ("udp", 40, false), ("tcp", 20, true), ("tcp", 40, true), ("ping", 20, false)]
+    {
+        assert!(kept.contains(&expected), "no {expected:?} in {kept:?}");
     }
 }
 

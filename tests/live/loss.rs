@@ -28,6 +28,8 @@ fn written_and_lost_add_up_to_what_passed() {
     let reported: u64 = gaps.iter().map(|gap| gap.parse::<u64>().unwrap()).sum();
     assert!((1..=tap.dropped).contains(&reported), "{reported} of {tap:?}");
     assert!(ended.stderr.contains(&tap.dropped.to_string()), "{}", ended.stderr);
+    let hint = format!("hint: the kernel had room for 2.00 MiB at {}/eth0: -B 8192 ", cable.left_name());
+    assert_eq!(ended.stderr.matches(&hint).count(), 1, "{}", ended.stderr);
 }
 
 #[test]
@@ -36,7 +38,9 @@ fn loss_is_a_failure_on_request() {
     assert_eq!(overrun(&cable, &["--fail-on-loss"]).0.code, Some(6));
     let capture = Capture::of(&[&cable.left_selector()], &["--fail-on-loss"]);
     Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"one at a time");
-    assert_eq!(capture.stop().code, Some(0));
+    let ended = capture.stop();
+    assert_eq!(ended.code, Some(0));
+    assert!(!ended.stderr.contains("hint"), "{}", ended.stderr);
 }
 
 #[test]

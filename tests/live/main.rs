@@ -20,6 +20,7 @@ mod joining;
 mod limits;
 mod listing;
 mod loss;
+mod overload;
 mod places;
 mod privileges;
 mod recording;

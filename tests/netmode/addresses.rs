@@ -9,9 +9,16 @@ use crate::lab::{Host, Like, Sandbox, Tcp, ask, eventually, said};
 fn a_network_in_use_is_not_chosen() {
     let Some(host) = Host::make() else { return };
     let usual = network_of_a_new_one(&host);
-    host.sh(&format!("ip link add other0 type veth peer name other1 && ip addr add {usual} dev other0 && ip link set other0 up"));
+    host.sh(&format!("ip link add other0 type veth peer name other1 && ip addr add {usual} dev other0"));
+    for state in ["down", "up"] {
+        host.sh(&format!("ip link set other0 {state}"));
+        let second = network_of_a_new_one(&host);
+        assert!(
+            !same_network(&usual, &second),
+            "{usual} is on a link that is {state}, and {second} is chosen"
+        );
+    }
     let second = network_of_a_new_one(&host);
-    assert!(!same_network(&usual, &second), "{usual} is on a link, and {second} is chosen");
     let nameserver = second.split('/').next().expect("an address");
     host.sh(&format!(
         "echo nameserver {nameserver} >/run/resolv.conf; mount --bind /run/resolv.conf /etc/resolv.conf"

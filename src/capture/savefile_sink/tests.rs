@@ -213,3 +213,25 @@ fn what_passed_the_filter_is_not_called_what_the_interface_received() {
     assert_eq!((told.received, told.accepted), (None, Some(7)));
     assert_eq!((told.os_dropped, told.delivered), (Some(2), Some(5)));
 }
+
+#[test]
+fn a_loss_is_told_by_the_file_of_the_packet_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = RotationOptions { file_bytes: Some(1), ..RotationOptions::default() };
+    let mut sink = sink(options(&folder.path().join("f"), size));
+    let mut totals = TapTotals::default();
+    for (lost_before, lost_by_now) in [(0, 3), (3, 5), (0, 5)] {
+        let frame = Frame::whole(&[0; 1000], 1000, totals.delivered, Direction::Out);
+        sink.packet(0, &frame, lost_before).unwrap();
+        totals.delivered += 1;
+        totals.lost = lost_by_now;
+        totals.passed = totals.delivered + totals.lost;
+        sink.rotate(&[(0, totals)]).unwrap();
+    }
+    sink.tap_ended(0, &totals).unwrap();
+    sink.finish().unwrap();
+    let told: Vec<_> = files(folder.path()).iter().flat_map(|file| statistics(file)).collect();
+    let told: Vec<_> = told.iter().map(|told| (told.accepted, told.os_dropped, told.delivered)).collect();
+    let file = |delivered, lost| (Some(delivered + lost), Some(lost), Some(delivered));
+    assert_eq!(told, [file(1, 0), file(1, 3), file(1, 0), file(0, 2)]);
+}

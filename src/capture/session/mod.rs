@@ -227,7 +227,8 @@ impl<S: Sink> Session<S> {
         let watched = tap.source.watched();
         watched.map_or(Ok(()), |fd| self.poller.add_hang_up(fd, number as u64)).map_err(StopReason::Wait)?;
         let totals = TapTotals { start_ns: now_ns(), ..TapTotals::default() };
-        self.outcomes.push(TapOutcome { name: tap.spec.name.clone(), totals });
+        let (name, buffer_bytes) = (tap.spec.name.clone(), tap.source.buffer_bytes());
+        self.outcomes.push(TapOutcome { name, totals, buffer_bytes });
         self.taps.push(Some(Armed { tap, totals, last_call: None, went_down: false }));
         Ok(())
     }

@@ -41,4 +41,6 @@ pub struct TapOutcome {
     pub name: String,
     /// Its counts.
     pub totals: TapTotals,
+    /// The kernel's room for frames that waited (bytes).
+    pub buffer_bytes: usize,
 }

@@ -60,6 +60,10 @@ impl FrameSource for Script {
         true
     }
 
+    fn buffer_bytes(&self) -> usize {
+        2 << 20
+    }
+
     fn counters(&mut self) -> SourceCounters {
         self.counters
     }

@@ -9,7 +9,7 @@ use std::{
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 
-use crate::capture::{Outcome, Progress, SinkError, StopReason};
+use crate::capture::{Outcome, Progress, SinkError, StopReason, TapOutcome};
 
 use super::follow::Audience;
 use crate::cli::{capture_args::CaptureArgs, exit, terminal};
@@ -115,7 +115,8 @@ fn line(progress: &Progress) -> String {
     )
 }
 
-/// tcpdump's three lines, and a fourth where the output took less than it was given; with `-v` a line a tap before them.
+/// tcpdump's three lines, a fourth where the output took less than it was given, and what to do about loss; with `-v` a
+/// line a tap before them.
 pub(super) fn summary(args: &CaptureArgs, outcome: &Outcome) {
     if args.verbose {
         for tap in &outcome.taps {
@@ -141,6 +142,22 @@ pub(super) fn summary(args: &CaptureArgs, outcome: &Outcome) {
     for (count, what) in lines {
         terminal::line(&format!("{count} packet{} {what}", if count == 1 { "" } else { "s" }));
     }
+    if let Some(hint) = advice(&outcome.taps).filter(|_| !args.quiet) {
+        terminal::hint(&hint);
+    }
+}
+
+/// What to do about loss: more room at the tap that lost most, or less to keep.
+fn advice(taps: &[TapOutcome]) -> Option<String> {
+    let worst = taps.iter().filter(|tap| tap.totals.lost > 0).max_by_key(|tap| tap.totals.lost)?;
+    let more = worst.buffer_bytes.saturating_mul(4);
+    Some(format!(
+        "the kernel had room for {} at {}: -B {} would make it {}, and --headers or -s keep less of each packet",
+        HumanBytes(worst.buffer_bytes as u64),
+        worst.name,
+        more >> 10,
+        HumanBytes(more as u64),
+    ))
 }
 
 /// Why the capture ended, as an exit code or a failure.
@@ -170,5 +187,24 @@ fn failure_of(reason: StopReason) -> Option<anyhow::Error> {
         | StopReason::Sink(SinkError::Closed | SinkError::Complete) => None,
         StopReason::Sink(error) => Some(error.into()),
         StopReason::Wait(error) => Some(anyhow::Error::new(error).context("waiting for packets")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::TapTotals;
+
+    #[test]
+    fn loss_and_only_loss_leads_to_advice_about_the_tap_that_lost_most() {
+        let tap = |name: &str, lost| TapOutcome {
+            name: name.to_owned(),
+            totals: TapTotals { lost, ..TapTotals::default() },
+            buffer_bytes: 2 << 20,
+        };
+        assert_eq!(advice(&[tap("web/eth0", 0), tap("db/eth0", 0)]), None);
+        let told = advice(&[tap("web/eth0", 1), tap("db/eth0", 7), tap("api/eth0", 0)]).unwrap();
+        let expected = "the kernel had room for 2.00 MiB at db/eth0: -B 8192 would make it 8.00 MiB, ";
+        assert!(told.starts_with(expected), "{told}");
     }
 }

@@ -20,14 +20,16 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
             netmode::bear(inside, Way::Pause).map_err(netmode::KeeperError::Birth)?;
         let folder = draft.state.folder(&draft.identity.id);
         let commission = draft.commission(Vec::new(), Life::Own);
-        keep(&commission, &mut infant, line, |plan| {
+        let kept = keep(&commission, &mut infant, line, |plan| {
             let faults = match starter.start(&folder) {
                 Onset::Started(faults) => faults,
                 Onset::Failed(_) | Onset::Ended => Vec::new(),
             };
             sandbox::warn_of(plan.notes.iter().chain(&faults));
             fork::let_go_of_streams()
-        })
+        });
+        starter.end();
+        kept
     })
     .context("starting the keeper")?;
     if keeper.says_ready() {

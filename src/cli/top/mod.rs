@@ -54,7 +54,7 @@ pub(super) async fn run(args: TopArgs) -> anyhow::Result<ExitCode> {
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                table.refresh().await?;
+                table.refresh().await;
                 if !view.is_board() {
                     table.say();
                 }
@@ -65,7 +65,7 @@ pub(super) async fn run(args: TopArgs) -> anyhow::Result<ExitCode> {
                 }
             }
             stirred = watch.settled() => match stirred {
-                Some(heard) => table.stir(heard.iter().map(Stir::from).max().unwrap_or_default()).await?,
+                Some(heard) => table.stir(heard.iter().map(Stir::from).max().unwrap_or_default()).await,
                 None => return Ok(ExitCode::SUCCESS),
             },
             turn = view.turn() => match turn {
@@ -172,24 +172,29 @@ impl<'a> Table<'a> {
     }
 
     /// Something happened: new containers are to be counted from their first packets on.
-    async fn stir(&mut self, stirred: Stir) -> anyhow::Result<()> {
+    async fn stir(&mut self, stirred: Stir) {
         self.stirred = self.stirred.max(stirred);
-        if self.is_due() {
-            self.look(subjects::First::Passed).await?;
-        }
-        Ok(())
+        self.look_if_due().await;
     }
 
-    async fn refresh(&mut self) -> anyhow::Result<()> {
-        if self.is_due() {
-            self.look(subjects::First::Passed).await?;
-        }
+    async fn refresh(&mut self) {
+        self.look_if_due().await;
         // What has ended without a word of kernel or engine is looked for at the next refresh.
         if !self.meter.read_again(Instant::now()) {
             self.stirred = Stir::Container;
         }
         self.time_ns = now_ns();
-        Ok(())
+    }
+
+    /// What is counted already goes on being counted, whether or not another look succeeds.
+    async fn look_if_due(&mut self) {
+        if !self.is_due() {
+            return;
+        }
+        if let Err(error) = self.look(subjects::First::Passed).await {
+            self.warnings = vec![format!("the containers are those of an earlier look: {error:#}")];
+            self.looked = Instant::now();
+        }
     }
 
     /// Whether it is time to look again.

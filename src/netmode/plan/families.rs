@@ -115,11 +115,13 @@ impl<'a> Draft<'a> {
 
     fn occupied(&self) -> Occupied {
         let sandboxes = self.facts.sandboxes.iter().flat_map(|record| &record.addresses);
+        let own = self.facts.links.iter().flat_map(|link| &link.addresses);
         Occupied {
             on_link: address::on_link(&self.facts.routes),
             nameservers: self.facts.nameservers.clone(),
             pools: self.facts.pools.clone(),
             sandboxes: sandboxes.map(|address| Subnet::around(*address)).collect(),
+            interfaces: own.map(|address| Subnet::around(*address)).collect(),
         }
     }
 }

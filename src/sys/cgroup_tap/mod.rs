@@ -28,7 +28,7 @@ use std::{
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::model::{Frame, Link, made_up_ethernet};
+use crate::model::{Frame, Link, MediaType, made_up_ethernet};
 
 pub use self::posts::Posts;
 use self::{
@@ -42,7 +42,7 @@ use self::{
 use super::{
     cgroup::Cgroup,
     ebpf::{self, Program, ProgramKind, ProgramLink, Untranslatable},
-    filter::{FilterError, LinkFilter, cgroup_program},
+    filter::{FilterError, LinkFilter, cutting_program},
     process,
     source::{FrameSource, FrameVisitor, LinkLayer, Pace, Payload, SourceCounters},
 };
@@ -118,7 +118,8 @@ impl CgroupTap {
         let tables = Tables::create(options.buffer_bytes.max(SMALLEST_RING))?;
         // Where all is kept, nothing has to be reckoned.
         let is_plain = options.filter.is_none() && options.payload == Payload::Kept;
-        let cutting = (!is_plain).then(|| cgroup_program(options.filter, options.payload, options.snaplen));
+        let cutting = (!is_plain)
+            .then(|| cutting_program(options.filter, MediaType::RawIp, options.payload, options.snaplen));
         let view = View { snaplen: options.snaplen, filter: cutting.as_deref() };
         let mut links = Vec::new();
         let cgroup = options.cgroup;
@@ -213,6 +214,10 @@ impl FrameSource for CgroupTap {
 
     fn watched(&self) -> Option<BorrowedFd<'_>> {
         self.events.as_ref().map(|file| file.as_fd())
+    }
+
+    fn buffer_bytes(&self) -> usize {
+        self.tables.ring.size()
     }
 
     fn counters(&mut self) -> SourceCounters {

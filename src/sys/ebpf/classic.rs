@@ -26,6 +26,8 @@ const KEPT: Register = R8;
 const FETCHED: i16 = -8;
 /// The first scratch word; the others are below it.
 const SCRATCH: i16 = -16;
+/// Zero, which the verifier takes for any number; see [`Translation::veil`].
+const VEIL: i16 = -144;
 /// The kernel takes no offset above it.
 const LAST_OFFSET: u32 = i32::MAX.cast_unsigned();
 const SKB_LEN: i16 = 0;
@@ -77,6 +79,10 @@ struct Translation<'a> {
 impl Translation<'_> {
     /// The verifier wants everything that may be read to have been written.
     fn begin(&mut self, filter: &[sock_filter]) {
+        self.code.load(Width::Word, R1, CONTEXT.at(SKB_LEN));
+        self.code.load(Width::Word, R2, CONTEXT.at(SKB_LEN));
+        self.code.calculate_32(Operation::Xor, R1, R2);
+        self.code.store(Width::Double, R10.at(VEIL), R1);
         self.code.set(A, 0);
         self.code.set(X, 0);
         let reads = filter.iter().filter(|instruction| {
@@ -89,6 +95,14 @@ impl Translation<'_> {
         for word in words {
             self.code.store(Width::Double, R10.at(scratch(word)), 0);
         }
+    }
+
+    /// Makes the verifier forget what it knows of a number. It walks every path, and two that meet are one from there on
+    /// only if nothing it has concluded from on the way differs, such as where a header begins: in a program that walks
+    /// through headers that would be more paths than it has patience for (a million instructions).
+    fn veil(&mut self, register: Register) {
+        self.code.load(Width::Double, R1, R10.at(VEIL));
+        self.code.calculate_32(Operation::Add, register, R1);
     }
 
     fn step(&mut self, number: usize, instruction: sock_filter) -> Result<(), Untranslatable> {
@@ -114,8 +128,14 @@ impl Translation<'_> {
                 _ => return Err(Untranslatable::Unknown),
             },
             BPF_MISC => match code & 0xf8 {
-                BPF_TAX => self.code.set(X, A),
-                BPF_TXA => self.code.set(A, X),
+                BPF_TAX => {
+                    self.code.set(X, A);
+                    self.veil(X);
+                }
+                BPF_TXA => {
+                    self.code.set(A, X);
+                    self.veil(A);
+                }
                 _ => return Err(Untranslatable::Unknown),
             },
             _ => return Err(Untranslatable::Unknown),
@@ -125,12 +145,18 @@ impl Translation<'_> {
 
     fn load(&mut self, to: Register, code: u32, k: u32) -> Result<(), Untranslatable> {
         match code & 0xe0 {
-            BPF_IMM => self.code.calculate_32(Operation::Set, to, k.cast_signed()),
+            BPF_IMM => {
+                self.code.calculate_32(Operation::Set, to, k.cast_signed());
+                self.veil(to);
+            }
             // Beyond that, it is not the packet that is loaded from (linux/filter.h, `SKF_AD_OFF` and the like).
             BPF_ABS if k > LAST_OFFSET => return Err(Untranslatable::OfInterface),
             BPF_ABS => self.fetch(to, code & 0x18, None, k)?,
             BPF_IND => self.fetch(to, code & 0x18, Some(X), k)?,
-            BPF_MEM => self.code.load(Width::Double, to, R10.at(scratch(k))),
+            BPF_MEM => {
+                self.code.load(Width::Double, to, R10.at(scratch(k)));
+                self.veil(to);
+            }
             BPF_LEN => {
                 self.code.load(Width::Word, to, CONTEXT.at(SKB_LEN));
                 self.code.calculate_32(Operation::Subtract, to, self.skipped.cast_signed());
@@ -278,4 +304,31 @@ fn reached(filter: &[sock_filter]) -> Vec<bool> {
 fn scratch(word: u32) -> i16 {
     // libpcap has sixteen; no more can be asked for.
     SCRATCH - 8 * i16::try_from(word & 15).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn translated(filter: &[sock_filter]) -> Vec<[u8; 8]> {
+        let mut code = Code::new();
+        let rejected = code.label();
+        append_filter(&mut code, filter, 0, rejected).unwrap();
+        code.place(rejected);
+        code.finish()
+    }
+
+    #[test]
+    fn what_no_packet_leads_to_is_left_out() {
+        let instruction = |code: u32, jt, jf, k| sock_filter { code: code.try_into().unwrap(), jt, jf, k };
+        let length = instruction(BPF_LD | BPF_W | BPF_LEN, 0, 0, 0);
+        let [keep, reject] = [100, 0].map(|k| instruction(BPF_RET | BPF_K, 0, 0, k));
+        let choice = |jt| instruction(BPF_JMP | BPF_JGT | BPF_K, jt, 0, 60);
+        let skip = |k| instruction(BPF_JMP | BPF_JA, 0, 0, k);
+        let plain = translated(&[length, choice(1), reject, keep]);
+        assert_eq!(translated(&[length, choice(2), reject, length, keep, reject]), plain);
+        // What follows a jump is reached by others at most.
+        let jumping = translated(&[skip(0), length, choice(1), reject, keep]);
+        assert_eq!(translated(&[skip(2), reject, keep, length, choice(1), reject, keep]), jumping);
+    }
 }

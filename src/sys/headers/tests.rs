@@ -207,25 +207,6 @@ fn what_lies_in_a_tunnel_has_its_headers_too() {
 }
 
 #[test]
-fn at_sockets_the_same_is_kept() {
-    let fragment = ipv6(44, &bytes(&[&extension(44, 6, 0), &tcp(0, PAYLOAD)]));
-    for packet in [
-        ipv4(0, 0, 6, &tcp(3, PAYLOAD)),
-        ipv4(2, 0, 17, &udp(53, &[b'x'; PAYLOAD])),
-        ipv4(0, 0, 1, &icmp(8, &[b'x'; PAYLOAD])),
-        ipv4(0, 7, 17, &[b'x'; PAYLOAD]),
-        ipv6(6, &tcp(10, PAYLOAD)),
-        ipv6(60, &bytes(&[&extension(60, 58, 2), &icmp(129, &[b'x'; PAYLOAD])])),
-        fragment,
-        ipv4(0, 0, 200, &[b'x'; PAYLOAD]),
-    ] {
-        let len = u32::try_from(packet.len()).unwrap();
-        let kept_there = Program::from(keep_headers_at_sockets(MAX_SNAPLEN)).run(&packet, len);
-        assert_eq!(packet.len().min(kept_there as usize), kept(MediaType::RawIp, &packet), "{packet:?}");
-    }
-}
-
-#[test]
 fn a_snapshot_length_still_cuts() {
     let frame = ethernet(&[], 0x0800, &ipv4(0, 0, 6, &tcp(10, PAYLOAD)));
     for (snaplen, expected) in [(1, 1), (60, 60), (94, 94), (95, 94), (MAX_SNAPLEN, 94)] {

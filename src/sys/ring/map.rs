@@ -90,6 +90,11 @@ impl BlockMap {
         }
     }
 
+    /// How long it is.
+    pub(super) const fn bytes(&self) -> usize {
+        self.block_size * self.blocks
+    }
+
     /// Whether the block half a ring ahead is waiting as well.
     pub(super) fn is_half_full(&self) -> bool {
         self.blocks > 1 && self.is_ours((self.block + self.blocks / 2) % self.blocks)

@@ -138,6 +138,10 @@ impl FrameSource for Ring {
         has_interface(self.socket.descriptor())
     }
 
+    fn buffer_bytes(&self) -> usize {
+        self.map.bytes()
+    }
+
     fn counters(&mut self) -> SourceCounters {
         if self.closed_ns == u64::MAX {
             count(&self.socket, &mut self.totals, &mut self.unreported);

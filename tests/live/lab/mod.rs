@@ -4,6 +4,7 @@
 //! first one found.
 
 mod blocks;
+mod brake;
 mod capture;
 mod cgroup;
 mod command;
@@ -17,7 +18,8 @@ mod requirement;
 mod traffic;
 mod truth;
 
-pub(crate) use blocks::statistics;
+pub(crate) use blocks::{Account, accounts, accounts_in, statistics};
+pub(crate) use brake::{Brake, SlowDisk};
 pub(crate) use capture::{Capture, Ended, has_written, pcapsule, until_written};
 pub(crate) use cgroup::{Cgroup, hierarchy};
 pub(crate) use command::{checked, eventually, run, within};

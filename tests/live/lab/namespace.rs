@@ -88,8 +88,21 @@ impl Cable {
             return None;
         }
         let cable = Self { names, _host: Host::shared() };
-        let [left, right] = &cable.names;
-        for name in &cable.names {
+        cable.set_up();
+        Some(cable)
+    }
+
+    /// Takes both ends away and makes them anew: other namespaces of the same names.
+    pub(crate) fn lay_again(&self) {
+        for name in &self.names {
+            run("ip", &["netns", "delete", name]);
+        }
+        self.set_up();
+    }
+
+    fn set_up(&self) {
+        let [left, right] = &self.names;
+        for name in &self.names {
             run("ip", &["netns", "add", name]);
             Namespace { path: Path::new("/run/netns").join(name) }
                 .sysctl("net.ipv6.conf.default.disable_ipv6=1");
@@ -102,7 +115,6 @@ impl Cable {
             run("ip", &["-n", name, "link", "set", "lo", "up"]);
             run("ip", &["-n", name, "link", "set", "eth0", "up"]);
         }
-        Some(cable)
     }
 
     /// The left namespace.

@@ -17,6 +17,10 @@ pub(crate) enum Requirement {
     Cgroup2,
     /// bpftool.
     Bpftool,
+    /// Control groups that bound the time on the processor.
+    ProcessorLimit,
+    /// Control groups that bound what is written to a disk, and disks in files.
+    SlowDisk,
     /// An optimised build, named by `PCAPSULE_RELEASE`: for what is timed.
     Release,
 }
@@ -30,6 +34,8 @@ impl Requirement {
             Self::Tcpdump => "tcpdump",
             Self::Cgroup2 => "cgroup2",
             Self::Bpftool => "bpftool",
+            Self::ProcessorLimit => "cpulimit",
+            Self::SlowDisk => "slowdisk",
             Self::Release => "release",
         }
     }
@@ -45,6 +51,8 @@ impl Requirement {
                     && succeeds("bash", &["-c", ":"])
             }
             Self::Bpftool => succeeds("bpftool", &["version"]),
+            Self::ProcessorLimit => super::brake::can_limit_processor(),
+            Self::SlowDisk => super::brake::can_slow_disk(),
             Self::Release => env::var_os("PCAPSULE_RELEASE").is_some_and(|path| Path::new(&path).is_file()),
         }
     }
@@ -78,7 +86,7 @@ impl Requirement {
 }
 
 /// Whether directories can be made there: in many a container the hierarchy is there to read only.
-fn is_writable(path: &Path) -> bool {
+pub(super) fn is_writable(path: &Path) -> bool {
     nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok()
 }
 

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{
+        Once,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
@@ -20,6 +21,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use super::{checked, eventually, hierarchy};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
+static SWEPT: Once = Once::new();
 
 /// How long any program may take.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -43,6 +45,7 @@ impl Place {
     #[track_caller]
     pub(crate) fn make() -> Self {
         let v2 = hierarchy().expect("the requirement is met");
+        SWEPT.call_once(|| sweep(&v2));
         let name = format!("pcsnet{:x}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let cgroup = v2.join(name);
         fs::create_dir(&cgroup).expect("a new cgroup");
@@ -183,6 +186,18 @@ pub(crate) fn inside<T: Send>(net: &Path, work: impl FnOnce() -> T + Send) -> T 
 
 fn only_child(pid: u32) -> Option<u32> {
     fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?.trim().parse().ok()
+}
+
+/// Removes the cgroups of earlier runs that were killed: all else went with their processes.
+fn sweep(v2: &Path) {
+    for entry in fs::read_dir(v2).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let run = name.to_str().and_then(|name| name.strip_prefix("pcsnet")?.split('-').next());
+        let pid = run.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            remove_tree(&entry.path());
+        }
+    }
 }
 
 /// Removes a cgroup and those below; false while one of them has processes.
