@@ -55,15 +55,12 @@ struct Run<'a> {
 /// A path on its turns.
 struct Runner<'a> {
     hop: &'a mut Hop,
-    session: Option<Box<dyn Session>>,
     outcome: PathOutcome,
-    /// What TCP had sent again by the end of the last turn.
-    retransmissions: u64,
 }
 
 impl Run<'_> {
     fn cell(&mut self, cell: Cell, number: usize, hops: &mut [Hop]) -> Result<CellOutcome, Error> {
-        let mut runners: Vec<Runner<'_>> = hops.iter_mut().map(|hop| self.runner(hop, cell)).collect();
+        let mut runners: Vec<Runner<'_>> = hops.iter_mut().map(Runner::new).collect();
         // The first round warms up: pages, caches, ARP, routes, the flow in the connection table.
         let rounds = self.scenario.rounds + 1;
         let seed = self.scenario.seed.wrapping_add(number as u64);
@@ -72,7 +69,7 @@ impl Run<'_> {
                 if (self.is_cancelled)() {
                     continue;
                 }
-                let taken = self.turn(&mut runners[place])?;
+                let taken = self.turn(&mut runners[place], cell)?;
                 if round > 0 {
                     runners[place].outcome.keep(taken);
                 }
@@ -84,25 +81,28 @@ impl Run<'_> {
         Ok(CellOutcome { test: cell.test, placement: cell.placement, paths })
     }
 
-    fn runner<'a>(&self, hop: &'a mut Hop, cell: Cell) -> Runner<'a> {
-        let opened = endpoint::open(hop, cell, self.scenario, self.allowed).and_then(|session| match session
-            .addresses()
-            .and_then(|seen| seen.object_to(hop.claim))
-        {
+    /// On sockets of its own: how one connection happens to fare (its ports, its memory, what its congestion control has
+    /// learnt) would otherwise colour a path in every round, and no interval would show it.
+    fn open(&self, hop: &Hop, cell: Cell) -> Result<Box<dyn Session>, Error> {
+        let session = endpoint::open(hop, cell, self.scenario, self.allowed)?;
+        match session.addresses().and_then(|seen| seen.object_to(hop.claim)) {
             Some(evidence) => Err(Error::WrongWay { path: hop.path, evidence }),
             None => Ok(session),
-        });
-        let (session, failure) = match opened {
-            Ok(session) => (Some(session), None),
-            Err(error) => (None, Some(in_words(&error))),
-        };
-        let outcome = PathOutcome { path: hop.path, samples: Vec::new(), failure, times: None };
-        Runner { hop, session, outcome, retransmissions: 0 }
+        }
     }
 
     /// None once the path has failed; an error is one of ours, not the path's.
-    fn turn(&self, runner: &mut Runner<'_>) -> Result<Option<(Sample, Measured)>, Error> {
-        let Some(session) = &mut runner.session else { return Ok(None) };
+    fn turn(&self, runner: &mut Runner<'_>, cell: Cell) -> Result<Option<(Sample, Measured)>, Error> {
+        if runner.outcome.failure.is_some() {
+            return Ok(None);
+        }
+        let mut session = match self.open(runner.hop, cell) {
+            Ok(session) => session,
+            Err(error) => {
+                runner.fail(&error);
+                return Ok(None);
+            }
+        };
         for witness in &mut runner.hop.witnesses {
             witness.watch()?;
         }
@@ -124,17 +124,19 @@ impl Run<'_> {
                 return Ok(None);
             }
         }
-        let again = measured.connection.map(|connection| u64::from(connection.retransmissions));
-        let sample = sample(&measured, &spent, elapsed, again.map(|all| all - runner.retransmissions));
-        runner.retransmissions = again.unwrap_or(0);
+        let sample = sample(&measured, &spent, elapsed);
         Ok(Some((sample, measured)))
     }
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    fn new(hop: &'a mut Hop) -> Self {
+        let outcome = PathOutcome { path: hop.path, samples: Vec::new(), failure: None, times: None };
+        Self { hop, outcome }
+    }
+
     fn fail(&mut self, error: &Error) {
         self.outcome.failure = Some(in_words(error));
-        self.session = None;
     }
 }
 
@@ -151,7 +153,7 @@ impl PathOutcome {
     }
 }
 
-fn sample(measured: &Measured, spent: &Spent, elapsed: Duration, again: Option<u64>) -> Sample {
+fn sample(measured: &Measured, spent: &Spent, elapsed: Duration) -> Sample {
     Sample {
         value: measured.value,
         bytes: measured.bytes,
@@ -165,7 +167,7 @@ fn sample(measured: &Measured, spent: &Spent, elapsed: Duration, again: Option<u
         steal_ns: ns(spent.machine.steal),
         lost: measured.lost,
         reordered: measured.reordered,
-        retransmissions: again,
+        retransmissions: measured.connection.map(|connection| u64::from(connection.retransmissions)),
         congestion_window: measured.connection.map(|connection| connection.congestion_window),
         tcp_round_trip_ns: measured.connection.map(|connection| u64::from(connection.round_trip_us) * 1000),
         p99_ns: measured.times.as_ref().map(|times| times.value_at_quantile(0.99)),
