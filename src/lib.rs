@@ -10,9 +10,11 @@
 //! - [`capture`]: taps, the capture loop, limits, rotation.
 //! - [`meter`]: how much each container sends and receives, read from the kernel's counters again and again.
 //! - [`netmode`]: sandboxes on a bridge of our own, and the ports they publish.
+//! - [`mod@bench`]: what the ways between containers and others cost against host mode, measured side by side.
 //! - [`report`]: results as tables, text and JSON, into any writer.
 //! - [`cli`]: what the user types and sees; the only room that knows stdout and exit codes.
 
+pub mod bench;
 pub mod capture;
 pub mod cli;
 pub mod discovery;

@@ -9,6 +9,7 @@ use crate::meter::SortKey;
 use crate::model::Selector;
 use crate::report::{DumpFrom, HexDump, SequenceNumbers, TimeStyle};
 
+use super::bench_args::BenchArgs;
 use super::capture_args::CaptureArgs;
 use super::sandbox_args::{NetArgs, RunArgs};
 use super::{select, units};
@@ -23,7 +24,7 @@ Exit codes:
   5   the kernel or the engine lacks something
   6   packets were lost and --fail-on-loss was given
   70  a bug in pcapsule
-  130 ended by a second signal, before the output was whole";
+  130 ended by a signal (capture: by a second one) before the output was whole";
 
 /// See the containers of this host, and capture their traffic into pcapng for Wireshark.
 #[derive(Debug, Parser)]
@@ -72,6 +73,8 @@ pub(super) enum Command {
     Run(Box<RunArgs>),
     /// Sandboxes that outlive a command: plan, up, down, ls, prune
     Net(Box<NetArgs>),
+    /// Measure what bridge, NAT, proxy and macvlan cost against host mode, here
+    Bench(Box<BenchArgs>),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

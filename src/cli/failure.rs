@@ -4,6 +4,7 @@ use std::{error::Error, io, panic::PanicHookInfo, process::ExitCode};
 
 use indicatif::HumanBytes;
 
+use crate::bench;
 use crate::capture::{DestinationError, InvalidRotation, OpenError, SinkError};
 use crate::discovery;
 use crate::netmode;
@@ -106,6 +107,7 @@ fn is_of_the_kernel(cause: &(dyn Error + 'static)) -> bool {
         || cause.is::<netns::Error>()
         || cause.is::<process::Error>()
         || cause.is::<netmode::KeeperError>()
+        || cause.is::<bench::Error>()
 }
 
 /// The place to map an error of any room to a code and a hint: one `downcast_ref` each, the telling ones first.
@@ -119,6 +121,13 @@ fn judge(cause: &(dyn Error + 'static), missing: &[Capability], asks_kernel: boo
     if let Some(sandbox_failure::Judgement { code, hint }) = sandbox_failure::judge(cause) {
         let verdict = Verdict::of(code);
         return Some(hint.into_iter().fold(verdict, Verdict::hint));
+    }
+    if let Some(bench::Error::Namespace(netns::Error::Create(error))) = cause.downcast_ref()
+        && error.kind() == io::ErrorKind::PermissionDenied
+    {
+        let hint =
+            "as root, or as yourself with rights in a user namespace alone: `unshare -Urn pcapsule bench`";
+        return Some(Verdict::of(exit::NOT_PERMITTED).hint(hint));
     }
     judge_capture(cause)
         .or_else(|| cause.downcast_ref::<io::Error>().and_then(|error| judge_io(error, missing, asks_kernel)))
@@ -254,6 +263,15 @@ mod tests {
             "{one}"
         );
         assert!(hint(&[]).contains("no capability is missing"));
+    }
+
+    #[test]
+    fn a_lab_can_be_built_without_root() {
+        let refused = netns::Error::Create(io::ErrorKind::PermissionDenied.into());
+        let failure =
+            Failure::of(&anyhow::Error::from(bench::Error::from(refused)).context("building the lab"));
+        assert_eq!(failure.verdict.code, exit::NOT_PERMITTED);
+        assert!(failure.verdict.hints[0].contains("unshare -Urn"), "{failure:?}");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 mod advice;
 mod args;
+mod bench;
+mod bench_args;
 mod capture;
 mod capture_args;
 mod completions;

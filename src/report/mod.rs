@@ -1,9 +1,14 @@
 //! Results as tables, text and JSON, into any writer; one file per format.
 //!
 //! `table` and `links` are what `ls` prints, `way` and `inspect` what `inspect` prints, `json` and `inspect_json` the
-//! documents of both, `rates` and `rates_json` what `top` prints, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
+//! documents of both, `rates` and `rates_json` what `top` prints,
+//! `bench` and `bench_json` what `bench` prints, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
 //! here looks at the host or knows stdout.
 
+mod bench;
+#[cfg(test)]
+pub(crate) mod bench_fixture;
+mod bench_json;
 mod changes;
 mod ends;
 #[cfg(test)]
@@ -24,6 +29,8 @@ mod sandboxes;
 mod table;
 mod way;
 
+pub use bench::bench;
+pub use bench_json::bench_json;
 pub use changes::Changes;
 pub use grid::{Headings, Layout, Width};
 pub use hex_dump::{DumpFrom, HexDump};

@@ -15,7 +15,7 @@ use std::{
 };
 
 use nix::{
-    sched::{CloneFlags, setns},
+    sched::{CloneFlags, setns, unshare},
     sys::resource::{Resource, getrlimit, setrlimit},
 };
 
@@ -33,6 +33,8 @@ pub enum Error {
     Enter { namespace: NamespaceId, source: io::Error },
     #[error("starting a thread for the network namespace {namespace}")]
     Thread { namespace: NamespaceId, source: io::Error },
+    #[error("creating a network namespace")]
+    Create(#[source] io::Error),
     #[error("raising the limit of open files")]
     FileLimit(#[source] io::Error),
 }
@@ -75,6 +77,16 @@ impl Namespace {
         Self::open(Path::new("/proc/thread-self/ns/net"))
     }
 
+    /// Makes a new one, which has nothing but a loopback that is down, and lives as long as this value.
+    pub fn create() -> Result<Self, Error> {
+        let make = || {
+            unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| Error::Create(errno.into()))?;
+            Self::current()
+        };
+        let made = thread::Builder::new().name("netns".to_owned()).spawn(make).map_err(Error::Create)?;
+        made.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+    }
+
     /// Its identity.
     pub fn id(&self) -> NamespaceId {
         self.id
@@ -101,6 +113,24 @@ impl Namespace {
                 .map_err(|source| Error::Thread { namespace, source })?;
             thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
         })
+    }
+}
+
+impl Namespace {
+    /// Starts a thread that is in the namespace until it ends. The result of `work` comes by joining it.
+    pub fn inhabit<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<thread::JoinHandle<Result<T, Error>>, Error> {
+        let (place, namespace) = (self.clone(), self.id);
+        let live = move || {
+            setns(&place, CloneFlags::CLONE_NEWNET)
+                .map_err(|errno| Error::Enter { namespace, source: errno.into() })?;
+            Ok(work())
+        };
+        let started = thread::Builder::new().name(name.to_owned()).spawn(live);
+        started.map_err(|source| Error::Thread { namespace, source })
     }
 }
 

@@ -26,7 +26,7 @@ fn stdout_of(words: &str) -> String {
 
 #[test]
 fn help_is_as_it_was_agreed() {
-    for command in ["", "ls", "inspect", "capture", "read", "top", "completions", "man"] {
+    for command in ["", "ls", "inspect", "capture", "read", "top", "bench", "completions", "man"] {
         let name = format!("help {command}").trim_end().replace(' ', "-");
         insta::assert_snapshot!(name, stdout_of(&format!("{command} --help")));
     }
@@ -37,9 +37,15 @@ fn the_manual_has_a_page_for_each_command() {
     assert!(stdout_of("man").starts_with(".ie"), "roff begins with a macro");
     let dir = tempfile::tempdir().unwrap();
     pcapsule("man --dir").arg(dir.path()).assert().success().stdout("");
-    for page in
-        ["pcapsule", "pcapsule-ls", "pcapsule-inspect", "pcapsule-capture", "pcapsule-read", "pcapsule-top"]
-    {
+    for page in [
+        "pcapsule",
+        "pcapsule-ls",
+        "pcapsule-inspect",
+        "pcapsule-capture",
+        "pcapsule-read",
+        "pcapsule-top",
+        "pcapsule-bench",
+    ] {
         let text = fs::read_to_string(dir.path().join(format!("{page}.1"))).unwrap();
         assert!(text.contains("EXAMPLES") || page == "pcapsule", "{page} has examples");
     }

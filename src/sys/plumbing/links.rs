@@ -39,6 +39,15 @@ pub struct VethOrder<'a> {
     pub peer_mac: Mac,
 }
 
+/// A cable to be between two namespaces, with no bridge: this end in the socket's.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct CableOrder<'a> {
+    pub name: &'a LinkName,
+    pub peer_name: &'a LinkName,
+    pub peer_namespace: &'a Namespace,
+}
+
 /// A macvlan to be, born in another namespace.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the names say it all")]
@@ -87,6 +96,23 @@ impl Plumbing {
         ];
         self.create_link(veth.name, attributes)?;
         self.set_alias(veth.name, veth.alias)
+    }
+
+    /// Creates both ends of a cable that is in no bridge; both are down.
+    pub fn create_cable(&mut self, cable: &CableOrder<'_>) -> Result<(), Error> {
+        let mut peer = LinkMessage::default();
+        peer.attributes = vec![
+            LinkAttribute::IfName(cable.peer_name.to_string()),
+            LinkAttribute::NetNsFd(cable.peer_namespace.as_fd().as_raw_fd()),
+        ];
+        let attributes = vec![
+            LinkAttribute::IfName(cable.name.to_string()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Veth),
+                LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
+            ]),
+        ];
+        self.create_link(cable.name, attributes)
     }
 
     /// Creates a macvlan in mode bridge, which is down.

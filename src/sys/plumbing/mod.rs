@@ -7,7 +7,7 @@ mod addresses;
 mod links;
 mod tables;
 
-pub use links::{BridgeOrder, MacvlanOrder, VethOrder};
+pub use links::{BridgeOrder, CableOrder, MacvlanOrder, VethOrder};
 
 use std::{fmt, io, net::IpAddr};
 

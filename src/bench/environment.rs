@@ -1,0 +1,64 @@
+//! What the figures depend on besides the path: without it nobody can compare them with his own.
+
+use std::fs;
+
+use serde::Serialize;
+
+use crate::sys::netns::Namespace;
+use crate::sys::placement::allowed_cores;
+use crate::sys::{sysctl, system};
+
+use super::scenario::Scenario;
+
+/// The machine, and the settings of the lab that it has from it. What is not known is null.
+#[derive(Debug, Clone, Default, Serialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct Environment {
+    pub kernel: String,
+    pub processor: Option<String>,
+    /// Those that may be used.
+    pub cores: Vec<usize>,
+    pub governor: Option<String>,
+    pub congestion_control: Option<String>,
+    /// Whether bridged packets pass the rules of iptables (br_netfilter); null: the kernel cannot.
+    pub bridge_netfilter: Option<bool>,
+    /// Average number of processes that want to run, before and after.
+    pub load: Vec<f64>,
+}
+
+impl Environment {
+    /// Looks at the machine and the host of the lab.
+    pub(super) fn look(host: &Namespace, scenario: &Scenario) -> Self {
+        let system_congestion = || sysctl::read(host, "net.ipv4.tcp_congestion_control").ok();
+        Self {
+            kernel: system().map(|system| system.release).unwrap_or_default(),
+            processor: processor(),
+            cores: allowed_cores().unwrap_or_default(),
+            governor: text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+            congestion_control: scenario.congestion.clone().or_else(system_congestion),
+            bridge_netfilter: sysctl::read(host, "net.bridge.bridge-nf-call-iptables")
+                .ok()
+                .map(|value| value != "0"),
+            load: load().into_iter().collect(),
+        }
+    }
+
+    /// Looks at the load once more.
+    pub(super) fn look_again(&mut self) {
+        self.load.extend(load());
+    }
+}
+
+fn processor() -> Option<String> {
+    let text = text("/proc/cpuinfo")?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn load() -> Option<f64> {
+    text("/proc/loadavg")?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+fn text(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim_end().to_owned())
+}

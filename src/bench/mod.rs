@@ -1,0 +1,28 @@
+//! What the ways of a container to others cost against host mode: measured side by side, in rounds, with intervals.
+//!
+//! `scenario` is what to measure, `path` builds the ways (a `Lab` of namespaces and sandboxes of our own) and proves which
+//! one was taken, `endpoint` is the data path, `schedule` the order, `measure` runs it all, `outcome` keeps every sample and
+//! `stats` says what they mean. Plain threads and blocking calls: a measurement is not one of a scheduler of ours. Nothing
+//! here prints or knows the command line.
+
+mod endpoint;
+mod environment;
+mod error;
+mod measure;
+mod outcome;
+mod path;
+mod random;
+mod scenario;
+mod schedule;
+pub mod stats;
+mod summary;
+mod word;
+
+pub use environment::Environment;
+pub use error::Error;
+pub use measure::{Progress, measure};
+pub use outcome::{CellOutcome, Outcome, PathOutcome, Sample};
+pub use path::{Lab, Path, Skipped};
+pub use scenario::{Cell, Method, Placement, Scenario, Test};
+pub use summary::{Comparison, Cost, Percentiles, Summary, summarize};
+pub use word::UnknownWord;

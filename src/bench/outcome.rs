@@ -1,0 +1,102 @@
+//! Every sample that was taken, and what it was taken of. Summaries are computed from this, never kept instead.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::environment::Environment;
+use super::path::{Path, Skipped};
+use super::scenario::{Placement, Scenario, Test};
+
+/// All of a run.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct Outcome {
+    pub scenario: Scenario,
+    pub environment: Environment,
+    pub cells: Vec<CellOutcome>,
+    /// Paths that could not be built.
+    pub skipped: Vec<Skipped>,
+    /// Whether it was ended before all was measured.
+    pub partial: bool,
+}
+
+/// One test at one placement.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct CellOutcome {
+    pub test: Test,
+    pub placement: Placement,
+    pub paths: Vec<PathOutcome>,
+}
+
+/// One path in one cell.
+#[derive(Debug, Serialize)]
+pub struct PathOutcome {
+    /// The path.
+    pub path: Path,
+    /// In the order of the rounds; null where a round was not taken.
+    pub samples: Vec<Option<Sample>>,
+    /// Why there are no more.
+    pub failure: Option<String>,
+    /// Times of round trips, of all rounds.
+    #[serde(skip)]
+    pub times: Option<Histogram<u64>>,
+}
+
+/// One turn of a path.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct Sample {
+    /// Bit/s of a stream, connections or datagrams a second, or the median time of a round trip in ns.
+    pub value: f64,
+    /// All that was moved, and how many requests or datagrams that was, what does not count in the value too.
+    pub bytes: u64,
+    pub operations: u64,
+    /// From the first to the last of it.
+    pub elapsed_ns: u64,
+    /// Time on a core: of the threads of both ends, and of the proxy.
+    pub client_cpu_ns: u64,
+    pub server_cpu_ns: u64,
+    pub proxy_cpu_ns: u64,
+    /// Of all cores together, in steps of 10 ms: in softirq, with anything, and taken away by the hypervisor.
+    pub softirq_ns: u64,
+    pub busy_ns: u64,
+    pub steal_ns: u64,
+    /// Datagrams that did not arrive, and that arrived behind a later one.
+    pub lost: Option<u64>,
+    pub reordered: Option<u64>,
+    /// Segments sent again in this turn; the state of the first connection at its end.
+    pub retransmissions: Option<u64>,
+    pub congestion_window: Option<u32>,
+    pub tcp_round_trip_ns: Option<u64>,
+    /// Of round trips.
+    pub p99_ns: Option<u64>,
+}
+
+impl Sample {
+    /// Time on a core of both ends and the proxy.
+    pub fn cpu_ns(&self) -> u64 {
+        self.client_cpu_ns + self.server_cpu_ns + self.proxy_cpu_ns
+    }
+}
+
+impl PathOutcome {
+    /// The samples that there are.
+    pub fn taken(&self) -> impl Iterator<Item = &Sample> {
+        self.samples.iter().flatten()
+    }
+}
+
+impl CellOutcome {
+    /// What was measured of a path.
+    pub fn path(&self, path: Path) -> Option<&PathOutcome> {
+        self.paths.iter().find(|outcome| outcome.path == path)
+    }
+}
+
+/// In nanoseconds, as all times in documents are.
+pub(super) fn ns(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,239 @@
+//! The lab: a host of its own, outside of it another one, and containers on it by our own network modes. Nothing of the
+//! real host is changed, and its firewall has no say, as all is in namespaces made for this.
+
+use std::{net::IpAddr, path::Path as FilePath};
+
+use serde::Serialize;
+
+use crate::bench::Error;
+use crate::bench::error::in_words;
+use crate::model::{InterfaceAddress, LinkName};
+use crate::sys::netns::Namespace;
+use crate::sys::plumbing::{CableOrder, Plumbing};
+
+use super::{Path, proof::Witness, sandbox::Sandbox};
+
+/// Addresses for benchmarks, which no other network has (RFC 2544).
+const HOST: &str = "198.18.0.1";
+const OUTSIDE: &str = "198.18.0.2";
+const LEFT: &str = "198.18.1.1";
+const RIGHT: &str = "198.18.1.2";
+const PARENT: &str = "198.18.2.1";
+const PARENTS_PEER: &str = "198.18.2.2";
+const MACVLANS: [&str; 2] = ["198.18.2.10", "198.18.2.11"];
+const LOOPBACK: &str = "127.0.0.1";
+
+/// The published ports, one for each path that uses one.
+const PUBLISHED: u16 = 20_001;
+const PUBLISHED_HOST: u16 = 20_002;
+const PROXY: u16 = 20_003;
+const PORTS: &str = "20001-20003:20001-20003";
+
+/// What is done to a connection on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::bench) enum Claim {
+    Direct,
+    Translated,
+    Proxied,
+}
+
+/// One way, built: where its ends are, and how to see that it was taken.
+#[derive(Debug)]
+pub(in crate::bench) struct Hop {
+    pub(in crate::bench) path: Path,
+    pub(in crate::bench) client: Namespace,
+    pub(in crate::bench) server: Namespace,
+    /// Where the server listens; port 0 is any.
+    pub(in crate::bench) listen: (IpAddr, u16),
+    /// Where the client connects to, at the same port.
+    pub(in crate::bench) target: IpAddr,
+    pub(in crate::bench) claim: Claim,
+    pub(in crate::bench) witnesses: Vec<Witness>,
+    /// The process that passes data on, where one does.
+    pub(in crate::bench) proxy: Option<u32>,
+}
+
+/// A path that could not be built.
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct Skipped {
+    pub path: Path,
+    pub why: String,
+}
+
+/// All that was built. Dropping it takes it down.
+#[derive(Debug)]
+pub struct Lab {
+    pub(in crate::bench) host: Namespace,
+    pub(in crate::bench) hops: Vec<Hop>,
+    /// What could not be built.
+    pub skipped: Vec<Skipped>,
+    // Namespaces end with the last that is in them: the sandboxes first, as their keepers undo things in the host.
+    _sandboxes: Vec<Sandbox>,
+    _namespaces: Vec<Namespace>,
+}
+
+impl Lab {
+    /// Builds the base and those paths, in their order. `program` is pcapsule, which makes the containers.
+    pub fn build(paths: &[Path], program: &FilePath) -> Result<Self, Error> {
+        let mut builder = Builder::new(program)?;
+        let (mut hops, mut skipped) = (Vec::new(), Vec::new());
+        for path in [Path::Host, Path::Control].into_iter().chain(paths.iter().copied()) {
+            match builder.hop(path) {
+                Ok(hop) => hops.push(hop),
+                Err(error) => skipped.push(Skipped { path, why: in_words(&error) }),
+            }
+        }
+        let Builder { host, namespaces, web, peer, macvlans, .. } = builder;
+        let mut sandboxes: Vec<Sandbox> = macvlans;
+        sandboxes.extend(peer);
+        sandboxes.extend(web);
+        Ok(Self { host, hops, skipped, _sandboxes: sandboxes, _namespaces: namespaces })
+    }
+}
+
+struct Builder<'a> {
+    program: &'a FilePath,
+    host: Namespace,
+    /// A host with no containers: the base.
+    plain: Namespace,
+    outside: Namespace,
+    namespaces: Vec<Namespace>,
+    /// The container with published ports, and another one.
+    web: Option<Sandbox>,
+    peer: Option<Sandbox>,
+    macvlans: Vec<Sandbox>,
+}
+
+impl<'a> Builder<'a> {
+    /// The host and the outside, with a cable between them: it must be there when ports are published.
+    fn new(program: &'a FilePath) -> Result<Self, Error> {
+        let (host, plain, outside) = (Namespace::create()?, Namespace::create()?, Namespace::create()?);
+        for namespace in [&host, &plain] {
+            let mut plumbing = Plumbing::open_in(namespace)?;
+            let lo = plumbing.link(&named("lo"))?.index;
+            plumbing.set_up(lo)?;
+        }
+        cable((&host, "uplink", HOST), (&outside, "eth0", OUTSIDE))?;
+        let (namespaces, macvlans) = (Vec::new(), Vec::new());
+        Ok(Self { program, host, plain, outside, namespaces, web: None, peer: None, macvlans })
+    }
+
+    fn hop(&mut self, path: Path) -> Result<Hop, Error> {
+        match path {
+            Path::Host | Path::Control => loopback(path, &self.plain),
+            Path::HostNat => {
+                self.web()?;
+                loopback(path, &self.host)
+            }
+            Path::Veth => self.veth(),
+            Path::Bridge => {
+                let (web, address, _) = self.web()?;
+                let witnesses = vec![Witness::call(&self.host, "pcapsule0")?, Witness::call(&web, "eth0")?];
+                Ok(direct(path, (self.host.clone(), web), address, witnesses))
+            }
+            Path::Container => {
+                let (web, address, _) = self.web()?;
+                let peer = self.peer()?;
+                let witnesses = vec![Witness::call(&peer, "eth0")?, Witness::call(&web, "eth0")?];
+                Ok(direct(path, (peer, web), address, witnesses))
+            }
+            Path::Published => self.published(path, (self.outside.clone(), "eth0"), (HOST, PUBLISHED)),
+            Path::PublishedHost => {
+                self.published(path, (self.host.clone(), "pcapsule0"), (HOST, PUBLISHED_HOST))
+            }
+            Path::Proxy => self.published(path, (self.host.clone(), "lo"), (LOOPBACK, PROXY)),
+            Path::Macvlan => self.macvlan(),
+        }
+    }
+
+    fn veth(&mut self) -> Result<Hop, Error> {
+        let (left, right) = (Namespace::create()?, Namespace::create()?);
+        cable((&left, "eth0", LEFT), (&right, "eth0", RIGHT))?;
+        let witnesses = vec![Witness::call(&left, "eth0")?];
+        self.namespaces.extend([left.clone(), right.clone()]);
+        Ok(direct(Path::Veth, (left, right), address(RIGHT), witnesses))
+    }
+
+    fn published(&mut self, path: Path, from: (Namespace, &str), at: (&str, u16)) -> Result<Hop, Error> {
+        let (web, own, keeper) = self.web()?;
+        let ((client, link), (target, port)) = (from, at);
+        let witnesses = vec![Witness::call(&client, link)?, Witness::call(&web, "eth0")?];
+        let (claim, proxy) = match path {
+            Path::Proxy => (Claim::Proxied, Some(keeper)),
+            _ => (Claim::Translated, None),
+        };
+        let target = address(target);
+        Ok(Hop { path, client, server: web, listen: (own, port), target, claim, witnesses, proxy })
+    }
+
+    fn macvlan(&mut self) -> Result<Hop, Error> {
+        let far = Namespace::create()?;
+        cable((&self.host, "parent", PARENT), (&far, "eth0", PARENTS_PEER))?;
+        self.namespaces.push(far);
+        for (name, ip) in ["bench-m1", "bench-m2"].into_iter().zip(MACVLANS) {
+            let options = ["--net", "macvlan", "--parent", "parent", "--subnet", "198.18.2.0/24", "--ip", ip];
+            self.macvlans.push(Sandbox::start(&self.host, self.program, name, &options)?);
+        }
+        let ends: Vec<Namespace> = self.macvlans.iter().map(|sandbox| sandbox.namespace.clone()).collect();
+        let [client, server] = ends.try_into().map_err(|_| Error::NoAddress("a macvlan"))?;
+        let witnesses = vec![Witness::call(&client, "eth0")?, Witness::call(&server, "eth0")?];
+        Ok(direct(Path::Macvlan, (client, server), address(MACVLANS[1]), witnesses))
+    }
+
+    /// The container with published ports: its namespace, its address, the process that keeps it.
+    fn web(&mut self) -> Result<(Namespace, IpAddr, u32), Error> {
+        if self.web.is_none() {
+            let udp = format!("{PORTS}/udp");
+            let started = Sandbox::start(&self.host, self.program, "bench-web", &["-p", PORTS, "-p", &udp])?;
+            self.web = Some(started);
+        }
+        let web = self.web.as_ref().ok_or(Error::NoAddress("a container"))?;
+        Ok((web.namespace.clone(), web.address, web.keeper))
+    }
+
+    fn peer(&mut self) -> Result<Namespace, Error> {
+        if self.peer.is_none() {
+            self.peer = Some(Sandbox::start(&self.host, self.program, "bench-peer", &[])?);
+        }
+        let peer = self.peer.as_ref().ok_or(Error::NoAddress("a container"))?;
+        Ok(peer.namespace.clone())
+    }
+}
+
+fn loopback(path: Path, host: &Namespace) -> Result<Hop, Error> {
+    let witnesses = vec![Witness::call(host, "lo")?];
+    Ok(direct(path, (host.clone(), host.clone()), address(LOOPBACK), witnesses))
+}
+
+fn direct(
+    path: Path,
+    (client, server): (Namespace, Namespace),
+    target: IpAddr,
+    witnesses: Vec<Witness>,
+) -> Hop {
+    let listen = (target, 0);
+    Hop { path, client, server, listen, target, claim: Claim::Direct, witnesses, proxy: None }
+}
+
+/// Lays a cable between two namespaces, each end with an address, and up.
+fn cable(near: (&Namespace, &str, &str), far: (&Namespace, &str, &str)) -> Result<(), Error> {
+    let (name, peer_name) = (named(near.1), named(far.1));
+    let order = CableOrder { name: &name, peer_name: &peer_name, peer_namespace: far.0 };
+    Plumbing::open_in(near.0)?.create_cable(&order)?;
+    for (namespace, name, ip) in [near, far] {
+        let mut plumbing = Plumbing::open_in(namespace)?;
+        let link = plumbing.link(&named(name))?.index;
+        plumbing.add_address(link, InterfaceAddress { address: address(ip), prefix: 24 })?;
+        plumbing.set_up(link)?;
+    }
+    Ok(())
+}
+
+fn named(name: &str) -> LinkName {
+    name.parse().expect("it is an interface name")
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("it is an address")
+}

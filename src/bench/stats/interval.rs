@@ -1,0 +1,137 @@
+//! Medians, and between what bounds they would come again (percentile bootstrap, 95 %).
+
+use serde::Serialize;
+
+use crate::bench::random::Random;
+
+/// How often samples are drawn again.
+const RESAMPLES: usize = 2000;
+
+/// A median with its 95 % interval, and how many samples it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct Interval {
+    pub median: f64,
+    pub low: f64,
+    pub high: f64,
+    pub count: usize,
+}
+
+impl Interval {
+    /// Whether a value is inside.
+    pub fn contains(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
+    /// The farther of both bounds from a value.
+    pub fn farthest_from(&self, value: f64) -> f64 {
+        (self.low - value).abs().max((self.high - value).abs())
+    }
+}
+
+/// The middle one, or half-way between the middle two; none of nothing.
+pub fn median(values: &[f64]) -> Option<f64> {
+    quantile(values, 0.5)
+}
+
+/// The value below which that share (0 to 1) of the others lie, between two neighbours in proportion.
+pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    quantile_of_sorted(&sorted, share)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a place in a list of samples"
+)]
+fn quantile_of_sorted(sorted: &[f64], share: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let place = share.clamp(0.0, 1.0) * last as f64;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(last);
+    Some(sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64))
+}
+
+/// The median of the samples with its interval; none of nothing. The same samples give the same interval.
+pub fn estimate(values: &[f64]) -> Option<Interval> {
+    let middle = median(values)?;
+    let mut random = Random::new(0x005e_ed0f_ca11);
+    let mut again = vec![0.0; values.len()];
+    let mut medians = Vec::with_capacity(RESAMPLES);
+    for _ in 0..RESAMPLES {
+        again.fill_with(|| values[random.below(values.len())]);
+        again.sort_by(f64::total_cmp);
+        medians.extend(quantile_of_sorted(&again, 0.5));
+    }
+    medians.sort_by(f64::total_cmp);
+    let bound = |share| quantile_of_sorted(&medians, share).unwrap_or(middle);
+    Some(Interval { median: middle, low: bound(0.025), high: bound(0.975), count: values.len() })
+}
+
+/// The ratio within each round that has both; what divides by nothing is left out.
+pub fn paired_ratios(values: &[Option<f64>], base: &[Option<f64>]) -> Vec<f64> {
+    let pairs = values.iter().zip(base).filter_map(|pair| match pair {
+        (Some(value), Some(base)) if *base > 0.0 => Some(value / base),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(found: f64, expected: f64) -> bool {
+        (found - expected).abs() < 1e-9
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        for (values, expected) in
+            [(vec![3.0, 1.0, 2.0], 2.0), (vec![4.0, 1.0, 2.0, 3.0], 2.5), (vec![7.0], 7.0)]
+        {
+            assert!(near(median(&values).unwrap(), expected), "{values:?}");
+        }
+        assert_eq!(median(&[]), None);
+        assert!(near(quantile(&[0.0, 10.0], 0.25).unwrap(), 2.5));
+    }
+
+    #[test]
+    fn equal_samples_have_no_spread() {
+        let found = estimate(&[5.0; 20]).unwrap();
+        assert!(near(found.low, 5.0) && near(found.high, 5.0) && found.count == 20);
+    }
+
+    #[test]
+    fn an_outlier_does_not_move_the_median_far() {
+        let mut values: Vec<f64> = (0..19).map(|n| 100.0 + f64::from(n % 3)).collect();
+        values.push(10_000.0);
+        let found = estimate(&values).unwrap();
+        assert!(found.median < 102.0 && found.high < 103.0, "{found:?}");
+    }
+
+    /// The interval has to hold the true median in about 95 of 100 experiments.
+    #[test]
+    fn intervals_hold_what_they_promise() {
+        let mut random = Random::new(99);
+        let mut held = 0;
+        for _ in 0..200 {
+            // Between 0 and 1, all alike: the true median is one half.
+            let values: Vec<f64> =
+                (0..30).map(|_| f64::from(u32::try_from(random.below(1 << 20)).unwrap())).collect();
+            let half = f64::from(1_u32 << 19);
+            held += i32::from(estimate(&values).unwrap().contains(half));
+        }
+        assert!((180..=200).contains(&held), "{held} of 200");
+    }
+
+    #[test]
+    fn ratios_are_of_one_round() {
+        let path = [Some(5.0), None, Some(8.0), Some(1.0)];
+        let host = [Some(10.0), Some(1.0), Some(4.0), Some(0.0)];
+        assert_eq!(paired_ratios(&path, &host), [0.5, 2.0]);
+    }
+}

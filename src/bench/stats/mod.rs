@@ -1,0 +1,10 @@
+//! What samples say, and how sure that is: medians, intervals by resampling, ratios formed round by round, a verdict that
+//! knows 'no difference seen', and signs that the machine was not steady. Pure.
+
+mod drift;
+mod interval;
+mod verdict;
+
+pub use drift::{Drift, drift};
+pub use interval::{Interval, estimate, median, paired_ratios, quantile};
+pub use verdict::{Verdict, verdict};

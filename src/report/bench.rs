@@ -1,0 +1,208 @@
+//! What `bench` prints: a table for each test and placement, host mode first, every figure with its interval.
+
+use std::io;
+
+use crate::bench::{
+    CellOutcome, Comparison, Outcome, Path, Percentiles, Placement, Summary, Test, stats::Interval,
+    stats::Verdict,
+};
+
+use super::grid::{Grid, Layout, Step};
+
+/// Writes all tables.
+pub fn bench(
+    outcome: &Outcome,
+    summary: &Summary,
+    layout: Layout,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    writeln!(out, "{}", machine(outcome))?;
+    for cell in &outcome.cells {
+        writeln!(out, "\n{}", heading(outcome, cell))?;
+        let of_cell = |found: &&Comparison| (found.test, found.placement) == (cell.test, cell.placement);
+        let comparisons: Vec<&Comparison> = summary.comparisons.iter().filter(of_cell).collect();
+        table(cell, &comparisons, layout, out)?;
+    }
+    Ok(())
+}
+
+fn machine(outcome: &Outcome) -> String {
+    let environment = &outcome.environment;
+    let netfilter = match environment.bridge_netfilter {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "not there",
+    };
+    format!(
+        "Linux {}, {}, {} cores, {}, br_netfilter {netfilter}; {} rounds of {} ms, seed {}; 95 % intervals",
+        environment.kernel,
+        environment.processor.as_deref().unwrap_or("unknown processor"),
+        environment.cores.len(),
+        environment.congestion_control.as_deref().unwrap_or("unknown congestion control"),
+        outcome.scenario.rounds,
+        outcome.scenario.slice.as_millis(),
+        outcome.scenario.seed,
+    )
+}
+
+/// What was done, where, and what the figures are.
+fn heading(outcome: &Outcome, cell: &CellOutcome) -> String {
+    let scenario = &outcome.scenario;
+    let streams = if scenario.streams == 1 { String::new() } else { format!("{} × ", scenario.streams) };
+    let bytes = scenario.write_bytes;
+    let size =
+        if bytes.is_multiple_of(1024) { format!("{} KiB", bytes / 1024) } else { format!("{bytes} B") };
+    let stream = format!("{streams}{size} writes, {}, Gbit/s, CPU in core-seconds per GB", scenario.method);
+    let rounds =
+        format!("{} B requests by turns, µs, CPU in core-seconds per 100,000", scenario.message_bytes);
+    let datagrams =
+        format!("{} B datagrams, thousands/s, CPU in core-seconds per million", scenario.datagram_bytes);
+    let what = match cell.test {
+        Test::Tcp => format!("TCP client → server, {stream}"),
+        Test::TcpDown => format!("TCP server → client, {stream}"),
+        Test::TcpBoth => format!("TCP both ways, sum, {stream}"),
+        Test::Latency => rounds,
+        Test::Paced => format!("{} a second: {rounds}", scenario.rate),
+        Test::Connect => {
+            "a connection for each request, thousands/s, CPU in core-seconds per 100,000".to_owned()
+        }
+        Test::Udp | Test::UdpGso => datagrams,
+    };
+    let place = match cell.placement {
+        Placement::One => "both ends on one core",
+        Placement::Two => "each end on a core of its own",
+        Placement::Free => "ends wherever the kernel puts them",
+    };
+    format!("{}: {what}; {place}", cell.test)
+}
+
+const PATH: &str = "PATH";
+const TO_HOST: &str = "TO HOST";
+const MEDIAN: &str = "MEDIAN";
+const CPU: &str = "CPU";
+const SPLIT: &str = "CLIENT+SERVER+PROXY";
+const SOFTIRQ: &str = "SOFTIRQ";
+const P99: &str = "P99";
+const P999: &str = "P99.9";
+const MAX: &str = "MAX";
+const LOSS: &str = "LOSS";
+const AGAIN: &str = "RETRANS";
+
+fn table(
+    cell: &CellOutcome,
+    comparisons: &[&Comparison],
+    layout: Layout,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    let has_times = cell.test.is_time();
+    let mut headings = vec![PATH, MEDIAN, TO_HOST];
+    headings.extend(if has_times { &[P99, P999, MAX][..] } else { &[] });
+    headings.extend(match cell.test {
+        Test::Udp | Test::UdpGso => Some(LOSS),
+        Test::Tcp | Test::TcpDown | Test::TcpBoth => Some(AGAIN),
+        _ => None,
+    });
+    headings.extend([CPU, SPLIT, SOFTIRQ]);
+    let mut grid = Grid::new(&headings);
+    for found in comparisons {
+        let cells = headings.iter().map(|heading| text(heading, found)).collect();
+        grid.push(cells);
+    }
+    let steps =
+        [Step::Drop(SOFTIRQ), Step::Drop(SPLIT), Step::Drop(AGAIN), Step::Drop(MAX), Step::Drop(P999)];
+    grid.write(layout, &steps, out)
+}
+
+fn text(heading: &str, found: &Comparison) -> String {
+    let time = |of: fn(&Percentiles) -> Option<u64>| {
+        found.percentiles.as_ref().and_then(of).map_or_else(String::new, microseconds)
+    };
+    match heading {
+        PATH if found.path == Path::Control => "host again".to_owned(),
+        PATH => found.path.to_string(),
+        MEDIAN => spread(&scaled(found)),
+        TO_HOST => ratio(found),
+        P99 => time(|times| times.p99),
+        P999 => time(|times| times.p999),
+        MAX => time(|times| Some(times.max)),
+        LOSS => found.loss.map_or_else(String::new, |loss| format!("{:.1} %", loss * 100.0)),
+        AGAIN => found.retransmissions.map_or_else(String::new, |count| count.to_string()),
+        CPU => found.cpu.map_or_else(String::new, |cost| figure(cost.total())),
+        SPLIT => found.cpu.map_or_else(String::new, |cost| {
+            let proxy = if cost.proxy > 0.0 { format!(" + {}", figure(cost.proxy)) } else { String::new() };
+            format!("{} + {}{proxy}", figure(cost.client), figure(cost.server))
+        }),
+        SOFTIRQ => found.cpu.map_or_else(String::new, |cost| figure(cost.softirq)),
+        _ => String::new(),
+    }
+}
+
+/// In the unit that the heading names.
+fn scaled(found: &Comparison) -> Interval {
+    let unit = match found.test {
+        Test::Tcp | Test::TcpDown | Test::TcpBoth => 1e9,
+        Test::Latency | Test::Paced | Test::Connect | Test::Udp | Test::UdpGso => 1e3,
+    };
+    let Interval { median, low, high, count } = found.value;
+    Interval { median: median / unit, low: low / unit, high: high / unit, count }
+}
+
+fn spread(interval: &Interval) -> String {
+    format!("{} ({}–{})", figure(interval.median), figure(interval.low), figure(interval.high))
+}
+
+fn ratio(found: &Comparison) -> String {
+    let Some(ratio) = found.ratio else { return String::new() };
+    let figures = format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.low, ratio.high);
+    match found.verdict {
+        Some(Verdict::NoDifferenceSeen { within }) => {
+            format!("{figures}: no difference seen (±{:.0} %)", (within * 100.0).ceil())
+        }
+        _ => figures,
+    }
+}
+
+/// Three digits that say something.
+fn figure(value: f64) -> String {
+    match value {
+        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value if value >= 1.0 => format!("{value:.2}"),
+        value => format!("{value:.3}"),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a time to be read")]
+fn microseconds(ns: u64) -> String {
+    figure(ns as f64 / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::bench_fixture::{outcome, summary};
+    use crate::report::{Headings, Width};
+
+    fn page(width: Width) -> String {
+        let mut out = Vec::new();
+        bench(&outcome(), &summary(), Layout { width, headings: Headings::Plain }, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_figure_stands_with_its_interval() {
+        insta::assert_snapshot!(page(Width::Unlimited));
+    }
+
+    #[test]
+    fn a_narrow_page_keeps_the_comparison() {
+        let narrow = page(Width::Columns(72));
+        assert!(narrow.contains("1.25 (1.23–1.27)") && !narrow.contains(SOFTIRQ), "{narrow}");
+    }
+
+    #[test]
+    fn figures_have_three_digits() {
+        let shown = [0.0123, 1.234, 12.34, 123.4, 1234.5].map(figure);
+        assert_eq!(shown, ["0.012", "1.23", "12.3", "123", "1234"]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Which cores a thread may run on, and what threads and the machine have spent of them.
+
+use std::{fs, io, time::Duration};
+
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::{Pid, gettid},
+};
+
+/// A thread of this process, by the kernel's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThreadId(Pid);
+
+impl ThreadId {
+    /// That of the calling thread.
+    pub fn current() -> Self {
+        Self(gettid())
+    }
+
+    /// The time it has been on a core so far, to the nanosecond once it sleeps.
+    pub fn cpu_time(self) -> io::Result<Duration> {
+        on_core(&fs::read_to_string(format!("/proc/self/task/{}/schedstat", self.0))?)
+    }
+}
+
+/// The time that all threads of a process have been on a core; those that have ended are not in it.
+pub fn process_cpu_time(pid: u32) -> io::Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        sum += on_core(&fs::read_to_string(task?.path().join("schedstat"))?)?;
+    }
+    Ok(sum)
+}
+
+/// The first word of a schedstat file, in nanoseconds (Documentation/scheduler/sched-stats).
+fn on_core(text: &str) -> io::Result<Duration> {
+    let first = text.split_ascii_whitespace().next().and_then(|word| word.parse().ok());
+    first.map(Duration::from_nanos).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The cores that the calling thread may run on.
+pub fn allowed_cores() -> io::Result<Vec<usize>> {
+    let set = sched_getaffinity(Pid::from_raw(0))?;
+    Ok((0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).collect())
+}
+
+/// Keeps the calling thread on one core.
+pub fn stay_on(core: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+}
+
+/// What all cores together have spent since boot, in steps of the kernel's tick (`proc_stat(5)`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the manual page")]
+pub struct MachineTime {
+    pub busy: Duration,
+    pub softirq: Duration,
+    pub steal: Duration,
+}
+
+impl MachineTime {
+    /// As of now.
+    pub fn read() -> io::Result<Self> {
+        Self::parse(&fs::read_to_string("/proc/stat")?).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// What was spent between `earlier` and this.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            busy: self.busy.saturating_sub(earlier.busy),
+            softirq: self.softirq.saturating_sub(earlier.softirq),
+            steal: self.steal.saturating_sub(earlier.steal),
+        }
+    }
+
+    /// user nice system idle iowait irq softirq steal, in hundredths of a second.
+    fn parse(text: &str) -> Option<Self> {
+        let words = text.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace();
+        let ticks: Vec<u64> = words.map_while(|word| word.parse().ok()).collect();
+        let time = |at: usize| ticks.get(at).map(|ticks| Duration::from_millis(ticks * 10));
+        let busy = time(0)? + time(1)? + time(2)? + time(5)? + time(6)?;
+        Some(Self { busy, softirq: time(6)?, steal: time(7)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_works_spends_time() {
+        let before = ThreadId::current().cpu_time().unwrap();
+        let begin = std::time::Instant::now();
+        while begin.elapsed() < Duration::from_millis(30) {}
+        std::thread::yield_now();
+        assert!(ThreadId::current().cpu_time().unwrap() > before);
+        assert!(process_cpu_time(std::process::id()).unwrap() > before);
+    }
+
+    #[test]
+    fn the_machine_counts_in_hundredths() {
+        let time = MachineTime::parse("cpu  100 10 50 900 7 1 20 3 0 0\ncpu0 1 2").unwrap();
+        let expected = [1810, 200, 30].map(Duration::from_millis);
+        assert_eq!([time.busy, time.softirq, time.steal], expected);
+        assert_eq!(MachineTime::parse("cpu 1 2"), None);
+    }
+
+    #[test]
+    fn a_thread_stays_where_it_was_put() {
+        let core = *allowed_cores().unwrap().last().unwrap();
+        std::thread::spawn(move || {
+            stay_on(core).unwrap();
+            assert_eq!(allowed_cores().unwrap(), [core]);
+        })
+        .join()
+        .unwrap();
+    }
+}
