@@ -126,7 +126,7 @@ impl Front {
     /// asks twice to end wants it ended.
     fn pass_on(&mut self, arrival: fork::Arrival) {
         let number = arrival.number;
-        let is_heard = !arrival.by_process && !(number == SIGNAL_HANG_UP && fork::leads_session());
+        let is_heard = !(arrival.by_process || number == SIGNAL_HANG_UP && fork::leads_session());
         if number == SIGNAL_CHILD || number == SIGNAL_WINDOW || is_heard {
             return;
         }
