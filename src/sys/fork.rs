@@ -222,6 +222,9 @@ impl Signals {
         let set: SigSet = READ_SIGNALS.into_iter().collect();
         let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         ORIGINAL_MASK.get_or_init(|| before);
+        // Where our parent ignores the ends of its children, so would we: they would end unheard (wait(2)).
+        // SAFETY: the default action needs no handler.
+        unsafe { nix::sys::signal::signal(Signal::SIGCHLD, nix::sys::signal::SigHandler::SigDfl) }?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         Ok(Self { descriptor: SignalFd::with_flags(&set, flags)? })
     }

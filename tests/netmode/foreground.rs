@@ -31,6 +31,17 @@ fn the_exit_status_is_the_commands() {
     }
 }
 
+/// Some shells and supervisors let the ends of their children pass unheard, and what they start inherits that.
+#[test]
+fn the_exit_status_is_heard_where_our_parent_ignores_its_children() {
+    let Some(host) = Host::make() else { return };
+    let ignoring = ["--kill-after=5", "20", "env", "--ignore-signal=CHLD", env!("CARGO_BIN_EXE_pcapsule")];
+    let run = ["run", "-q", "--net", "none", "--", "sh", "-c", "exit 7"];
+    let mut command = host.place().command("timeout", &[&ignoring[..], &run].concat());
+    let output = host.place().output(&mut command);
+    assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+}
+
 #[test]
 fn what_it_reads_and_says_passes_through() {
     let Some(host) = Host::make() else { return };
