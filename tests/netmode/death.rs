@@ -271,3 +271,17 @@ fn kill(host: &Host, pids: &[u64]) {
         eventually("it has ended", || (host.sh(&is_gone).trim() == "yes").then_some(()));
     }
 }
+
+/// Its keeper's number means another process there, or none.
+#[test]
+fn a_sandbox_is_not_taken_down_from_another_pid_namespace() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    assert!(host.pcapsule(&["net", "up", "-q", "--name", "web"]).status.success());
+    let down = ["-p", "-f", "--mount-proc", env!("CARGO_BIN_EXE_pcapsule"), "net", "down", "web"];
+    let refused = host.place().output(&mut host.place().command("unshare", &down));
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("not in this pid namespace"), "{}", said(&refused));
+    assert!(host.pcapsule(&["net", "down", "web"]).status.success());
+    host.assert_as(&before);
+}

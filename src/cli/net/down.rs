@@ -50,8 +50,15 @@ fn tell(state: &State, record: &Record) -> anyhow::Result<Option<ProcessHandle>>
     let keeper = ProcessHandle::open(record.keeper).with_context(context)?;
     // If it is still alive now, it was when its number was taken, which so was not another's.
     let keeper = keeper.filter(|_| state.is_live(&record.id));
-    if let Some(keeper) = &keeper {
-        keeper.terminate().with_context(context)?;
+    match &keeper {
+        Some(keeper) => keeper.terminate().with_context(context)?,
+        // It holds its lock and is no process of ours: one of another pid namespace.
+        None => anyhow::ensure!(
+            !state.is_live(&record.id),
+            "{}: it is not in this pid namespace; end it where {} was started",
+            context(),
+            record.name
+        ),
     }
     Ok(keeper)
 }
