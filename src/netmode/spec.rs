@@ -358,11 +358,10 @@ fn macvlan(options: Options) -> Result<MacvlanSpec, InvalidSpec> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(net: &str) -> Options {
-        Options {
+impl Options {
+    /// A mode and nothing else.
+    pub(super) fn plain(net: &str) -> Self {
+        Self {
             net: net.parse().unwrap(),
             name: None,
             bridge: None,
@@ -377,6 +376,11 @@ mod tests {
             gateway: None,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     fn refusal(options: Options) -> String {
         Spec::new(options).unwrap_err().to_string()
@@ -384,49 +388,50 @@ mod tests {
 
     #[test]
     fn what_says_nothing_is_refused() {
-        let with_bridge = Options { bridge: "br0".parse().ok(), ..options("host") };
+        let with_bridge = Options { bridge: "br0".parse().ok(), ..Options::plain("host") };
         assert_eq!(refusal(with_bridge), "--bridge says nothing with --net host");
-        let with_parent = Options { parent: "eth0".parse().ok(), ..options("bridge") };
+        let with_parent = Options { parent: "eth0".parse().ok(), ..Options::plain("bridge") };
         assert_eq!(refusal(with_parent), "--parent says nothing with --net bridge");
-        let joined = Options { addresses: vec!["10.0.0.2".parse().unwrap()], ..options("container:web") };
+        let joined =
+            Options { addresses: vec!["10.0.0.2".parse().unwrap()], ..Options::plain("container:web") };
         assert_eq!(refusal(joined), "--ip says nothing with --net container:web");
     }
 
     #[test]
     fn values_that_cannot_be_are_refused() {
-        assert!(refusal(Options { mtu: Some(67), ..options("bridge") }).contains("68 to 65535"));
-        let v6 = Options { mtu: Some(1279), ipv6: Ipv6::On, ..options("bridge") };
+        assert!(refusal(Options { mtu: Some(67), ..Options::plain("bridge") }).contains("68 to 65535"));
+        let v6 = Options { mtu: Some(1279), ipv6: Ipv6::On, ..Options::plain("bridge") };
         assert!(refusal(v6).contains("at least 1280"));
         for wrong in ["127.5.0.0/16", "224.0.0.0/24", "0.0.0.0/0", "250.1.0.0/16", "fe80::/64", "ff05::/64"] {
             let subnets = vec![wrong.parse().unwrap()];
-            let refused = refusal(Options { subnets, ipv6: Ipv6::On, ..options("bridge") });
+            let refused = refusal(Options { subnets, ipv6: Ipv6::On, ..Options::plain("bridge") });
             assert!(refused.starts_with("--subnet") && refused.contains("interfaces can be in"), "{refused}");
         }
         for wrong in ["br*", "br+", "b\"r", "br\\", "br;", "$br"] {
-            let refused = refusal(Options { bridge: wrong.parse().ok(), ..options("bridge") });
+            let refused = refusal(Options { bridge: wrong.parse().ok(), ..Options::plain("bridge") });
             assert!(refused.starts_with(&format!("--bridge {wrong}: rules name a bridge by")), "{refused}");
         }
-        let mac = Options { mac: "01:00:5e:00:00:01".parse().ok(), ..options("bridge") };
+        let mac = Options { mac: "01:00:5e:00:00:01".parse().ok(), ..Options::plain("bridge") };
         assert_eq!(refusal(mac), "--mac 01:00:5e:00:00:01: not the address of one interface");
         let twice = ["10.0.0.0/24", "10.0.1.0/24"].map(|text| text.parse().unwrap()).to_vec();
         assert_eq!(
-            refusal(Options { subnets: twice, ..options("bridge") }),
+            refusal(Options { subnets: twice, ..Options::plain("bridge") }),
             "--subnet is given twice for IPv4"
         );
-        let v6 = Options { subnets: vec!["fd00::/64".parse().unwrap()], ..options("bridge") };
+        let v6 = Options { subnets: vec!["fd00::/64".parse().unwrap()], ..Options::plain("bridge") };
         assert_eq!(refusal(v6), "--subnet of IPv6 needs --ipv6");
         let outside = Options {
             subnets: vec!["10.0.0.0/24".parse().unwrap()],
             addresses: vec!["10.0.0.255".parse().unwrap()],
-            ..options("bridge")
+            ..Options::plain("bridge")
         };
         assert_eq!(refusal(outside), "--ip 10.0.0.255: not one of --subnet 10.0.0.0/24");
     }
 
     #[test]
     fn a_macvlan_needs_a_parent_and_an_address() {
-        assert_eq!(refusal(options("macvlan")), "--net macvlan needs --parent LINK");
-        let parent = Options { parent: "eth0".parse().ok(), ..options("macvlan") };
+        assert_eq!(refusal(Options::plain("macvlan")), "--net macvlan needs --parent LINK");
+        let parent = Options { parent: "eth0".parse().ok(), ..Options::plain("macvlan") };
         assert!(refusal(parent.clone()).starts_with("--net macvlan needs --ip ADDRESS"));
         let own = Options {
             addresses: vec!["10.0.0.5".parse().unwrap()],

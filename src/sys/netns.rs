@@ -114,9 +114,7 @@ impl Namespace {
             thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
         })
     }
-}
 
-impl Namespace {
     /// Starts a thread that is in the namespace until it ends. The result of `work` comes by joining it.
     pub fn inhabit<T: Send + 'static>(
         &self,

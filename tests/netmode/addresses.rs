@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::lab::{Host, Like, Sandbox, Tcp, ask, eventually, said};
+use crate::lab::{Host, Like, Sandbox, eventually, said};
 
 /// Case 13: neither what is on a link, nor a nameserver's, nor an engine's.
 #[test]
@@ -70,9 +70,7 @@ fn a_network_of_two_addresses_serves() {
     let Some(host) = Host::make() else { return };
     let before = host.snapshot();
     let sandbox = Sandbox::up(&host, &["--subnet", "10.55.0.0/31", "-p", "8080:80"]);
-    let server = sandbox.serve(Tcp, 80);
-    assert!(ask(&host.neighbour().net(), Tcp, (Host::LAN, 8080)).is_some());
-    drop(server);
+    sandbox.assert_published();
     sandbox.down();
     host.assert_as(&before);
 }

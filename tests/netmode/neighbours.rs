@@ -55,9 +55,7 @@ fn what_one_added_to_dockers_goes_with_it_alone() {
     let other = Sandbox::up(&host, &["-p", "8080:80"]);
     first.down();
     second.down();
-    let server = other.serve(Tcp, 80);
-    assert!(ask(&host.neighbour().net(), Tcp, (Host::LAN, 8080)).is_some());
-    drop(server);
+    other.assert_published();
     other.down();
     host.assert_as(&before);
 }
@@ -87,9 +85,7 @@ fn a_flush_of_all_rules_passes_ours_by() {
     let before = host.snapshot();
     let sandbox = Sandbox::up(&host, &["-p", "8080:80"]);
     host.sh("nft flush ruleset 2>/dev/null || true");
-    let server = sandbox.serve(Tcp, 80);
-    assert!(ask(&host.neighbour().net(), Tcp, (Host::LAN, 8080)).is_some());
-    drop(server);
+    sandbox.assert_published();
     sandbox.down();
     host.assert_as(&before);
 }

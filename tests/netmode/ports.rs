@@ -128,9 +128,7 @@ fn a_port_of_another_sandbox_is_refused() {
     let refused = host.pcapsule(&["net", "up", "-p", "8080:80"]);
     assert!(!refused.status.success() && said(&refused).contains("8080"), "{}", said(&refused));
     host.assert_as(&one);
-    let server = first.serve(Tcp, 80);
-    assert!(ask(&host.neighbour().net(), Tcp, (Host::LAN, 8080)).is_some(), "the first is none the worse");
-    drop(server);
+    first.assert_published();
     first.down();
     host.assert_as(&before);
 }
@@ -196,9 +194,7 @@ fn one_port_on_two_addresses_and_both_transports() {
     // Another one beside it on the same number goes without taking this one's rules along.
     let beside = Sandbox::up(&host, &["-p", "198.51.100.11:8080:80/udp"]);
     beside.down();
-    let server = sandbox.serve(Tcp, 80);
-    assert!(ask(&host.neighbour().net(), Tcp, (Host::LAN, 8080)).is_some());
-    drop(server);
+    sandbox.assert_published();
     sandbox.down();
     host.assert_as(&before);
 }

@@ -51,23 +51,6 @@ fn host() -> Facts {
     }
 }
 
-fn options(net: &str) -> Options {
-    Options {
-        net: net.parse().unwrap(),
-        name: None,
-        bridge: None,
-        subnets: Vec::new(),
-        addresses: Vec::new(),
-        ipv6: Ipv6::Off,
-        mtu: None,
-        mac: None,
-        reach: Reach::Everywhere,
-        publications: Vec::new(),
-        parent: None,
-        gateway: None,
-    }
-}
-
 fn planned(options: Options, facts: &Facts) -> Result<Plan, Error> {
     plan(&Spec::new(options).unwrap(), facts, &identity())
 }
@@ -109,7 +92,7 @@ fn bridge(address: &str) -> Link {
 
 #[test]
 fn a_sandbox_on_a_bridge_is_made_in_this_order() {
-    insta::assert_snapshot!(words(options("bridge"), &host()));
+    insta::assert_snapshot!(words(Options::plain("bridge"), &host()));
 }
 
 #[test]
@@ -119,7 +102,7 @@ fn everything_that_can_be_asked_for_has_its_steps() {
         publications: ["8080:80", "127.0.0.1:53:53/udp"].map(|text| text.parse().unwrap()).to_vec(),
         mtu: Some(1400),
         mac: "02:00:00:00:00:07".parse().ok(),
-        ..options("bridge")
+        ..Options::plain("bridge")
     };
     let docker = |family| Obstacle::Docker(Iptables { flavour: Flavour::Nft, family });
     let obstacles = vec![docker(IpFamily::V4), docker(IpFamily::V6), Obstacle::Other(Dropping::Firewalld)];
@@ -131,10 +114,11 @@ fn other_modes_do_what_they_must_and_no_more() {
     let macvlan = Options {
         parent: "eth0".parse().ok(),
         addresses: vec!["192.0.2.20".parse().unwrap()],
-        ..options("macvlan")
+        ..Options::plain("macvlan")
     };
-    let internal = Options { reach: Reach::Bridge, ..options("bridge") };
-    let all = [options("host"), options("none"), options("container:db"), macvlan, internal];
+    let internal = Options { reach: Reach::Bridge, ..Options::plain("bridge") };
+    let all =
+        [Options::plain("host"), Options::plain("none"), Options::plain("container:db"), macvlan, internal];
     let words: Vec<String> = all.map(|options| words(options, &host())).to_vec();
     insta::assert_snapshot!(words.join("\n"));
 }
@@ -146,17 +130,17 @@ fn a_second_sandbox_joins_the_first_ones_bridge() {
         sandboxes: vec![neighbour("db", "10.77.3.2/24", "pcapsule0")],
         ..host()
     };
-    let plan = planned(options("bridge"), &facts).unwrap();
+    let plan = planned(Options::plain("bridge"), &facts).unwrap();
     assert_eq!(plan.addresses, ["10.77.3.3/24".parse().unwrap()]);
     assert_eq!(plan.gateways, ["10.77.3.1".parse::<IpAddr>().unwrap()]);
     assert!(plan.steps.iter().any(|step| matches!(step, Step::UseBridge { .. })));
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::Bridge { .. } | Step::BridgeAddress { .. })));
-    let other = Options { subnets: vec!["10.9.0.0/24".parse().unwrap()], ..options("bridge") };
+    let other = Options { subnets: vec!["10.9.0.0/24".parse().unwrap()], ..Options::plain("bridge") };
     assert_eq!(
         refusal(other, &facts),
         "taking the network 10.9.0.0/24: pcapsule0 is in 10.77.3.0/24; --bridge NAME makes another one"
     );
-    let taken = Options { addresses: vec!["10.77.3.2".parse().unwrap()], ..options("bridge") };
+    let taken = Options { addresses: vec!["10.77.3.2".parse().unwrap()], ..Options::plain("bridge") };
     assert_eq!(refusal(taken, &facts), "taking the address 10.77.3.2: it is taken");
 }
 
@@ -165,22 +149,22 @@ fn somebody_elses_bridge_is_used_from_the_other_end() {
     let mut theirs = bridge("172.17.0.1/16");
     theirs.alias = None;
     let facts = Facts { links: [host().links, vec![theirs]].concat(), ..host() };
-    let plan = planned(options("bridge"), &facts).unwrap();
+    let plan = planned(Options::plain("bridge"), &facts).unwrap();
     assert_eq!(plan.addresses, ["172.17.255.254/16".parse().unwrap()]);
 }
 
 #[test]
 fn what_is_no_bridge_is_refused() {
-    let on = |name: &str| Options { bridge: name.parse().ok(), ..options("bridge") };
+    let on = |name: &str| Options { bridge: name.parse().ok(), ..Options::plain("bridge") };
     assert_eq!(refusal(on("eth0"), &host()), "using eth0 as a bridge: it is a link of kind hardware");
     let down = Link { up: false, ..bridge("10.77.3.1/24") };
     let facts = Facts { links: vec![down], ..host() };
-    assert!(refusal(options("bridge"), &facts).starts_with("using the bridge pcapsule0: it is down"));
+    assert!(refusal(Options::plain("bridge"), &facts).starts_with("using the bridge pcapsule0: it is down"));
 }
 
 #[test]
 fn a_network_of_two_has_one_sandbox() {
-    let asked = || Options { subnets: vec!["10.1.0.0/31".parse().unwrap()], ..options("bridge") };
+    let asked = || Options { subnets: vec!["10.1.0.0/31".parse().unwrap()], ..Options::plain("bridge") };
     let plan = planned(asked(), &host()).unwrap();
     assert_eq!(plan.gateways, ["10.1.0.0".parse::<IpAddr>().unwrap()]);
     assert_eq!(plan.addresses, ["10.1.0.1/31".parse().unwrap()]);
@@ -191,16 +175,16 @@ fn a_network_of_two_has_one_sandbox() {
 #[test]
 fn a_name_is_one_sandboxs() {
     let facts = Facts { sandboxes: vec![neighbour("web", "10.77.3.2/24", "pcapsule0")], ..host() };
-    assert_eq!(refusal(options("none"), &facts), "the name web is taken by another sandbox");
+    assert_eq!(refusal(Options::plain("none"), &facts), "the name web is taken by another sandbox");
 }
 
 #[test]
 fn a_host_without_ipv6_says_so() {
     let mut facts = host();
     facts.forwarding.ipv6 = None;
-    let dual = Options { ipv6: Ipv6::On, ..options("bridge") };
+    let dual = Options { ipv6: Ipv6::On, ..Options::plain("bridge") };
     assert_eq!(refusal(dual, &facts), "giving the sandbox IPv6: this kernel has none");
-    assert!(!words(options("bridge"), &facts).contains("ipv6"));
+    assert!(!words(Options::plain("bridge"), &facts).contains("ipv6"));
 }
 
 #[test]
@@ -208,7 +192,7 @@ fn a_macvlan_fits_its_parent() {
     let on = |parent: &str, address: &str| Options {
         parent: parent.parse().ok(),
         addresses: vec![address.parse().unwrap()],
-        ..options("macvlan")
+        ..Options::plain("macvlan")
     };
     assert_eq!(
         refusal(on("eth9", "192.0.2.20"), &host()),
@@ -226,7 +210,8 @@ fn a_macvlan_fits_its_parent() {
 
 #[test]
 fn steps_that_are_shared_come_first() {
-    let asked = Options { publications: vec!["80".parse().unwrap()], ipv6: Ipv6::On, ..options("bridge") };
+    let asked =
+        Options { publications: vec!["80".parse().unwrap()], ipv6: Ipv6::On, ..Options::plain("bridge") };
     let steps = planned(asked, &host()).unwrap().steps;
     let own = steps.iter().position(|step| step.share() == crate::netmode::Share::Own).unwrap();
     assert!(steps[own..].iter().all(|step| step.share() == crate::netmode::Share::Own));
@@ -235,7 +220,7 @@ fn steps_that_are_shared_come_first() {
 #[test]
 fn a_record_is_read_as_it_was_written() {
     let record = Record {
-        steps: planned(options("bridge"), &host()).unwrap().steps,
+        steps: planned(Options::plain("bridge"), &host()).unwrap().steps,
         ..neighbour("a", "10.0.0.2/24", "br0")
     };
     let text = serde_json::to_string(&record).unwrap();

@@ -85,8 +85,11 @@ impl BlockMap {
         cursor.offset += step.0;
         cursor.left -= 1;
         cursor.is_behind_loss = false;
-        if cursor.left == 0 {
-            self.release();
+        match *cursor {
+            Cursor { left: 0, .. } => self.release(),
+            // Where many rings are read in turns, the processor does not guess which line comes next.
+            // SAFETY: the block is ours until its last frame has been left behind, and a frame stands at the cursor.
+            cursor => prefetch(unsafe { self.behind(cursor) }),
         }
     }
 
@@ -127,6 +130,19 @@ impl BlockMap {
         }
     }
 
+    /// Where the frame behind the one at `cursor` begins; the frame itself where it is the last one.
+    ///
+    /// # Safety
+    /// As for `slot`.
+    #[inline]
+    unsafe fn behind(&self, cursor: Cursor) -> NonNull<u8> {
+        // SAFETY: per the contract, a header stands there; it says where in the block the next one does.
+        unsafe {
+            let start = self.start.add(self.block * self.block_size + cursor.offset);
+            start.add(start.cast::<libc::tpacket3_hdr>().as_ref().tp_next_offset as usize)
+        }
+    }
+
     fn release(&mut self) {
         self.status(self.block).store(libc::TP_STATUS_KERNEL, Ordering::Release);
         self.block = (self.block + 1) % self.blocks;
@@ -160,7 +176,6 @@ impl BlockMap {
         unsafe {
             let start = self.start.add(self.block * self.block_size + cursor.offset);
             let header = start.cast::<libc::tpacket3_hdr>().as_ref();
-            prefetch(start.add(header.tp_next_offset as usize));
             let address = start.add(ADDRESS_OFFSET).cast::<libc::sockaddr_ll>().as_ref();
             let bytes = std::slice::from_raw_parts(
                 start.add(header.tp_mac.into()).as_ptr().cast_const(),
@@ -181,8 +196,7 @@ impl BlockMap {
     }
 }
 
-/// Has the processor fetch a frame, its header and what is most read of it, before it is asked for: where many rings are
-/// read in turns, it does not guess which line comes next.
+/// Has the processor fetch a frame, its header and what is most read of it, before it is asked for.
 #[inline]
 fn prefetch(frame: NonNull<u8>) {
     const LINES: [usize; 3] = [0, 64, 128];

@@ -16,7 +16,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use super::{Host, Server, Transport, checked, eventually};
+use super::{Host, Server, Transport, ask, checked, eventually};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -106,6 +106,14 @@ impl Member<'_> {
         let has_ipv6 = self.sh("cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6") == "0";
         let any: IpAddr = if has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
         self.serve_at(transport, (any, port).into())
+    }
+
+    /// Whether the LAN, asking at the host's port 8080, is answered by this one, which serves at its port 80.
+    #[track_caller]
+    pub(crate) fn assert_published(&self) {
+        let _server = self.serve(Transport::Tcp, 80);
+        let answer = ask(&self.host.neighbour().net(), Transport::Tcp, (Host::LAN, 8080));
+        assert_eq!(answer.expect("somebody answers").by, self.name(), "who answers at port 8080");
     }
 
     /// A server inside at one address.
