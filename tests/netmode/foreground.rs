@@ -137,7 +137,8 @@ fn a_typed_interrupt_is_the_commands() {
     let Some(host) = Host::make() else { return };
     let before = host.snapshot();
     let program = env!("CARGO_BIN_EXE_pcapsule");
-    let inner = "trap \"echo caught; exit 5\" INT; echo ready; while :; do sleep 0.05; done";
+    // It waits without a child, which the interrupt would end as well.
+    let inner = "trap \"echo caught; exit 5\" INT; echo ready; read word";
     let line = format!("{program} run -q -- sh -c '{inner}'");
     let mut command = host.place().command("script", &["-qec", &line, "/dev/null"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
