@@ -12,7 +12,7 @@ use crate::sys::{
     self, Capability, CgroupTapError, FilterError, SourceError, cgroup, ebpf, netlink, netns, process,
 };
 
-use super::{exit, net, sandbox_failure, select, terminal};
+use super::{exit, net, sandbox_failure, select, terminal, wireshark};
 
 /// The rights that looking and capturing need, with what each is for (capabilities(7)).
 const RIGHTS: [(Capability, &str); 4] = [
@@ -117,6 +117,10 @@ fn judge(cause: &(dyn Error + 'static), missing: &[Capability], asks_kernel: boo
     }
     if cause.is::<net::Unknown>() {
         return Some(Verdict::of(exit::NO_TARGET).hint("`pcapsule net ls` lists the sandboxes"));
+    }
+    if let Some(error) = cause.downcast_ref::<wireshark::Error>() {
+        let (code, hint) = error.judged();
+        return Some(hint.into_iter().fold(Verdict::of(code), Verdict::hint));
     }
     if let Some(sandbox_failure::Judgement { code, hint }) = sandbox_failure::judge(cause) {
         let verdict = Verdict::of(code);

@@ -31,5 +31,7 @@ mod select;
 mod terminal;
 mod top;
 mod units;
+mod wireshark;
+mod wireshark_args;
 
 pub use run::run;

@@ -15,7 +15,9 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
-use super::{bench, capture, completions, exit, inspect, list, man, net, read, run_command, terminal, top};
+use super::{
+    bench, capture, completions, exit, inspect, list, man, net, read, run_command, terminal, top, wireshark,
+};
 
 /// Runs the program with the arguments of this process. Prints its own failures.
 pub fn run() -> ExitCode {
@@ -134,6 +136,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(&args),
         Command::Run(args) => run_command::run(&args),
         Command::Net(args) => net::run(&args),
+        Command::Wireshark(args) => wireshark::run(&args),
     }
 }
 
