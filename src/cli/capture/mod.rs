@@ -1,7 +1,7 @@
 //! `pcapsule capture`: from words to taps to a savefile or lines, while containers come and go.
 //!
 //! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` keeps the taps in step with the host, `lines` prints packets,
-//! `told` is what stderr hears.
+//! `told` is what stderr hears, `viewer` is Wireshark behind a pipe.
 
 mod events;
 mod follow;
@@ -9,9 +9,11 @@ mod groups;
 mod lines;
 mod setup;
 mod told;
+mod viewer;
 
 use std::{
     fs::File,
+    future,
     io::{self, Write},
     net::IpAddr,
     pin::pin,
@@ -28,16 +30,19 @@ use tokio::{
     time::sleep,
 };
 
-use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink};
+use crate::capture::{
+    Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink, SinkError, StopReason,
+};
 use crate::discovery::Watch;
 use crate::sys::{self, Capability};
 
-pub(in crate::cli) use self::groups::own_group;
+pub(in crate::cli) use self::{groups::own_group, viewer::Error as ViewerError};
 
 use self::{
     follow::{Audience, Follower},
     lines::LineSink,
     setup::Setup,
+    viewer::Viewer,
 };
 use super::{capture_args::CaptureArgs, exit, look};
 
@@ -61,9 +66,13 @@ const LONG: Duration = Duration::from_secs(2);
 /// A further signal within that time is the same one, sent to a whole group of processes, say.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(mut args: CaptureArgs) -> anyhow::Result<ExitCode> {
     // Taken before anything else could be open under that number.
     let ready = args.ready_fd.map(sys::inherited_file).transpose().context("taking --ready-fd")?;
+    let mut viewer = args.wireshark.then(Viewer::prepare).transpose()?;
+    if let Some(viewer) = &viewer {
+        args.save.output = viewer.path();
+    }
     // Everything that can be wrong with the words is found before anything is opened.
     let setup = Setup::new(&args)?;
     sys::keep_only(&NEEDED).context("giving up the capabilities that capturing does not need")?;
@@ -85,16 +94,22 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     }
     // Not before: a FIFO that nobody reads blocks its opening, and then a signal should simply end us.
     let mut signals = Signals::new()?;
+    viewer.as_mut().map_or(Ok(()), Viewer::start)?;
     tell_ready(&args, &audience, ready)?;
     let Running { controls, progress } = running;
     let live = told::Live::start(&args, Arc::clone(&progress));
     let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice()).run());
     let mut asked_to_stop: Option<Instant> = None;
     let mut is_told = false;
+    let mut is_closed = false;
     let outcome = loop {
         let asked = tokio::select! {
             outcome = &mut ended => break outcome.context("waiting for the capture")?,
             asked = signals.next() => asked,
+            _ = end_of(&mut viewer), if !is_closed => {
+                is_closed = true;
+                Asked::Stop
+            }
             () = sleep(LONG), if asked_to_stop.is_some() && !is_told => {
                 is_told = true;
                 live.voice().tell("what is left is still being written; asking again ends it at once");
@@ -119,7 +134,20 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     };
     drop(live);
     told::summary(&args, &outcome);
+    let is_closed = is_closed || matches!(outcome.reason, StopReason::Sink(SinkError::Closed));
+    if let Some(viewer) = viewer.filter(|_| is_closed) {
+        viewer.verdict().await?;
+    }
     told::verdict(&args, outcome)
+}
+
+/// Waits until Wireshark is closed; for ever where there is none.
+async fn end_of(viewer: &mut Option<Viewer>) {
+    match viewer {
+        // What cannot be waited for is told at the end.
+        Some(viewer) => drop(viewer.ended().await),
+        None => future::pending().await,
+    }
 }
 
 /// A capture on its way.
