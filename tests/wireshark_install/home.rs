@@ -118,8 +118,8 @@ impl Home {
         command
     }
 
-    /// Puts a file that can be run there, for the user.
-    pub(crate) fn plant(&self, path: &Path, text: &str) {
+    /// Puts a file that can be run there.
+    pub(crate) fn plant(path: &Path, text: &str) {
         let folder = path.parent().unwrap();
         fs::create_dir_all(folder).unwrap();
         fs::write(path, text).unwrap();
@@ -134,9 +134,9 @@ impl Home {
             for entry in fs::read_dir(folder).unwrap() {
                 let entry = entry.unwrap();
                 if entry.file_type().unwrap().is_dir() {
-                    folders.push(entry.path())
+                    folders.push(entry.path());
                 } else {
-                    files.push(entry.path())
+                    files.push(entry.path());
                 }
             }
         }

@@ -37,11 +37,11 @@ fn what_is_not_ours_is_left_alone() {
     }
     let home = Home::of(As::Me);
     let plug = home.extcap().join("pcapsule");
-    home.plant(&plug, "#!/bin/sh\necho somebody else\n");
+    Home::plant(&plug, "#!/bin/sh\necho somebody else\n");
     let ended = home.wireshark(&["install", "--user", "--profile"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("is there already, and is not pcapsule"), "{}", ended.stderr);
-    assert_eq!(home.files(), [plug.clone()], "nothing else was begun");
+    assert_eq!(home.files(), [&*plug], "nothing else was begun");
     let ended = home.wireshark(&["uninstall", "--user"]);
     assert_eq!(ended.code, Some(0));
     assert!(ended.stderr.contains("is not pcapsule, and is left alone"), "{}", ended.stderr);
@@ -72,7 +72,7 @@ fn a_copy_is_a_program_of_its_own() {
     assert_eq!(home.wireshark(&["install", "--user", "--copy"]).code, Some(0));
     let plug = home.extcap().join("pcapsule");
     assert!(fs::symlink_metadata(&plug).unwrap().is_file());
-    assert_eq!(home.files(), [plug.clone()]);
+    assert_eq!(home.files(), [&*plug]);
     // An update: the next version takes its place.
     fs::copy(&plug, home.path("older")).unwrap();
     let ended = home.wireshark(&["install", "--user", "--copy"]);

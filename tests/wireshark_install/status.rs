@@ -33,7 +33,7 @@ impl StandIn {
             "#!/bin/sh\n# {MARK}\ncase \"$*\" in\n--version) echo '{version}' ;;\n*--extcap-interfaces*) {interfaces} ;;\n\
              *--extcap-dlts*) {link_types} ;;\n'wireshark rights') printf '{rights}' ;;\nesac\n"
         );
-        home.plant(&home.extcap().join("pcapsule"), &text);
+        Home::plant(&home.extcap().join("pcapsule"), &text);
     }
 
     fn judged(&self) -> Ended {

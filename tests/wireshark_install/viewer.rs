@@ -69,7 +69,7 @@ fn can() -> bool {
 fn stage(script: &str) -> (Home, std::path::PathBuf) {
     let home = Home::of(As::Me);
     let viewer = home.path("home/viewer");
-    home.plant(&viewer, script);
+    Home::plant(&viewer, script);
     (home, viewer)
 }
 

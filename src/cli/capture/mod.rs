@@ -69,10 +69,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) async fn run(mut args: CaptureArgs) -> anyhow::Result<ExitCode> {
     // Taken before anything else could be open under that number.
     let ready = args.ready_fd.map(sys::inherited_file).transpose().context("taking --ready-fd")?;
-    let mut viewer = args.wireshark.then(Viewer::prepare).transpose()?;
-    if let Some(viewer) = &viewer {
-        args.save.output = viewer.path();
-    }
+    let viewer = Viewer::wanted_by(&mut args)?;
     // Everything that can be wrong with the words is found before anything is opened.
     let setup = Setup::new(&args)?;
     sys::keep_only(&NEEDED).context("giving up the capabilities that capturing does not need")?;
@@ -93,23 +90,17 @@ pub(super) async fn run(mut args: CaptureArgs) -> anyhow::Result<ExitCode> {
         sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
     // Not before: a FIFO that nobody reads blocks its opening, and then a signal should simply end us.
-    let mut signals = Signals::new()?;
-    viewer.as_mut().map_or(Ok(()), Viewer::start)?;
+    let mut signals = Signals::new(viewer)?;
     tell_ready(&args, &audience, ready)?;
     let Running { controls, progress } = running;
     let live = told::Live::start(&args, Arc::clone(&progress));
     let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice()).run());
     let mut asked_to_stop: Option<Instant> = None;
     let mut is_told = false;
-    let mut is_closed = false;
     let outcome = loop {
         let asked = tokio::select! {
             outcome = &mut ended => break outcome.context("waiting for the capture")?,
             asked = signals.next() => asked,
-            _ = end_of(&mut viewer), if !is_closed => {
-                is_closed = true;
-                Asked::Stop
-            }
             () = sleep(LONG), if asked_to_stop.is_some() && !is_told => {
                 is_told = true;
                 live.voice().tell("what is left is still being written; asking again ends it at once");
@@ -134,15 +125,12 @@ pub(super) async fn run(mut args: CaptureArgs) -> anyhow::Result<ExitCode> {
     };
     drop(live);
     told::summary(&args, &outcome);
-    let is_closed = is_closed || matches!(outcome.reason, StopReason::Sink(SinkError::Closed));
-    if let Some(viewer) = viewer.filter(|_| is_closed) {
-        viewer.verdict().await?;
-    }
+    signals.viewer_verdict(&outcome).await?;
     told::verdict(&args, outcome)
 }
 
-/// Waits until Wireshark is closed; for ever where there is none.
-async fn end_of(viewer: &mut Option<Viewer>) {
+/// Waits until the window is closed; for ever where there is none.
+async fn end_of(viewer: Option<&mut Viewer>) {
     match viewer {
         // What cannot be waited for is told at the end.
         Some(viewer) => drop(viewer.ended().await),
@@ -197,18 +185,20 @@ fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>, ready: Option<File>) 
     }
 }
 
-/// The signals that a capture answers.
+/// The signals that a capture answers, and the window that can be closed.
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
     counts: tokio::signal::unix::Signal,
     flush: tokio::signal::unix::Signal,
+    viewer: Option<Viewer>,
+    viewer_has_ended: bool,
 }
 
 /// What a signal asks for.
 enum Asked {
-    /// SIGINT, SIGTERM, SIGHUP.
+    /// SIGINT, SIGTERM, SIGHUP; or the window is closed.
     Stop,
     /// SIGUSR1, as in tcpdump.
     Counts,
@@ -217,7 +207,9 @@ enum Asked {
 }
 
 impl Signals {
-    fn new() -> anyhow::Result<Self> {
+    /// Listens, and lets the window be opened.
+    fn new(mut viewer: Option<Viewer>) -> anyhow::Result<Self> {
+        viewer.as_mut().map_or(Ok(()), Viewer::start)?;
         let listen = |kind| signal(kind).context("listening for signals");
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -225,6 +217,8 @@ impl Signals {
             hang_up: listen(SignalKind::hangup())?,
             counts: listen(SignalKind::user_defined1())?,
             flush: listen(SignalKind::user_defined2())?,
+            viewer,
+            viewer_has_ended: false,
         })
     }
 
@@ -235,6 +229,19 @@ impl Signals {
             _ = self.hang_up.recv() => Asked::Stop,
             _ = self.counts.recv() => Asked::Counts,
             _ = self.flush.recv() => Asked::Flush,
+            () = end_of(self.viewer.as_mut()), if !self.viewer_has_ended => {
+                self.viewer_has_ended = true;
+                Asked::Stop
+            }
+        }
+    }
+
+    /// What its end means, where it was the window that ended the capture.
+    async fn viewer_verdict(&mut self, outcome: &Outcome) -> anyhow::Result<()> {
+        let is_closed = matches!(outcome.reason, StopReason::Sink(SinkError::Closed));
+        match &mut self.viewer {
+            Some(viewer) if self.viewer_has_ended || is_closed => viewer.verdict().await,
+            _ => Ok(()),
         }
     }
 }

@@ -19,7 +19,7 @@ use std::{
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::terminal;
+use crate::cli::{capture_args::CaptureArgs, terminal};
 use crate::sys::fork::{self, Child, End, Orphan, Signals};
 use crate::sys::{self, user, user::Person};
 
@@ -62,8 +62,19 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
-    /// To be called while there is one thread and every right. What is not there is found now.
-    pub(super) fn prepare() -> anyhow::Result<Self> {
+    /// If the arguments ask for one, it is where they write to. To be called while there is one thread and every right.
+    pub(super) fn wanted_by(args: &mut CaptureArgs) -> anyhow::Result<Option<Self>> {
+        if !args.wireshark {
+            return Ok(None);
+        }
+        let viewer = Self::prepare()?;
+        args.save.output =
+            viewer.input.as_ref().map(|input| format!("/proc/self/fd/{}", input.as_raw_fd()).into());
+        Ok(Some(viewer))
+    }
+
+    /// What is not there is found now.
+    fn prepare() -> anyhow::Result<Self> {
         let person = invoking_user()?;
         let command = Words::from_environment(person.as_ref())?;
         let (output, input) = pipe().context("making a pipe for Wireshark")?;
@@ -78,12 +89,7 @@ impl Viewer {
         Ok(Self { program, child, input: Some(input), gate: Some(opener) })
     }
 
-    /// The path by which our end of the pipe can be opened, until [`start`](Self::start).
-    pub(super) fn path(&self) -> Option<PathBuf> {
-        self.input.as_ref().map(|input| format!("/proc/self/fd/{}", input.as_raw_fd()).into())
-    }
-
-    /// Lets it begin.
+    /// Lets it begin. Whoever writes to it has opened its input by then.
     pub(super) fn start(&mut self) -> anyhow::Result<()> {
         // The end that the capture has opened remains.
         self.input = None;
@@ -106,11 +112,11 @@ impl Viewer {
     }
 
     /// Says what its end means, if it has ended or is about to.
-    pub(super) async fn verdict(mut self) -> anyhow::Result<()> {
+    pub(super) async fn verdict(&mut self) -> anyhow::Result<()> {
         let Ok(end) = tokio::time::timeout(PATIENCE, self.ended()).await else { return Ok(()) };
         match end?.code() {
             0 => Ok(()),
-            code => Err(Error::Ended { program: self.program, code }.into()),
+            code => Err(Error::Ended { program: self.program.clone(), code }.into()),
         }
     }
 }

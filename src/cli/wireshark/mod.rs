@@ -68,7 +68,6 @@ impl Error {
         match self {
             Self::NoTshark => (exit::UNSUPPORTED, Some("install it: apt install tshark".to_owned())),
             Self::Version(_) | Self::Folders(_) => (exit::UNSUPPORTED, None),
-            Self::Ask { .. } | Self::Program(_) => (exit::FAULT, None),
             Self::Foreign(_) => {
                 (exit::FAULT, Some("move it away, or remove it, if it is not needed".to_owned()))
             }
@@ -77,7 +76,7 @@ impl Error {
                 exit::NOT_PERMITTED,
                 Some("as root: sudo pcapsule wireshark …; or --user for yourself".to_owned()),
             ),
-            Self::File { .. } => (exit::FAULT, None),
+            Self::Ask { .. } | Self::Program(_) | Self::File { .. } => (exit::FAULT, None),
         }
     }
 

@@ -248,8 +248,8 @@ mod tests {
         let alone = |done: Vec<Done>| -> Vec<PathBuf> {
             done.into_iter().filter(|done| done.deed == Deed::LeftAlone).map(|done| done.path).collect()
         };
-        assert_eq!(alone(profile.install().unwrap()), [changed.clone()]);
-        assert_eq!(alone(profile.uninstall().unwrap()), [changed.clone()]);
+        assert_eq!(alone(profile.install().unwrap()), [&*changed]);
+        assert_eq!(alone(profile.uninstall().unwrap()), [&*changed]);
         assert_eq!(fs::read_to_string(&changed).unwrap(), "gui.window_title: mine\n");
         assert_eq!(fs::read_dir(profile.folder()).unwrap().count(), 1);
     }

@@ -32,8 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// `pcapsule wireshark rights`: what this process lacks.
 pub(super) fn print() -> anyhow::Result<ExitCode> {
     let missing = sys::missing(&NEEDED);
-    let lines: String = missing.iter().map(|capability| format!("{capability}\n")).collect();
-    terminal::stdout().write_all(lines.as_bytes()).context("printing the capabilities")?;
+    let print = || missing.iter().try_for_each(|name| writeln!(terminal::stdout(), "{name}"));
+    print().context("printing the capabilities")?;
     Ok(ExitCode::SUCCESS)
 }
 

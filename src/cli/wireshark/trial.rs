@@ -21,7 +21,7 @@ pub(super) fn run(plug: &Plug, tshark: &Tshark) -> Vec<Check> {
     let folder = &tshark.folders.of(Scope::System).extcap;
     let names = match list(plug.path(), folder, tshark.version) {
         Ok((check, names)) => (vec![check], names),
-        Err(fault) => return vec![*fault],
+        Err(fault) => return vec![fault],
     };
     let (mut checks, names) = names;
     if let Some(first) = names.first() {
@@ -31,31 +31,31 @@ pub(super) fn run(plug: &Plug, tshark: &Tshark) -> Vec<Check> {
     checks
 }
 
-fn fault(text: impl Into<String>) -> Box<Check> {
-    Box::new(Check::new(CHECK, Verdict::Fault, text))
+fn fault(text: impl Into<String>) -> Check {
+    Check::new(CHECK, Verdict::Fault, text)
 }
 
 /// `--extcap-interfaces`: exit code 0, an interface at least, nothing on stderr.
-fn list(program: &Path, folder: &Path, version: Version) -> Result<(Check, Vec<String>), Box<Check>> {
+fn list(program: &Path, folder: &Path, version: Version) -> Result<(Check, Vec<String>), Check> {
     let Version([major, minor, _]) = version;
     let asked = ["--extcap-interfaces".to_owned(), format!("--extcap-version={major}.{minor}")];
     let call = format!("{} {}", program.display(), asked.join(" "));
     let again = format!("run `{call}`");
     let answer = Answer::of(&mut as_wireshark_calls(program, folder, &asked), PATIENCE)
-        .map_err(|error| Box::new(fault(format!("`{call}`: {error}")).fix(hint_at(&error))))?;
+        .map_err(|error| fault(format!("`{call}`: {error}")).fix(hint_at(&error)))?;
     if !answer.is_success() {
         let text =
             format!("`{call}` failed ({}): Wireshark then leaves it out without a word", answer.failure());
-        return Err(Box::new(fault(text).fix(again)));
+        return Err(fault(text).fix(again));
     }
     let names = names(&answer.stdout);
     if names.is_empty() {
         let text = format!("`{call}` named no interface");
-        return Err(Box::new(fault(text).fix(reinstall())));
+        return Err(fault(text).fix(reinstall()));
     }
     if let Some(said) = answer.stderr.lines().next() {
         let text = format!("`{call}` said on stderr, where Wireshark expects nothing: {said}");
-        return Err(Box::new(fault(text).fix(again)));
+        return Err(fault(text).fix(again));
     }
     let text = format!("{} interfaces in {} ms", names.len(), answer.took.as_millis());
     let check = if answer.took > SLOW {
