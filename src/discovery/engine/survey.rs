@@ -57,11 +57,28 @@ impl Kind {
 /// Everything about all its containers, or a warning why not.
 pub(super) async fn containers(address: &Address, granted: Duration) -> Answers {
     let answers = list(&Client::new(address, granted)).await;
-    answers.unwrap_or_else(|error| Answers {
-        warnings: vec![error.warning()],
-        silent: vec![address.clone()],
-        ..Answers::default()
-    })
+    answers.unwrap_or_else(|error| silent(address, &error))
+}
+
+/// The containers that run, or a warning why they are not known.
+pub(super) async fn running(address: &Address, granted: Duration) -> Answers {
+    let answers = list_running(&Client::new(address, granted)).await;
+    answers.unwrap_or_else(|error| silent(address, &error))
+}
+
+fn silent(address: &Address, error: &Error) -> Answers {
+    Answers { warnings: vec![error.warning()], silent: vec![address.clone()], ..Answers::default() }
+}
+
+async fn list_running(client: &Client) -> Result<Answers, Error> {
+    let (kind, entries) = futures_util::join!(Kind::of(client), client.list("/containers/json"));
+    let mut warnings = Vec::new();
+    let networks = Networks::default();
+    let mut containers = docker::containers(&entries?, &kind?.engine(), &networks, &mut warnings);
+    for container in &mut containers {
+        keep_what_holds_here(container, client.address());
+    }
+    Ok(Answers { containers, warnings, ..Answers::default() })
 }
 
 /// The list of containers is what matters; anything else that fails is a warning.
