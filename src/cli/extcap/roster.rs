@@ -38,8 +38,10 @@ impl Roster {
     /// Looks around; engines have so long to answer. What cannot be seen is not there: a list has no room for excuses.
     pub(super) async fn read(granted: Duration) -> Self {
         let engines = look::engines();
-        let (answers, scanned) = tokio::join!(engines.running(granted), async { scan_residents() });
-        let mut facts = scanned.unwrap_or_default();
+        // On a thread of its own: otherwise engines would not be heard while it looks, and their time would run out.
+        let scan = tokio::task::spawn_blocking(scan_residents);
+        let (answers, scanned) = tokio::join!(engines.running(granted), scan);
+        let mut facts = scanned.map(Result::unwrap_or_default).unwrap_or_default();
         facts.engine_containers = answers.containers;
         facts.engine_containers.extend(facts.host.into_iter().flat_map(look::sandboxes));
         Self::of(&facts, !answers.silent.is_empty())
