@@ -8,8 +8,7 @@ use std::{
 };
 
 use crate::capture::{
-    Changes, Ground, NoCgroup, Note, OpenTap, Place, Plan, TapKey, TapSpec, Wanted,
-    changes, plan,
+    Changes, Ground, NoCgroup, Note, OpenTap, Place, Plan, TapKey, TapSpec, Wanted, changes, plan,
 };
 use crate::cli::{
     look::{self, Look},
@@ -188,7 +187,11 @@ impl<'a> Audience<'a> {
             self.plan(&selection, &groups, &look.ground).notes
         });
         let reasons: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
-        let reasons = if reasons.is_empty() { "no container of the selection runs".to_owned() } else { reasons.join("; ") };
+        let reasons = if reasons.is_empty() {
+            "no container of the selection runs".to_owned()
+        } else {
+            reasons.join("; ")
+        };
         select::Error::NothingThere(reasons)
     }
 

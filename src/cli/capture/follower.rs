@@ -80,13 +80,12 @@ impl<'a> Follower<'a> {
                 }
                 Err(_elapsed) => News::Burst(Vec::new()),
             },
-            wish = wished(self.wishes.as_mut()) => match wish {
-                Some(selectors) => News::Wish(selectors),
-                None => {
+            wish = wished(self.wishes.as_mut()) => {
+                if wish.is_none() {
                     self.wishes = None;
-                    News::Silence
                 }
-            },
+                wish.map_or(News::Silence, News::Wish)
+            }
         }
     }
 

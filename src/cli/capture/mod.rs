@@ -39,12 +39,7 @@ pub(in crate::cli) use self::{
     groups::own_group,
 };
 
-use self::{
-    follow::Audience,
-    follower::Follower,
-    lines::LineSink,
-    setup::Setup,
-};
+use self::{follow::Audience, follower::Follower, lines::LineSink, setup::Setup};
 use super::{capture_args::CaptureArgs, exit, look};
 
 /// What opening taps takes, and reading who is who: the rest is given up before anything else happens.

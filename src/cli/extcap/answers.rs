@@ -17,13 +17,14 @@ pub(super) const PREFIX: &str = "pcapsule:";
 const MOST_LISTED: usize = 20;
 /// The option that holds what was picked.
 pub(super) const CONTAINERS: &str = "containers";
+/// The option that holds selectors.
+pub(super) const SELECT: &str = "select";
 const CONTAINERS_NUMBER: u8 = 0;
 
 /// Who we are, what can be captured, and the toolbar.
 pub(super) fn interfaces(roster: &Roster) -> Vec<Sentence> {
-    let interface = |value: &str, display: &str| {
-        Sentence::new("interface").with("value", value).with("display", display)
-    };
+    let interface =
+        |value: &str, display: &str| Sentence::new("interface").with("value", value).with("display", display);
     let own = Sentence::new("extcap").with("version", env!("CARGO_PKG_VERSION")).with("display", "pcapsule");
     let fixed = [interface(ALL, "All containers"), interface(PICK, "Pick containers")];
     let youngest = roster.entries().iter().take(MOST_LISTED);
@@ -64,15 +65,21 @@ pub(super) fn options(interface: &str, roster: &Roster) -> Vec<Sentence> {
     if interface == PICK {
         sentences.push(
             option(CONTAINERS_NUMBER, CONTAINERS, "multicheck", "Containers")
-                .with("tooltip", "What to capture; a project means all of its services, also those that start later")
+                .with(
+                    "tooltip",
+                    "What to capture; a project means all of its services, also those that start later",
+                )
                 .with("group", "Containers")
                 .with("reload", true)
                 .with("save", false),
         );
         sentences.extend(choices(roster));
         sentences.push(
-            option(1, "select", "string", "Or by words")
-                .with("tooltip", "Selectors as on the command line, such as network=app image=nginx name=web-*")
+            option(1, SELECT, "string", "Or by words")
+                .with(
+                    "tooltip",
+                    "Selectors as on the command line, such as network=app image=nginx name=web-*",
+                )
                 .with("placeholder", "network=app image=nginx")
                 .with("group", "Containers"),
         );
@@ -114,7 +121,10 @@ fn places() -> Vec<Sentence> {
     };
     vec![
         option(NUMBER, "at", "multicheck", "Where to listen")
-            .with("tooltip", "Several places show the same packet several times, each under its own interface")
+            .with(
+                "tooltip",
+                "Several places show the same packet several times, each under its own interface",
+            )
             .with("group", "Capture"),
         place("container", "The interfaces inside the container"),
         place("veth", "The host's ends of their veth pairs"),
@@ -125,8 +135,12 @@ fn places() -> Vec<Sentence> {
 }
 
 fn others() -> Vec<Sentence> {
-    let truth = |number, name, display, default: bool| option(number, name, "boolean", display).with("default", default);
-    let number = |number, name, display| option(number, name, "integer", display).with("range", "0,2147483647").with("default", 0);
+    let truth = |number, name, display, default: bool| {
+        option(number, name, "boolean", display).with("default", default)
+    };
+    let number = |number, name, display| {
+        option(number, name, "integer", display).with("range", "0,2147483647").with("default", 0)
+    };
     vec![
         option(3, "snaplen", "integer", "Bytes kept of each packet")
             .with("range", "0,262144")
@@ -144,7 +158,10 @@ fn others() -> Vec<Sentence> {
             .with("tooltip", "Off: the capture ends with the last of the containers that run now")
             .with("group", "Capture"),
         truth(7, "events", "Rows for what happens to containers", true)
-            .with("tooltip", "Start, end, health, networks: as rows of the systemd journal between the packets")
+            .with(
+                "tooltip",
+                "Start, end, health, networks: as rows of the systemd journal between the packets",
+            )
             .with("group", "Capture"),
         number(8, "count", "Stop after so many packets").with("tooltip", "0: never").with("group", "Stop"),
         number(9, "duration", "Stop after so many seconds").with("tooltip", "0: never").with("group", "Stop"),
@@ -156,7 +173,7 @@ mod tests {
     use super::*;
 
     fn text(sentences: &[Sentence]) -> String {
-        sentences.iter().map(|sentence| format!("{sentence}\n")).collect()
+        sentences.iter().map(Sentence::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -174,8 +191,8 @@ mod tests {
     #[test]
     fn numbers_of_options_are_their_own() {
         let text = text(&options(PICK, &Roster::default()));
-        let mut numbers: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("arg {number=")).collect();
-        numbers.iter_mut().for_each(|line| *line = line.split('}').next().unwrap());
+        let mut numbers: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("arg {number=")?.split('}').next()).collect();
         let count = numbers.len();
         numbers.sort_unstable();
         numbers.dedup();

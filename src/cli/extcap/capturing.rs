@@ -28,7 +28,7 @@ use crate::model::Selector;
 use crate::sys::{self, Capability};
 
 use super::{
-    answers::{ALL, CONTAINERS, PICK, PREFIX},
+    answers::{ALL, CONTAINERS, PICK, PREFIX, SELECT},
     roster::Roster,
     toolbar::{Outlet, Toolbar, inlet},
     words::Words,
@@ -135,14 +135,22 @@ async fn selectors(interface: &str, words: &Words) -> anyhow::Result<Vec<Selecto
         return Ok(vec![Selector::All]);
     }
     let picked: Vec<&str> = if interface == PICK {
-        let by_words = words.value("select").unwrap_or_default().split_whitespace();
-        words.value(CONTAINERS).unwrap_or_default().split(',').chain(by_words).filter(|word| !word.is_empty()).collect()
+        let by_words = words.value(SELECT).unwrap_or_default().split_whitespace();
+        words
+            .value(CONTAINERS)
+            .unwrap_or_default()
+            .split(',')
+            .chain(by_words)
+            .filter(|word| !word.is_empty())
+            .collect()
     } else {
         let word = interface.strip_prefix(PREFIX);
         vec![word.with_context(|| format!("there is no interface {interface} of pcapsule's"))?]
     };
     if picked.is_empty() {
-        bail!("no container is picked: choose some in the options of this interface, or capture all containers");
+        bail!(
+            "no container is picked: choose some in the options of this interface, or capture all containers"
+        );
     }
     let roster = Roster::read(PATIENCE).await;
     let named = |word: &str| roster.find(word).map(|entry| entry.selector.clone());
@@ -152,7 +160,9 @@ async fn selectors(interface: &str, words: &Words) -> anyhow::Result<Vec<Selecto
     };
     let each = picked.into_iter().map(|word| match named(word) {
         Some(selector) => Ok(selector),
-        None if interface == PICK && word.contains('=') => select::selector(word).map_err(|reason| anyhow!(reason)),
+        None if interface == PICK && word.contains('=') => {
+            select::selector(word).map_err(|reason| anyhow!(reason))
+        }
         None if interface == PICK && word == "all" => Ok(Selector::All),
         None => Err(gone(word)),
     });
@@ -161,7 +171,8 @@ async fn selectors(interface: &str, words: &Words) -> anyhow::Result<Vec<Selecto
 
 /// Options of `capture`, by Wireshark's.
 fn line(words: &Words, path: &str) -> Vec<String> {
-    let mut line: Vec<String> = ["pcapsule", "capture", "all", "--pcapng", "--force", "--write", path].map(str::to_owned).into();
+    let mut line: Vec<String> =
+        ["pcapsule", "capture", "all", "--pcapng", "--force", "--write", path].map(str::to_owned).into();
     let valued = [
         ("at", "--at"),
         ("snaplen", "--snaplen"),

@@ -68,7 +68,7 @@ impl Message {
     /// A message with a text, cut where it would be too long for Wireshark (65535 bytes).
     pub(super) fn text(control: u8, command: Command, text: &str) -> Self {
         let end = text.floor_char_boundary(usize::from(u16::MAX));
-        Self { control, command, payload: text[..end].as_bytes().to_vec() }
+        Self { control, command, payload: text.as_bytes()[..end].to_vec() }
     }
 
     /// An entry for a list.
@@ -134,7 +134,9 @@ mod tests {
 
     #[test]
     fn a_stream_that_makes_no_sense_ends() {
-        for bytes in [&b"X\0\0\x02\0\0"[..], b"T\0\0\x01\0\0", b"T\0\0\x09\0\0short", b"T\xff\xff\xff\0\0", b"T\0"] {
+        for bytes in
+            [&b"X\0\0\x02\0\0"[..], b"T\0\0\x01\0\0", b"T\0\0\x09\0\0short", b"T\xff\xff\xff\0\0", b"T\0"]
+        {
             assert_eq!(Message::read(&mut { bytes }).unwrap(), None, "{bytes:?}");
         }
     }

@@ -26,7 +26,12 @@ use std::{
 use crate::discovery::engine::PATIENCE;
 use crate::sys::Filter;
 
-use super::{exit, failure::{self, Failure}, run::wait_for, terminal};
+use super::{
+    exit,
+    failure::{self, Failure},
+    run::wait_for,
+    terminal,
+};
 
 use self::{
     answers::{CONTAINERS, PICK},

@@ -51,8 +51,12 @@ impl Roster {
     /// be called by mean nothing to anybody.
     fn of(facts: &Facts, is_engine_silent: bool) -> Self {
         let topology = Topology::join(facts);
-        let place: HashMap<&str, usize> =
-            facts.engine_containers.iter().enumerate().map(|(place, found)| (found.id.as_str(), place)).collect();
+        let place: HashMap<&str, usize> = facts
+            .engine_containers
+            .iter()
+            .enumerate()
+            .map(|(place, found)| (found.id.as_str(), place))
+            .collect();
         let started: HashMap<u32, u64> =
             facts.processes.iter().map(|process| (process.pid, process.start_time)).collect();
         let lacks_name = |container: &Container| {
@@ -64,7 +68,10 @@ impl Roster {
             started: Reverse(container.pid.and_then(|pid| started.get(&pid).copied())),
             place: place.get(container.id.as_str()).copied().unwrap_or(usize::MAX),
         };
-        let live = topology.containers.iter().filter(|container| container.state.is_live() && !lacks_name(container));
+        let live = topology
+            .containers
+            .iter()
+            .filter(|container| container.state.is_live() && !lacks_name(container));
         let mut aged: Vec<(Age, &Container)> = live.map(|container| (age(container), container)).collect();
         aged.sort_by(|(a, one), (b, other)| (a, &one.name).cmp(&(b, &other.name)));
         Self { entries: entries(&aged.into_iter().map(|(_, container)| container).collect::<Vec<_>>()) }
@@ -82,7 +89,8 @@ impl Roster {
 
     /// The Compose projects among them, in order.
     pub(super) fn projects(&self) -> Vec<&str> {
-        let mut projects: Vec<&str> = self.entries.iter().filter_map(|entry| entry.project.as_deref()).collect();
+        let mut projects: Vec<&str> =
+            self.entries.iter().filter_map(|entry| entry.project.as_deref()).collect();
         projects.sort_unstable();
         projects.dedup();
         projects
@@ -181,7 +189,8 @@ fn with_own_words(each: Vec<(Vec<&Container>, Entry)>) -> Vec<Entry> {
 
 /// A name as one word of an interface's name, without what Wireshark or a list separated by commas would stumble over.
 fn word(name: &str) -> String {
-    let word: String = harmless(name).chars().map(|c| if c.is_whitespace() || c == ',' { '_' } else { c }).collect();
+    let word: String =
+        harmless(name).chars().map(|c| if c.is_whitespace() || c == ',' { '_' } else { c }).collect();
     let cut = &word[..word.floor_char_boundary(LONGEST_WORD)];
     if cut.is_empty() { "_".to_owned() } else { cut.to_owned() }
 }
@@ -193,7 +202,8 @@ mod tests {
     use crate::model::{NamespaceId, State};
 
     fn container(name: &str, engine: Engine, labels: &[(&str, &str)]) -> EngineContainer {
-        let mut id = format!("{engine}{name}").bytes().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
+        let mut id =
+            format!("{engine}{name}").bytes().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
         id.truncate(64);
         EngineContainer {
             id: format!("{id:0<64}"),
@@ -273,7 +283,10 @@ mod tests {
     fn odd_names_become_words_and_two_never_share_one() {
         let odd = vec![docker("a{b}\n,c"), docker("a(b)__c"), docker(""), docker(&"x".repeat(200))];
         let words = words(odd);
-        assert!(words.contains(&"a(b)__c".to_owned()) && words.contains(&"a(b)__c@docker".to_owned()), "{words:?}");
+        assert!(
+            words.contains(&"a(b)__c".to_owned()) && words.contains(&"a(b)__c@docker".to_owned()),
+            "{words:?}"
+        );
         assert!(words.contains(&"_".to_owned()) && words.contains(&"x".repeat(LONGEST_WORD)), "{words:?}");
     }
 

@@ -219,7 +219,8 @@ impl Toolbar {
         let lost = running.progress.lost.load(Ordering::Relaxed);
         if lost > self.lost {
             self.lost = lost;
-            let text = format!("{lost} packets lost: the kernel had no room; a larger buffer or a filter helps");
+            let text =
+                format!("{lost} packets lost: the kernel had no room; a larger buffer or a filter helps");
             self.outlet.status(&text);
             self.outlet.log(&text);
         }

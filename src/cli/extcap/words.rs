@@ -38,7 +38,9 @@ impl Words {
         match self.0.get(name) {
             None => by_default,
             Some(None) => true,
-            Some(Some(word)) => !["false", "no", "off", "f", "n", "0"].contains(&word.trim().to_lowercase().as_str()),
+            Some(Some(word)) => {
+                !["false", "no", "off", "f", "n", "0"].contains(&word.trim().to_lowercase().as_str())
+            }
         }
     }
 }

@@ -31,9 +31,8 @@ fn every_interface_has_options_and_a_link_type() {
 
 #[test]
 fn a_filter_is_checked_while_it_is_typed() {
-    let check = |filter: &str| {
-        answer(&call(&["--extcap-capture-filter", filter, "--extcap-interface", "pcapsule"]))
-    };
+    let check =
+        |filter: &str| answer(&call(&["--extcap-capture-filter", filter, "--extcap-interface", "pcapsule"]));
     for right in ["", "icmp", "tcp port 80 and not host 10.0.0.1"] {
         assert_eq!(check(right), "", "{right}");
     }
@@ -73,7 +72,10 @@ fn a_flag_may_stand_alone_or_with_a_word() {
         let ended = stream.stop().well();
         let lengths = rows(&ended.file(), "", &["frame.cap_len", "frame.len"]);
         assert_eq!(lengths.len(), 2, "{words:?}");
-        assert!(lengths.iter().all(|row| (row[0] == "42") == is_cut && row[1] == "142"), "{words:?}: {lengths:?}");
+        assert!(
+            lengths.iter().all(|row| (row[0] == "42") == is_cut && row[1] == "142"),
+            "{words:?}: {lengths:?}"
+        );
     }
 }
 
@@ -116,7 +118,7 @@ fn tshark_does_not_hang_when_the_container_is_missing() {
     let _resident = Resident::of(cable.left_name());
     let home = Home::new();
     let begin = std::time::Instant::now();
-    let pick = ["-i", "pcapsule-pick", "-o", "extcap.pcapsule_pick.containers:pcs-nobody", "-w", "/dev/null"];
+    let pick = ["-i", "pcapsule-pick", "-o", "extcap.pcapsule_pick.select:pcs-nobody", "-w", "/dev/null"];
     let output = home.tshark(&pick).output().expect("tshark starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");

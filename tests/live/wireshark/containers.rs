@@ -18,14 +18,15 @@ fn a_container_is_seen_live_and_by_name() {
     let capture = Tshark::start(&home, &["-i", &interface(web.name())], &web.eth0());
     Conversation::new(web.namespace(), db.namespace(), db.address()).ask(7000, b"live");
     eventually("the answer is in the file", || {
-        (String::from_utf8_lossy(&std::fs::read(capture.file()).unwrap()).matches("live").count() == 2).then_some(())
+        (String::from_utf8_lossy(&std::fs::read(capture.file()).unwrap()).matches("live").count() == 2)
+            .then_some(())
     });
     let file = capture.stop();
     let fields = ["frame.interface_name", "frame.packet_flags_direction"];
     let frames = rows(&file, "udp.port == 7000", &fields);
     assert_eq!(frames, [[web.eth0(), "0x00000002".to_owned()], [web.eth0(), "0x00000001".to_owned()]]);
     let output = std::process::Command::new("tshark")
-        .args(["-N", "n", "-Y", "udp.port == 7000", "-T", "fields", "-e", "_ws.col.Source", "-r"])
+        .args(["-N", "n", "-Y", "udp.port == 7000", "-T", "fields", "-e", "ip.src_host", "-r"])
         .arg(&file)
         .output()
         .expect("tshark starts");
@@ -128,7 +129,8 @@ fn a_project_is_picked_with_all_its_services() {
     let network = engine.network();
     let project = unique();
     let [api, db] = ["api", "db"].map(|role| {
-        let labels = [format!("com.docker.compose.project={project}"), format!("com.docker.compose.service={role}")];
+        let labels =
+            [format!("com.docker.compose.project={project}"), format!("com.docker.compose.service={role}")];
         let recipe = engine.container(role).network(network.name());
         recipe.option("--label", &labels[0]).option("--label", &labels[1]).start()
     });

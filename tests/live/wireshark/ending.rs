@@ -101,7 +101,8 @@ fn a_kill_leaves_nothing_behind() {
         links[0]["promiscuity"].as_u64().expect("a number")
     };
     assert_eq!(promiscuity(), 1);
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", stream.pid())).unwrap_or_default();
+    let children =
+        fs::read_to_string(format!("/proc/{0}/task/{0}/children", stream.pid())).unwrap_or_default();
     assert_eq!(children, "");
     stream.signal(Signal::SIGKILL);
     let ended = stream.wait();

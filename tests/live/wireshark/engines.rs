@@ -13,7 +13,8 @@ use tempfile::TempDir;
 /// A socket in a directory of its own.
 pub(super) struct FakeEngine {
     folder: TempDir,
-    _listener: Option<UnixListener>,
+    /// Kept, so that connections are taken.
+    listener: Option<UnixListener>,
 }
 
 impl FakeEngine {
@@ -28,9 +29,9 @@ impl FakeEngine {
                 "Labels": {},
             })
         });
-        let list = serde_json::Value::from_iter(each).to_string();
+        let list = each.collect::<serde_json::Value>().to_string();
         let fake = Self::silent();
-        let listener = fake._listener.as_ref().expect("it listens").try_clone().expect("a descriptor");
+        let listener = fake.listener.as_ref().expect("it listens").try_clone().expect("a descriptor");
         // Ends with the test program; nobody waits for it.
         thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
@@ -42,14 +43,14 @@ impl FakeEngine {
 
     /// Nobody listens where it was.
     pub(super) fn dead() -> Self {
-        Self { _listener: None, ..Self::silent() }
+        Self { listener: None, ..Self::silent() }
     }
 
     /// Takes connections and never answers.
     pub(super) fn silent() -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let listener = UnixListener::bind(folder.path().join("engine.sock")).expect("a new socket");
-        Self { folder, _listener: Some(listener) }
+        Self { folder, listener: Some(listener) }
     }
 
     /// Its socket.

@@ -85,7 +85,11 @@ impl Home {
             Command::new("tshark")
         };
         let home = self.folder.path();
-        command.args(arguments).current_dir(home).env("HOME", home).env("XDG_CONFIG_HOME", home.join(".config"));
+        command
+            .args(arguments)
+            .current_dir(home)
+            .env("HOME", home)
+            .env("XDG_CONFIG_HOME", home.join(".config"));
         command.env_remove("WIRESHARK_CONFIG_DIR").stdin(Stdio::null());
         command
     }
@@ -112,7 +116,10 @@ pub(super) fn call(words: &[&str]) -> Output {
 
 /// The same with an engine at that socket.
 pub(super) fn call_asking(socket: &Path, words: &[&str]) -> Output {
-    command(words).env("DOCKER_HOST", format!("unix://{}", socket.display())).output().expect("pcapsule starts")
+    command(words)
+        .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+        .output()
+        .expect("pcapsule starts")
 }
 
 fn command(words: &[&str]) -> Command {
@@ -144,7 +151,8 @@ impl Resident {
         let inside = fs::metadata(format!("/run/netns/{namespace}")).expect("the namespace is there");
         eventually("somebody lives in the namespace", || {
             let own = fs::metadata(format!("/proc/{}/ns/net", resident.0.id())).ok()?;
-            (std::os::unix::fs::MetadataExt::ino(&own) == std::os::unix::fs::MetadataExt::ino(&inside)).then_some(())
+            (std::os::unix::fs::MetadataExt::ino(&own) == std::os::unix::fs::MetadataExt::ino(&inside))
+                .then_some(())
         });
         resident
     }

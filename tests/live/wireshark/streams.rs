@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use nix::{
@@ -11,7 +11,7 @@ use nix::{
 };
 
 use super::stage::{Home, Resident, Stream, interface};
-use crate::lab::{Cable, Conversation, capinfos, eventually, has_written, rows};
+use crate::lab::{Cable, Conversation, capinfos, eventually, has_written, rows, unique};
 
 /// A running tshark, killed on drop.
 pub(super) struct Tshark {
@@ -76,7 +76,7 @@ impl Drop for Tshark {
 }
 
 #[test]
-fn tshark_captures_a_namespace_with_names_and_statistics() {
+fn tshark_captures_a_namespace() {
     let Some(cable) = Cable::lay() else { return };
     let _resident = Resident::of(cable.left_name());
     let (home, tap) = (Home::new(), format!("{}/eth0", cable.left_name()));
@@ -85,18 +85,15 @@ fn tshark_captures_a_namespace_with_names_and_statistics() {
     talk.ask(7001, b"something else");
     talk.ask(7000, b"hello");
     eventually("the answer is in the file", || {
-        (String::from_utf8_lossy(&std::fs::read(capture.file()).unwrap()).matches("hello").count() == 2).then_some(())
+        (String::from_utf8_lossy(&std::fs::read(capture.file()).unwrap()).matches("hello").count() == 2)
+            .then_some(())
     });
     let file = capture.stop();
     let frames = rows(&file, "", &["frame.interface_name", "udp.port"]);
     assert_eq!(frames.len(), 2);
     assert!(frames.iter().all(|frame| frame[0] == tap), "{frames:?}");
     let summary = capinfos(&file);
-    assert!(summary.contains("Number of stat entries = 1"), "{summary}");
     assert!(summary.contains("Filter string = udp port 7000"), "{summary}");
-    let output = Command::new("tshark").args(["-N", "n", "-T", "fields", "-e", "_ws.col.Source", "-r"]).arg(&file).output();
-    let named = String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
-    assert!(named.contains(cable.left_name()), "{named}");
 }
 
 #[test]
@@ -124,7 +121,8 @@ fn beside_a_second_source_the_container_keeps_its_name() {
     let capture = Tshark::start(&home, &["-i", &interface(&cable), "-i", "lo"], &tap);
     Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"both");
     eventually("the answer is in the file", || {
-        (String::from_utf8_lossy(&std::fs::read(capture.file()).unwrap()).matches("both").count() == 2).then_some(())
+        (String::from_utf8_lossy(&std::fs::read(capture.file()).unwrap()).matches("both").count() == 2)
+            .then_some(())
     });
     let file = capture.stop();
     let fields = ["frame.interface_name", "frame.interface_description"];
@@ -136,7 +134,7 @@ fn beside_a_second_source_the_container_keeps_its_name() {
 
 #[test]
 fn names_with_signs_and_the_longest_interface_name_are_captured() {
-    let name = |end: &str| format!("{}:{end}.x", crate::lab::unique());
+    let name = |end: &str| format!("{}:{end}.x", unique());
     let Some(cable) = Cable::between([name("a"), name("b")]) else { return };
     let _resident = Resident::of(cable.left_name());
     let nic = "a-long.nic_name";
@@ -154,14 +152,12 @@ fn names_with_signs_and_the_longest_interface_name_are_captured() {
 
 #[test]
 fn a_setting_of_wiresharks_reaches_the_capture() {
-    let Some(cable) = Cable::lay() else { return };
+    // Wiresharks differ in whether they take a zero for a letter.
+    let name = || unique().replace('0', "o");
+    let Some(cable) = Cable::between([name(), name()]) else { return };
     let _resident = Resident::of(cable.left_name());
     let (home, tap) = (Home::new(), format!("{}/lo", cable.left_name()));
-    // As Wireshark makes it of the interface's name: what is neither a letter nor 1 to 9 becomes a line below.
-    let preference: String = interface(&cable)
-        .chars()
-        .map(|c| if c.is_ascii_alphabetic() || ('1'..='9').contains(&c) { c } else { '_' })
-        .collect();
+    let preference = interface(&cable).replace([':', '-'], "_");
     let setting = |option: &str| format!("extcap.{preference}.{option}");
     let words = ["-i", &interface(&cable), "-o", &setting("at:lo"), "-o", &setting("snaplen:60")];
     let capture = Tshark::start(&home, &words, &tap);
@@ -181,7 +177,8 @@ fn both_ends_can_be_picked_together() {
     }
     Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"hello");
     eventually("both sides are in the file", || {
-        (String::from_utf8_lossy(&std::fs::read(stream.file()).unwrap()).matches("hello").count() == 4).then_some(())
+        (String::from_utf8_lossy(&std::fs::read(stream.file()).unwrap()).matches("hello").count() == 4)
+            .then_some(())
     });
     assert_eq!(rows(&stream.stop().well().file(), "udp.port == 7000", &["frame.number"]).len(), 4);
 }

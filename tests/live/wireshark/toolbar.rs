@@ -116,7 +116,9 @@ fn a_mark_is_a_row_and_an_added_container_joins() {
     toolbar.until("the mark is confirmed", |message| *message == (0, STATUS_BAR, "mark 1".to_owned()));
     toolbar.say(NOTE, SET, "now it breaks");
     toolbar.say(MARK, SET, "");
-    eventually("the mark is in the stream", || has_written(&stream.file(), b"mark 2: now it breaks").then_some(()));
+    eventually("the mark is in the stream", || {
+        has_written(&stream.file(), b"mark 2: now it breaks").then_some(())
+    });
 
     toolbar.say(ADD, SET, "");
     toolbar.until("nothing is chosen yet", |message| message.1 == STATUS_BAR && message.2.contains("choose"));
