@@ -15,7 +15,7 @@ impl Sentence {
     /// Adds `{key=value}`. Whatever would end the group, or the line, is replaced in the value.
     pub(super) fn with(mut self, key: &str, value: impl fmt::Display) -> Self {
         let value = harmless(&value.to_string());
-        self.0 += &format!("{{{key}={value}}}");
+        self.0.extend(["{", key, "=", &value, "}"]);
         self
     }
 }
