@@ -57,7 +57,7 @@ impl Engines {
         self.gather(join_all(asked).await)
     }
 
-    /// Their containers that run, the youngest first, by as few questions as can be: without networks.
+    /// Their containers that run, the youngest first, by one question each: without their networks' bridges.
     pub async fn running(&self, granted: Duration) -> Answers {
         let asked = self.addresses.iter().map(|address| survey::running(address, granted));
         self.gather(join_all(asked).await)
