@@ -4,7 +4,9 @@ use super::{
     stage::{Home, Stream},
     streams::Tshark,
 };
-use crate::lab::{Conversation, Engine, accounts, capinfos, eventually, has_written, rows, unique};
+use crate::lab::{
+    Conversation, Engine, Requirement, accounts, capinfos, eventually, has_written, rows, run, unique,
+};
 
 fn interface(name: &str) -> String {
     format!("pcapsule:{name}")
@@ -153,4 +155,42 @@ fn a_plain_user_is_told_what_is_missing() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("CAP_SYS_PTRACE"), "{errors}");
+}
+
+#[test]
+fn a_container_that_cannot_be_heard_is_a_failure_with_the_reason() {
+    let Some(engine) = Engine::shared() else { return };
+    let alone = engine.container("alone").option("--network", "none").start();
+    let ended = Stream::start(&interface(alone.name()), &[]).wait();
+    assert_eq!(ended.status.code(), Some(4), "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("has no interface but loopback"), "{}", ended.stderr);
+    let stream = Stream::start(&interface(alone.name()), &["--at", "lo"]);
+    stream.until_declared(&format!("{}/lo", alone.name()));
+    stream.stop().well();
+}
+
+#[test]
+fn the_process_behind_a_packet_survives_dumpcap() {
+    let Some(engine) = Engine::shared() else { return };
+    if !Requirement::all(&[Requirement::Cgroup2]) {
+        return;
+    }
+    let web = engine.container("web").web().network("host").start();
+    let stream = Stream::read_by(&interface(web.name()), &[], |pipe, file| {
+        let [pipe, file] = [pipe, file].map(|path| path.to_str().expect("a path in text"));
+        run("dumpcap", &["-q", "-a", "packets:8", "-i", pipe, "-w", file]);
+    });
+    stream.until_declared(&format!("{}/cgroup", web.name()));
+    web.exec(&["wget", "-q", "-O", "-", "http://127.0.0.1/"]);
+    let ended = stream.wait().well();
+    let comments = rows(&ended.file(), "tcp.port == 80", &["frame.comment"]);
+    let comment = &comments.first().expect("a packet")[0];
+    let word = |key: &str| comment.split(' ').find_map(|word| word.strip_prefix(key)).map(str::to_owned);
+    assert_eq!(word("container="), Some(web.name().to_owned()), "{comment}");
+    let pid: u32 = word("pid=").and_then(|pid| pid.parse().ok()).expect("a process");
+    // epb_processid_threadid, which this tshark does not show: its code, its length, the process.
+    let option = [&[8, 0, 8, 0][..], &pid.to_le_bytes()].concat();
+    let bytes = std::fs::read(ended.file()).expect("the file is there");
+    assert!(bytes.windows(8).any(|window| window == option), "{comment}");
 }
