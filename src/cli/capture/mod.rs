@@ -1,10 +1,11 @@
 //! `pcapsule capture`: from words to taps to a savefile or lines, while containers come and go.
 //!
-//! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` keeps the taps in step with the host, `lines` prints packets,
+//! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` knows who is listened to, `follower` keeps that in step with the host, `lines` prints packets,
 //! `told` is what stderr hears, `viewer` is Wireshark behind a pipe.
 
 mod events;
 mod follow;
+mod follower;
 mod groups;
 mod lines;
 mod setup;
@@ -26,7 +27,7 @@ use std::{
 use anyhow::Context as _;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::{mpsc::UnboundedReceiver, oneshot},
     time::sleep,
 };
 
@@ -34,16 +35,16 @@ use crate::capture::{
     Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink, SinkError, StopReason,
 };
 use crate::discovery::Watch;
+use crate::model::Selector;
 use crate::sys::{self, Capability};
 
-pub(in crate::cli) use self::{groups::own_group, viewer::Error as ViewerError};
-
-use self::{
-    follow::{Audience, Follower},
-    lines::LineSink,
-    setup::Setup,
-    viewer::Viewer,
+pub(in crate::cli) use self::{
+    events::{engine as event_of_engine, mark},
+    groups::own_group,
+    viewer::Error as ViewerError,
 };
+
+use self::{follow::Audience, follower::Follower, lines::LineSink, setup::Setup, viewer::Viewer};
 use super::{capture_args::CaptureArgs, exit, look};
 
 /// What opening taps takes, and reading who is who: the rest is given up before anything else happens.
@@ -66,7 +67,31 @@ const LONG: Duration = Duration::from_secs(2);
 /// A further signal within that time is the same one, sent to a whole group of processes, say.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(mut args: CaptureArgs) -> anyhow::Result<ExitCode> {
+/// Somebody beside a capture, who may ask for more while it runs.
+pub(super) struct Company {
+    /// Whether it fails where there is nothing to listen on, instead of waiting.
+    pub(super) must_hear: bool,
+    /// Is told once it runs.
+    pub(super) begun: oneshot::Sender<Running>,
+    /// What else is to be selected.
+    pub(super) wishes: UnboundedReceiver<Vec<Selector>>,
+}
+
+impl Company {
+    /// Tells it, and takes its wishes.
+    fn begin(self, running: &Running) -> UnboundedReceiver<Vec<Selector>> {
+        // Whoever does not wait for it has gone.
+        let _ = self.begun.send(running.clone());
+        self.wishes
+    }
+}
+
+pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
+    run_beside(args, None).await
+}
+
+/// The same with somebody beside it.
+pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) -> anyhow::Result<ExitCode> {
     // Taken before anything else could be open under that number.
     let ready = args.ready_fd.map(sys::inherited_file).transpose().context("taking --ready-fd")?;
     let viewer = Viewer::wanted_by(&mut args)?;
@@ -80,21 +105,25 @@ pub(super) async fn run(mut args: CaptureArgs) -> anyhow::Result<ExitCode> {
     let watch = if args.no_follow { None } else { Some(Watch::start(&engines)?) };
     let mut audience = Audience::new(&setup, engines);
     let first = audience.first().await?;
+    if first.is_empty() && company.as_ref().is_some_and(|company| company.must_hear) {
+        return Err(audience.nothing_to_hear().into());
+    }
     let taps = audience.open(first)?;
     let names = audience.names();
     let (running, mut ended) = match &setup.savefile {
         Some(options) => start(SavefileSink::create(options.clone())?, taps, &setup, &names)?,
         None => start(LineSink::new(&args.print), taps, &setup, &names)?,
     };
-    if watch.is_none() {
+    if watch.is_none() && company.is_none() {
         sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
     // Not before: a FIFO that nobody reads blocks its opening, and then a signal should simply end us.
     let mut signals = Signals::new(viewer)?;
     tell_ready(&args, &audience, ready)?;
+    let wishes = company.map(|company| company.begin(&running));
     let Running { controls, progress } = running;
     let live = told::Live::start(&args, Arc::clone(&progress));
-    let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice()).run());
+    let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice(), wishes).run());
     let mut asked_to_stop: Option<Instant> = None;
     let mut is_told = false;
     let outcome = loop {
@@ -139,9 +168,12 @@ async fn end_of(viewer: Option<&mut Viewer>) {
 }
 
 /// A capture on its way.
-struct Running {
-    controls: Controls,
-    progress: Arc<Progress>,
+#[derive(Clone)]
+pub(super) struct Running {
+    /// To ask it for things.
+    pub(super) controls: Controls,
+    /// How it goes.
+    pub(super) progress: Arc<Progress>,
 }
 
 /// Starts the thread that reads frames: it handles what strangers sent, and so gives up every capability but what
