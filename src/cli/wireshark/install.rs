@@ -50,10 +50,10 @@ fn program_of(plug: &Plug) -> Result<PathBuf, Error> {
     fs::canonicalize(plug.path()).map_err(Error::Program)
 }
 
-/// A link, unless something stands against it.
+/// A link, unless something stands against it: what a group gets is a program of its own, and this one stays everybody's.
 fn manner(args: &InstallArgs, scope: Scope, program: &Path) -> Manner {
     let is_private = scope == Scope::System && !plug::is_for_everybody(program);
-    if args.copy || is_private { Manner::Copy } else { Manner::Link }
+    if args.copy || args.group.is_some() || is_private { Manner::Copy } else { Manner::Link }
 }
 
 fn put(plug: &Plug, program: &Path, manner: Manner) -> Result<(), Error> {
