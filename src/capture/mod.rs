@@ -6,6 +6,7 @@
 mod destination;
 mod event;
 mod follow;
+mod key_log;
 mod output;
 mod plan;
 mod rotation;
@@ -18,6 +19,8 @@ mod write_behind;
 pub use destination::{Destination, DestinationError, Overwrite};
 pub use event::{Event, Priority};
 pub use follow::{Changes, changes};
+pub use key_log::KeyLog;
+pub use output::Readers;
 pub use plan::{Ground, NoCgroup, Note, Places, Plan, Wanted, plan};
 pub use rotation::{InvalidRotation, Rotation, RotationOptions};
 pub use savefile_sink::{Buffering, SavefileOptions, SavefileSink};

@@ -13,6 +13,7 @@ use crate::model::Selector;
 use crate::savefile::Format;
 
 use super::args::PrintArgs;
+use super::capture::{KeyLogPlace, key_log_place};
 use super::select;
 use super::units::{self, Bytes};
 
@@ -25,6 +26,7 @@ Examples:
   pcapsule capture project=shop -w shop.pcapng --at container,veth,bridge
   pcapsule capture cgroup=/system.slice/nginx.service
   pcapsule capture all -w ring.pcapng -C 100 --keep 10
+  pcapsule capture web -w web.pcapng --keylog web:/tmp/keys
   pcapsule capture web -w web.pcapng --headers --duration 5m --fail-on-loss")]
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
 pub(super) struct CaptureArgs {
@@ -63,6 +65,9 @@ pub(super) struct CaptureArgs {
     /// Leave the interface as it is: take only what it would receive anyhow
     #[arg(short = 'p', long = "no-promiscuous-mode", overrides_with = "no_promiscuous")]
     pub(super) no_promiscuous: bool,
+    /// Capture the ssh connection that the output goes through as well; it is left out otherwise
+    #[arg(long)]
+    pub(super) own_connection: bool,
     /// Only the containers that run now: none that start later
     #[arg(long)]
     pub(super) no_follow: bool,
@@ -123,6 +128,10 @@ pub(super) struct SaveArgs {
     /// Stop rather than leave less than this free on the disk; 0 to fill it
     #[arg(long, value_name = "SIZE", value_parser = units::size_or_zero)]
     pub(super) reserve: Option<Bytes>,
+    /// Put the keys of this TLS key log (SSLKEYLOGFILE) into the file as they come up, so that Wireshark shows
+    /// plaintext; web:/tmp/keys is a file in the container web. May be repeated
+    #[arg(long, value_name = "[CONTAINER:]FILE", value_parser = key_log_place)]
+    pub(super) keylog: Vec<KeyLogPlace>,
     /// Overwrite FILE even if it is not a capture file
     #[arg(long)]
     pub(super) force: bool,
@@ -177,6 +186,7 @@ impl SaveArgs {
             (self.reserve.is_some(), "--reserve"),
             (self.force, "--force"),
             (self.native_linktypes, "--native-linktypes"),
+            (!self.keylog.is_empty(), "--keylog"),
         ];
         options.into_iter().find_map(|(given, option)| given.then_some(option))
     }
@@ -201,8 +211,12 @@ impl CaptureArgs {
         {
             return Some(format!("{option} shapes printed lines, and -w prints none"));
         }
-        (save.native_linktypes && save.format() == Format::Pcap)
-            .then(|| "--native-linktypes needs pcapng: a pcap file has one link type".to_owned())
+        let needs_pcapng = [
+            (save.native_linktypes, "--native-linktypes needs pcapng: a pcap file has one link type"),
+            (!save.keylog.is_empty(), "--keylog needs pcapng: a pcap file has no place for keys"),
+        ];
+        let refused = needs_pcapng.iter().find(|(given, _)| *given && save.format() == Format::Pcap);
+        refused.map(|(_, reason)| (*reason).to_owned())
     }
 }
 
@@ -254,6 +268,8 @@ mod tests {
             ("-w f -tt", "-t "),
             ("-w f --json", "--json "),
             ("-w f.pcap --native-linktypes", "--native-linktypes "),
+            ("--keylog k", "--keylog "),
+            ("-w f.pcap --keylog k", "--keylog needs pcapng"),
         ] {
             let refusal = parse(&format!("pcapsule capture web {words}")).refusal().unwrap();
             assert!(refusal.starts_with(option), "{words}: {refusal}");

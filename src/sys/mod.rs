@@ -64,7 +64,7 @@ pub use libpcap::LibpcapSource;
 pub use lock::FileLock;
 pub use own_cgroup::OwnCgroup;
 pub use ring::Ring;
-pub use root::read_inside;
+pub use root::{open_inside, open_plain, read_inside};
 pub use source::{
     FrameSource, FrameVisitor, LinkLayer, Pace, Payload, SourceCounters, SourceError, SourceOptions,
 };

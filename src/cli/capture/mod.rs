@@ -1,12 +1,15 @@
 //! `pcapsule capture`: from words to taps to a savefile or lines, while containers come and go.
 //!
 //! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` keeps the taps in step with the host, `lines` prints packets,
+//! `keylog` brings keys, `own_connection` keeps our own stream out,
 //! `told` is what stderr hears.
 
 mod events;
 mod follow;
 mod groups;
+mod keylog;
 mod lines;
+mod own_connection;
 mod setup;
 mod told;
 
@@ -32,10 +35,14 @@ use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink
 use crate::discovery::Watch;
 use crate::sys::{self, Capability};
 
-pub(in crate::cli) use self::groups::own_group;
+pub(in crate::cli) use self::{
+    groups::own_group,
+    keylog::{KeyLogPlace, key_log_place},
+};
 
 use self::{
     follow::{Audience, Follower},
+    keylog::{Homes, KeyLogs},
     lines::LineSink,
     setup::Setup,
 };
@@ -72,8 +79,10 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     // Watching begins before looking, so that nothing falls between.
     let engines = look::engines();
     let watch = if args.no_follow { None } else { Some(Watch::start(&engines)?) };
-    let mut audience = Audience::new(&setup, engines);
+    let homes = Homes::of(&args.save.keylog);
+    let mut audience = Audience::new(&setup, engines, homes.clone());
     let first = audience.first().await?;
+    let keys = KeyLogs::open(&args.save.keylog, homes)?;
     let taps = audience.open(first)?;
     let names = audience.names();
     let (running, mut ended) = match &setup.savefile {
@@ -87,6 +96,9 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     tell_ready(&args, &audience, ready)?;
     let Running { controls, progress } = running;
+    if let Some(keys) = &keys {
+        keys.start(controls.clone());
+    }
     let live = told::Live::start(&args, Arc::clone(&progress));
     let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice()).run());
     let mut asked_to_stop: Option<Instant> = None;
@@ -119,6 +131,9 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     };
     drop(live);
     told::summary(&args, &outcome);
+    if let Some(keys) = keys {
+        keys.tell(args.quiet);
+    }
     told::verdict(&args, outcome)
 }
 
@@ -138,6 +153,7 @@ fn start<S: Sink + 'static>(
 ) -> anyhow::Result<(Running, oneshot::Receiver<Outcome>)> {
     let (mut session, controls) = Session::new(sink, setup.limits, taps).map_err(told::failure)?;
     session.learn(names).map_err(told::failure)?;
+    session.wait_for_keys(setup.key_patience());
     let progress = session.progress();
     let (tell, ended) = oneshot::channel();
     let kept = setup.writer_capabilities();
