@@ -84,7 +84,7 @@ impl Ends {
         Some(Self { client: end(client, client_port)?, server: end(server, server_port)? })
     }
 
-    /// An expression for the packets of both directions.
+    /// An expression for the packets of both directions. `and` and `or` bind alike in it (pcap-filter(7)).
     fn packets(self) -> String {
         let way = |from: SocketAddr, to: SocketAddr| {
             let (source, source_port, target, target_port) = (from.ip(), from.port(), to.ip(), to.port());
@@ -92,7 +92,7 @@ impl Ends {
                 "(src host {source} and src port {source_port} and dst host {target} and dst port {target_port})"
             )
         };
-        format!("tcp and ({} or {})", way(self.client, self.server), way(self.server, self.client))
+        format!("(tcp and ({} or {}))", way(self.client, self.server), way(self.server, self.client))
     }
 }
 
