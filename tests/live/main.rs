@@ -17,6 +17,7 @@ mod follow;
 mod headers;
 mod host_mode;
 mod joining;
+mod keylog;
 mod limits;
 mod listing;
 mod loss;
