@@ -14,6 +14,7 @@ use crate::savefile::Format;
 
 use super::args::PrintArgs;
 use super::capture::{KeyLogPlace, key_log_place};
+use super::remote::{self, RemoteArgs};
 use super::select;
 use super::units::{self, Bytes};
 
@@ -90,6 +91,8 @@ pub(super) struct CaptureArgs {
     pub(super) save: SaveArgs,
     #[command(flatten)]
     pub(super) print: PrintArgs,
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
 }
 
 /// Where the file goes, and when it ends. SIZE is in millions of bytes, or with k, m, g in KiB, MiB, GiB.
@@ -172,6 +175,27 @@ impl SaveArgs {
         if self.pcap || (named_pcap && !self.pcapng) { Format::Pcap } else { Format::Pcapng }
     }
 
+    /// What was to be written to a file goes to stdout, in the format that the file's name asked for.
+    pub(super) fn send_to_stdout(&mut self) {
+        if self.output.is_some() {
+            self.pcap = self.format() == Format::Pcap;
+            self.pcapng = !self.pcap;
+            self.output = Some("-".into());
+        }
+    }
+
+    /// The first option given that makes more than one file.
+    pub(super) fn rotating(&self) -> Option<&'static str> {
+        let options = [
+            (self.rotate_size.is_some(), "-C"),
+            (self.rotate_after.is_some(), "-G"),
+            (self.file_count.is_some(), "-W"),
+            (self.keep.is_some(), "--keep"),
+            (self.max_total.is_some(), "--max-total"),
+        ];
+        options.into_iter().find_map(|(given, option)| given.then_some(option))
+    }
+
     /// The first option given that is about a file.
     fn about_a_file(&self) -> Option<&'static str> {
         let options = [
@@ -216,7 +240,7 @@ impl CaptureArgs {
             (!save.keylog.is_empty(), "--keylog needs pcapng: a pcap file has no place for keys"),
         ];
         let refused = needs_pcapng.iter().find(|(given, _)| *given && save.format() == Format::Pcap);
-        refused.map(|(_, reason)| (*reason).to_owned())
+        refused.map(|(_, reason)| (*reason).to_owned()).or_else(|| remote::refusal(self))
     }
 }
 
@@ -260,6 +284,20 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_to_stdout_keeps_the_format_of_its_name() {
+        for (words, format) in
+            [("-w a.pcapng", Format::Pcapng), ("-w a.pcap", Format::Pcap), ("-w a.pcap --pcapng", Format::Pcapng)]
+        {
+            let mut args = parse(&format!("pcapsule capture web {words}"));
+            args.save.send_to_stdout();
+            assert_eq!((args.save.output.as_deref(), args.save.format()), (Some(Path::new("-")), format), "{words}");
+        }
+        let mut printing = parse("pcapsule capture web");
+        printing.save.send_to_stdout();
+        assert_eq!(printing.save.output, None);
+    }
+
+    #[test]
     fn mixes_that_would_be_ignored_are_refused() {
         for (words, option) in [
             ("-C 1", "-C "),
@@ -270,6 +308,8 @@ mod tests {
             ("-w f.pcap --native-linktypes", "--native-linktypes "),
             ("--keylog k", "--keylog "),
             ("-w f.pcap --keylog k", "--keylog needs pcapng"),
+            ("-w f -C 1 -H ssh://web1", "-C does not go with -H"),
+            ("-w f --ready-fd 3 -H ssh://web1", "--ready-fd "),
         ] {
             let refusal = parse(&format!("pcapsule capture web {words}")).refusal().unwrap();
             assert!(refusal.starts_with(option), "{words}: {refusal}");

@@ -21,6 +21,7 @@ mod man;
 mod net;
 mod printer;
 mod read;
+mod remote;
 mod run;
 mod run_command;
 mod sandbox;

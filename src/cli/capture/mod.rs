@@ -38,6 +38,7 @@ use crate::sys::{self, Capability};
 pub(in crate::cli) use self::{
     groups::own_group,
     keylog::{KeyLogPlace, key_log_place},
+    setup::default_reserve,
 };
 
 use self::{

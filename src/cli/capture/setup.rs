@@ -213,7 +213,7 @@ fn quoted(word: String) -> String {
 }
 
 /// A part of the disk that holds the file, or will: a link leads to where it points.
-fn default_reserve(first: &Destination) -> u64 {
+pub(in crate::cli) fn default_reserve(first: &Destination) -> u64 {
     let Destination::File(path) = first else { return 0 };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     crate::sys::free_bytes(path)
