@@ -25,6 +25,7 @@ mod overload;
 mod places;
 mod privileges;
 mod recording;
+mod remote;
 mod rotation;
 mod scale;
 mod selection;
