@@ -80,7 +80,9 @@ fn there(opened: io::Result<File>) -> io::Result<Option<File>> {
     match opened {
         Ok(file) if file.metadata()?.is_file() => Ok(Some(file)),
         Ok(_) => Err(io::Error::new(ErrorKind::InvalidInput, "it is not a plain file")),
-        Err(error) if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(NO_SUCH_PROCESS) => {
+        Err(error)
+            if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(NO_SUCH_PROCESS) =>
+        {
             Ok(None)
         }
         Err(error) => Err(error),
@@ -259,7 +261,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");
         let long = format!("CLIENT_RANDOM 00 {}\n", "0".repeat(LONGEST_LINE));
-        let others = ["# made by a library\n", "root:x:0:0:root:/root:/bin/sh\n", "\n", "KEY\n", "KEY 01\n", &long];
+        let others =
+            ["# made by a library\n", "root:x:0:0:root:/root:/bin/sh\n", "\n", "KEY\n", "KEY 01\n", &long];
         let session = "RSA Session-ID:0a0b Master-Key:0c0d\n";
         append(&path, &(others.concat() + session + "CLIENT_TRAFFIC_SECRET_0 01 02\r\n" + "KEY 0x 02\n"));
         let mut log = KeyLog::default();

@@ -178,7 +178,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         std::fs::write(&path, "old").unwrap();
-        let reception = Reception { path: path.clone(), format: Format::Pcapng, reserve: 0, readers: Readers::Usual };
+        let reception =
+            Reception { path: path.clone(), format: Format::Pcapng, reserve: 0, readers: Readers::Usual };
         let error = reception.receive(&b"Welcome to web1!\nand more"[..]).unwrap_err();
         assert!(matches!(&error, ReceiveError::NotCapture(line) if line == "Welcome to web1!"), "{error:?}");
         assert_eq!(reception.receive(&b""[..]).unwrap(), (0, 0));

@@ -285,12 +285,18 @@ mod tests {
 
     #[test]
     fn what_goes_to_stdout_keeps_the_format_of_its_name() {
-        for (words, format) in
-            [("-w a.pcapng", Format::Pcapng), ("-w a.pcap", Format::Pcap), ("-w a.pcap --pcapng", Format::Pcapng)]
-        {
+        for (words, format) in [
+            ("-w a.pcapng", Format::Pcapng),
+            ("-w a.pcap", Format::Pcap),
+            ("-w a.pcap --pcapng", Format::Pcapng),
+        ] {
             let mut args = parse(&format!("pcapsule capture web {words}"));
             args.save.send_to_stdout();
-            assert_eq!((args.save.output.as_deref(), args.save.format()), (Some(Path::new("-")), format), "{words}");
+            assert_eq!(
+                (args.save.output.as_deref(), args.save.format()),
+                (Some(Path::new("-")), format),
+                "{words}"
+            );
         }
         let mut printing = parse("pcapsule capture web");
         printing.save.send_to_stdout();

@@ -15,7 +15,9 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
-use super::{bench, capture, completions, exit, inspect, list, man, net, read, remote, run_command, terminal, top};
+use super::{
+    bench, capture, completions, exit, inspect, list, man, net, read, remote, run_command, terminal, top,
+};
 
 /// Runs the program with the arguments of this process. Prints its own failures.
 pub fn run() -> ExitCode {

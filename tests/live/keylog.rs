@@ -28,7 +28,7 @@ impl Server {
         if !Requirement::all(&[Requirement::Openssl]) {
             return None;
         }
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a temporary directory");
         let [key, certificate] = ["key.pem", "cert.pem"].map(|name| path(folder.path(), name));
         let asked = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=web"];
         let files = ["-keyout", key.as_str(), "-out", certificate.as_str()];
@@ -39,14 +39,14 @@ impl Server {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
                 .spawn()
-                .unwrap()
+                .expect("it starts")
         });
         // It says ACCEPT once it listens.
-        let mut stdout = child.stdout.take().unwrap();
+        let mut stdout = child.stdout.take().expect("stdout is piped");
         let mut line = [0; 256];
         let mut said = String::new();
         eventually("the server listens", || {
-            let length = std::io::Read::read(&mut stdout, &mut line).unwrap();
+            let length = std::io::Read::read(&mut stdout, &mut line).expect("it can be read");
             said += &String::from_utf8_lossy(&line[..length]);
             said.contains("ACCEPT").then_some(())
         });
@@ -62,43 +62,51 @@ impl Drop for Server {
 }
 
 fn path(folder: &Path, name: &str) -> String {
-    folder.join(name).to_str().unwrap().to_owned()
+    folder.join(name).to_str().expect("a path in text").to_owned()
 }
 
 /// Asks the server for a page, with its keys logged there.
 fn ask(from: &Namespace, server: &str, version: &str, page: &str, keys: &str) {
     let output = from.inside(|| {
         let mut child = Command::new("openssl")
-            .args(["s_client", "-quiet", version, "-keylogfile", keys, "-connect", &format!("{server}:{PORT}")])
+            .args([
+                "s_client",
+                "-quiet",
+                version,
+                "-keylogfile",
+                keys,
+                "-connect",
+                &format!("{server}:{PORT}"),
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("it starts");
         let request = format!("GET /{page} HTTP/1.0\r\n\r\n");
-        child.stdin.take().unwrap().write_all(request.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+        child.stdin.take().expect("stdin is piped").write_all(request.as_bytes()).expect("it reads");
+        child.wait_with_output().expect("it ends")
     });
     assert!(String::from_utf8_lossy(&output.stdout).contains("HTTP/1.0 200"), "the page comes");
 }
 
 /// The pages that tshark sees asked for, without any set-up of its own.
 fn pages(file: &Path) -> Vec<String> {
-    let home = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().expect("a temporary directory");
     let output = Command::new("tshark")
         .args(["-n", "-Y", "http.request", "-T", "fields", "-e", "http.request.uri", "-r"])
         .arg(file)
         .env("HOME", home.path())
         .env_remove("SSLKEYLOGFILE")
         .output()
-        .unwrap();
+        .expect("it starts");
     checked("tshark", &output).lines().map(str::to_owned).collect()
 }
 
 fn secrets(file: &Path) -> usize {
     let text = capinfos(file);
     let line = text.lines().find_map(|line| line.strip_prefix("Number of decryption secrets in file: "));
-    line.map_or(0, |number| number.trim().parse().unwrap())
+    line.map_or(0, |number| number.trim().parse().expect("a number"))
 }
 
 fn whole(ended: Ended) -> Ended {
@@ -150,12 +158,17 @@ fn a_log_that_is_rotated_is_followed_and_what_was_there_before_is_not_taken() {
     let old = old.lines().find(|line| line.starts_with("CLIENT_RANDOM")).unwrap();
     let capture = Capture::of(&[&cable.left_selector()], &["--keylog", &keys]);
     ask(&cable.left(), &Cable::RIGHT.to_string(), "-tls1_2", "first", &keys);
-    eventually("the first key is in the file", || has_written(&capture.file(), b"CLIENT_RANDOM").then_some(()));
+    eventually("the first key is in the file", || {
+        has_written(&capture.file(), b"CLIENT_RANDOM").then_some(())
+    });
     fs::rename(&keys, path(server.folder.path(), "keys.1")).unwrap();
     ask(&cable.left(), &Cable::RIGHT.to_string(), "-tls1_2", "second", &keys);
     let ended = whole(capture.stop());
     assert_eq!(pages(&ended.file()), ["/first", "/second"]);
-    assert!(!has_written(&ended.file(), old.as_bytes()), "the key of an earlier connection stays where it is");
+    assert!(
+        !has_written(&ended.file(), old.as_bytes()),
+        "the key of an earlier connection stays where it is"
+    );
 }
 
 #[test]
@@ -169,7 +182,8 @@ fn each_file_of_a_rotation_has_the_keys() {
         ask(&cable.left(), &Cable::RIGHT.to_string(), "-tls1_3", &page[1..], &keys);
     }
     let ended = whole(capture.stop());
-    let mut files: Vec<PathBuf> = fs::read_dir(ended.folder()).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(ended.folder()).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort_by_key(|file| (file.as_os_str().len(), file.clone()));
     assert!(files.len() >= 3, "{files:?}");
     for file in &files {

@@ -35,7 +35,10 @@ fn elsewhere(cable: &Cable, sshd: &Sshd, words: &[&str]) -> Output {
     let url = sshd.url();
     let options = ["-H", &url, "--remote-path", PCAPSULE];
     let line = ["timeout", "--kill-after=5", "60", PCAPSULE];
-    sshd.client(cable, &[&line[..], words, &options].concat()).stdin(Stdio::null()).output().unwrap()
+    sshd.client(cable, &[&line[..], words, &options].concat())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it starts")
 }
 
 fn stderr(output: &Output) -> String {
@@ -51,8 +54,8 @@ struct Called {
 impl Called {
     /// Back once it listens.
     fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("taken once")).lines();
         let mut said = Vec::new();
         let is_ready = lines.by_ref().map_while(Result::ok).any(|line| {
             let is_ready = line.contains("listening on");
@@ -65,8 +68,11 @@ impl Called {
         });
         let mut called = Self { child, stderr: Some(rest) };
         if !is_ready {
-            let code = called.child.wait().unwrap();
-            panic!("it ended with {code}: {:?}", called.stderr.take().unwrap().join().unwrap());
+            let code = called.child.wait().expect("it is our child");
+            panic!(
+                "it ended with {code}: {:?}",
+                called.stderr.take().expect("taken once").join().expect("text")
+            );
         }
         called
     }
@@ -79,13 +85,13 @@ impl Called {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+        kill(Pid::from_raw(i32::try_from(self.child.id()).expect("a pid fits")), signal).expect("a pid fits");
     }
 
     /// The exit code and what it said.
     fn wait(mut self) -> (Option<i32>, String) {
-        let status = eventually("it ends", || self.child.try_wait().unwrap());
-        (status.code(), self.stderr.take().unwrap().join().unwrap().join("\n"))
+        let status = eventually("it ends", || self.child.try_wait().expect("it is our child"));
+        (status.code(), self.stderr.take().expect("taken once").join().expect("text").join("\n"))
     }
 }
 
@@ -146,7 +152,11 @@ fn a_file_is_written_here_and_whole_after_an_interrupt() {
         let (datagrams, ssh) = contents(&file);
         assert_eq!(datagrams, 50, "{said}");
         let told = said.matches("leaving out the ssh connection").count();
-        assert_eq!((ssh == 0, told), if options.is_empty() { (true, 1) } else { (false, 0) }, "{name}: {said}");
+        assert_eq!(
+            (ssh == 0, told),
+            if options.is_empty() { (true, 1) } else { (false, 0) },
+            "{name}: {said}"
+        );
         assert!(said.contains("packets captured"), "{said}");
         if Path::new(name).extension().is_some_and(|end| end == "pcapng") {
             assert_eq!(accounts(&file)[0].statistics.len(), 1, "the end of the file is there");
@@ -180,7 +190,10 @@ fn nothing_goes_on_there_when_nobody_is_here_any_more() {
     let capture = Called::capture(&cable, &sshd, &["-w", file.to_str().unwrap()]);
     let there = || {
         let listed = run("ps", &["-e", "-o", "args"]);
-        listed.lines().filter(|line| line.contains("--remote-end") && line.contains(file.to_str().unwrap())).count()
+        listed
+            .lines()
+            .filter(|line| line.contains("--remote-end") && line.contains(file.to_str().unwrap()))
+            .count()
     };
     assert!(there() > 0);
     capture.signal(Signal::SIGKILL);
@@ -210,7 +223,8 @@ fn a_connection_that_breaks_leaves_a_whole_file() {
 fn what_goes_wrong_on_the_way_is_told() {
     let Some((cable, sshd)) = called() else { return };
     let fails = |line: &[&str], code: i32, words: &str| {
-        let output = sshd.client(&cable, &[&[PCAPSULE], line].concat()).stdin(Stdio::null()).output().unwrap();
+        let output =
+            sshd.client(&cable, &[&[PCAPSULE], line].concat()).stdin(Stdio::null()).output().unwrap();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(code), "{line:?}: {said}");
         assert!(said.contains(words), "{line:?}: {said}");
@@ -232,7 +246,8 @@ fn what_goes_wrong_on_the_way_is_told() {
     let line = ["capture", RIGHT, "-H", &url, "--remote-path", &noisy, "-w", file];
     fails(&line, 1, "it is none, but begins with 'Welcome'");
     assert!(!Path::new(file).exists());
-    let without_ssh = Command::new(PCAPSULE).args(["ls", "-H", &url]).env("PATH", "/nowhere").output().unwrap();
+    let without_ssh =
+        Command::new(PCAPSULE).args(["ls", "-H", &url]).env("PATH", "/nowhere").output().unwrap();
     assert_eq!(without_ssh.status.code(), Some(5));
     assert!(stderr(&without_ssh).contains("install an ssh client"), "{}", stderr(&without_ssh));
     let local = pcapsule(&["ls", "-q", "--remote-end", "0"]);
@@ -242,19 +257,19 @@ fn what_goes_wrong_on_the_way_is_told() {
 #[test]
 fn a_stream_by_hand_does_not_capture_itself() {
     let Some(cable) = Cable::lay() else { return };
-    let (left, right_end) = (Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, 1), Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, 2));
+    let (left, right_end) =
+        (Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, 1), Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, 2));
     for (end, address) in [(cable.left(), left), (cable.right(), right_end)] {
         end.sysctl("net.ipv6.conf.eth0.disable_ipv6=0");
         end.ip(&["addr", "add", &format!("{address}/64"), "dev", "eth0", "nodad"]);
     }
     for address in [IpAddr::from(Cable::RIGHT), IpAddr::from(right_end)] {
         let Some(sshd) = Sshd::start(&cable, address) else { return };
-        for (filter, is_tcp) in [("", true), ("-f 'tcp or udp port 7000'", true), ("-f 'udp port 7000 or arp'", false)] {
+        for (filter, is_tcp) in
+            [("", true), ("-f 'tcp or udp port 7000'", true), ("-f 'udp port 7000 or arp'", false)]
+        {
             // Both ends of the cable, the way of the connection: all of it would be seen twice.
-            let there = format!(
-                "{PCAPSULE} capture {RIGHT} {} -U -w - {filter}",
-                cable.left_selector()
-            );
+            let there = format!("{PCAPSULE} capture {RIGHT} {} -U -w - {filter}", cable.left_selector());
             let port = Sshd::PORT.to_string();
             let destination = format!("root@{address}");
             let mut command = sshd.client(&cable, &["ssh", "-p", &port, &destination, &there]);

@@ -119,15 +119,16 @@ impl Homes {
 /// Key logs that are followed.
 pub(super) struct KeyLogs {
     places: Vec<KeyLogPlace>,
-    start: Sender<Controls>,
+    /// None where nothing is followed.
+    start: Option<Sender<Controls>>,
     keys: Arc<AtomicU64>,
 }
 
 impl KeyLogs {
     /// Takes note of what the files hold by now, which is passed over. To be called before the first tap is open.
-    pub(super) fn open(places: &[KeyLogPlace], homes: Homes) -> anyhow::Result<Option<Self>> {
+    pub(super) fn open(places: &[KeyLogPlace], homes: Homes) -> anyhow::Result<Self> {
         if places.is_empty() {
-            return Ok(None);
+            return Ok(Self { places: Vec::new(), start: None, keys: Arc::default() });
         }
         let sources = places.iter().map(Source::new).collect();
         let (start, started) = channel();
@@ -144,17 +145,22 @@ impl KeyLogs {
             })
             .context("starting to follow key logs")?;
         told.recv().context("starting to follow key logs")??;
-        Ok(Some(Self { places: places.to_vec(), start, keys }))
+        Ok(Self { places: places.to_vec(), start: Some(start), keys })
     }
 
     /// From now on what comes up goes to the capture.
     pub(super) fn start(&self, controls: Controls) {
-        // It waits for nothing else.
-        let _ = self.start.send(controls);
+        if let Some(start) = &self.start {
+            // It waits for nothing else.
+            let _ = start.send(controls);
+        }
     }
 
     /// Says what came of it.
     pub(super) fn tell(&self, is_quiet: bool) {
+        if self.places.is_empty() {
+            return;
+        }
         let places: Vec<String> = self.places.iter().map(ToString::to_string).collect();
         match self.keys.load(Ordering::Relaxed) {
             0 => terminal::warn(&format!("no key came up in {}: TLS stays encrypted", places.join(", "))),
@@ -256,7 +262,7 @@ impl Reader {
                 source.read(home, beat.is_multiple_of(BEATS_A_NAME), &mut keys);
             }
             if !keys.is_empty() {
-                let lines = keys.iter().filter(|byte| **byte == b'\n').count() as u64;
+                let lines = keys.split(|byte| *byte == b'\n').count() as u64 - 1;
                 self.keys.fetch_add(lines, Ordering::Relaxed);
                 controls.send(Command::KeyLog(keys));
             }

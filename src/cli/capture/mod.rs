@@ -97,9 +97,7 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     tell_ready(&args, &audience, ready)?;
     let Running { controls, progress } = running;
-    if let Some(keys) = &keys {
-        keys.start(controls.clone());
-    }
+    keys.start(controls.clone());
     let live = told::Live::start(&args, Arc::clone(&progress));
     let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice()).run());
     let mut asked_to_stop: Option<Instant> = None;
@@ -132,9 +130,7 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     };
     drop(live);
     told::summary(&args, &outcome);
-    if let Some(keys) = keys {
-        keys.tell(args.quiet);
-    }
+    keys.tell(args.quiet);
     told::verdict(&args, outcome)
 }
 

@@ -127,7 +127,8 @@ fn variable() -> Option<String> {
 /// The variable in a block of them that zeros end.
 fn found_in(block: &[u8]) -> Option<String> {
     let mut variables = block.split(|byte| *byte == 0);
-    let value = variables.find_map(|variable| variable.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"="))?;
+    let value =
+        variables.find_map(|variable| variable.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"="))?;
     OsStr::from_bytes(value).to_str().map(str::to_owned)
 }
 

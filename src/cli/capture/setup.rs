@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use jiff::Zoned;
 
 use crate::capture::{
-    Buffering, Destination, EngineChoice, Limits, Overwrite, Places, Readers, Rotation,
-    RotationOptions, SavefileOptions, TapOptions,
+    Buffering, Destination, EngineChoice, Limits, Overwrite, Places, Readers, Rotation, RotationOptions,
+    SavefileOptions, TapOptions,
 };
 use crate::model::Selector;
 use crate::savefile::Section;
@@ -166,7 +166,8 @@ fn savefile(path: &Path, all: &CaptureArgs, filter: Option<&Filter>) -> anyhow::
 fn warn_of_readers(first: &Destination) {
     let Destination::File(path) = first else { return };
     if path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o077 != 0) {
-        let text = format!("{} is there already, and not for its owner alone: it will hold keys", path.display());
+        let text =
+            format!("{} is there already, and not for its owner alone: it will hold keys", path.display());
         terminal::warn(&text);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     io::{self, IsTerminal as _},
     os::unix::process::ExitStatusExt as _,
     path::Path,
@@ -93,7 +94,9 @@ fn reception(args: &CaptureArgs) -> anyhow::Result<Option<Reception>> {
     Ok(Some(Reception {
         path: path.clone(),
         format: save.format(),
-        reserve: save.reserve.map_or_else(|| crate::cli::capture::default_reserve(&destination), Bytes::count),
+        reserve: save
+            .reserve
+            .map_or_else(|| crate::cli::capture::default_reserve(&destination), Bytes::count),
         readers: readers(save),
     }))
 }
@@ -110,11 +113,10 @@ fn screen(command: &Command) -> Screen {
 }
 
 fn start(host: &RemoteHost, program: &str, screen: Screen, is_received: bool) -> anyhow::Result<Child> {
-    let words: Vec<String> = env::args_os()
-        .skip(1)
-        .map(|word| word.into_string())
-        .collect::<Result<_, _>>()
-        .map_err(|word| anyhow::anyhow!("sending '{}' to another host: it is not text", word.display()))?;
+    let words: Vec<String> =
+        env::args_os().skip(1).map(OsString::into_string).collect::<Result<_, _>>().map_err(|word| {
+            anyhow::anyhow!("sending '{}' to another host: it is not text", word.display())
+        })?;
     // A question is asked at the terminal of this process, whatever stdin is.
     let has_terminal = std::fs::File::open("/dev/tty").is_ok();
     let questions = if has_terminal { Questions::Asked } else { Questions::Failed };
@@ -144,7 +146,9 @@ fn receive(reception: Reception, stdout: ChildStdout) -> anyhow::Result<oneshot:
 }
 
 /// Waits for the stream's end; for ever where there is none.
-async fn done(receiving: &mut Option<oneshot::Receiver<Received>>) -> Result<Received, oneshot::error::RecvError> {
+async fn done(
+    receiving: &mut Option<oneshot::Receiver<Received>>,
+) -> Result<Received, oneshot::error::RecvError> {
     match receiving {
         Some(receiving) => receiving.await,
         None => std::future::pending().await,
@@ -186,7 +190,9 @@ impl Errand {
         };
         let host = host.to_string();
         match status.code() {
-            None if status.signal().is_some() && self.is_asked_to_end => Ok(ExitCode::from(exit::INTERRUPTED)),
+            None if status.signal().is_some() && self.is_asked_to_end => {
+                Ok(ExitCode::from(exit::INTERRUPTED))
+            }
             Some(SSH_FAILED) | None => match torn {
                 Some(bytes) => Err(Error::BrokenOff { host, bytes }.into()),
                 None if self.is_asked_to_end => Ok(ExitCode::from(exit::INTERRUPTED)),

@@ -63,7 +63,12 @@ impl FromStr for RemoteHost {
         let is_bracketed = rest.starts_with('[');
         let port = match port {
             Some(port) if port.contains(':') => return Err(InvalidHost::Name(rest.to_owned())),
-            Some(port) => Some(port.parse().ok().filter(|port| *port != 0).ok_or_else(|| InvalidHost::Port(port.to_owned()))?),
+            Some(port) => Some(
+                port.parse()
+                    .ok()
+                    .filter(|port| *port != 0)
+                    .ok_or_else(|| InvalidHost::Port(port.to_owned()))?,
+            ),
             None => None,
         };
         if !is_word(name) || (name.contains(':') && !is_bracketed) {
@@ -88,7 +93,11 @@ impl fmt::Display for RemoteHost {
         if let Some(user) = &self.user {
             write!(f, "{user}@")?;
         }
-        if self.name.contains(':') { write!(f, "[{}]", self.name)? } else { f.write_str(&self.name)? }
+        if self.name.contains(':') {
+            write!(f, "[{}]", self.name)?;
+        } else {
+            f.write_str(&self.name)?;
+        }
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }

@@ -44,7 +44,9 @@ pub(super) enum Error {
     NotThere { host: String, program: String },
     #[error("pcapsule is version {here} here and {there} on the host that was called")]
     Version { here: String, there: String },
-    #[error("receiving the capture from {host}: it broke off; {bytes} bytes of whole packets are in the file")]
+    #[error(
+        "receiving the capture from {host}: it broke off; {bytes} bytes of whole packets are in the file"
+    )]
     BrokenOff { host: String, bytes: u64 },
 }
 
@@ -59,9 +61,9 @@ impl Error {
             Self::Unreachable(host) => {
                 Some(format!("its own words are above; does `ssh {host} true` work, without asking?"))
             }
-            Self::NotThere { .. } => Some(
-                "install pcapsule there, or say where it is: --remote-path /opt/bin/pcapsule".to_owned(),
-            ),
+            Self::NotThere { .. } => {
+                Some("install pcapsule there, or say where it is: --remote-path /opt/bin/pcapsule".to_owned())
+            }
             Self::Version { .. } => Some("install the same version at both ends".to_owned()),
         }
     }
@@ -104,7 +106,9 @@ pub(super) fn take_host(arguments: &mut Arguments) -> Result<(), String> {
 pub(super) fn refusal(args: &CaptureArgs) -> Option<String> {
     args.remote.host.as_ref()?;
     if args.ready_fd.is_some() {
-        return Some("--ready-fd names a descriptor of this machine, which the host of -H has not".to_owned());
+        return Some(
+            "--ready-fd names a descriptor of this machine, which the host of -H has not".to_owned(),
+        );
     }
     let option = args.save.rotating()?;
     Some(format!("{option} does not go with -H: what another host sends is written to one file here"))

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn words_arrive_as_they_were_typed() {
-        let words = ["capture", "name=web-*", "-w", "my file.pcapng", "--", "tcp port 80 && !(udp)", "it's", ""];
+        let words =
+            ["capture", "name=web-*", "-w", "my file.pcapng", "--", "tcp port 80 && !(udp)", "it's", ""];
         let line = arguments("ssh://me@web1", &words, Screen::Streams, Questions::Asked).pop().unwrap();
         let version = env!("CARGO_PKG_VERSION");
         let begin = format!("pcapsule --remote-end {version} ");

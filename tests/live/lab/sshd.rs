@@ -39,8 +39,8 @@ impl Sshd {
         }
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let made_folder = fs::create_dir(EMPTY_FOLDER).is_ok();
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let at = |name: &str| folder.path().join(name).to_str().expect("a path in text").to_owned();
         for key in ["host", "user"] {
             run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &at(key)]);
         }
@@ -58,14 +58,15 @@ impl Sshd {
             at("user"),
             at("known"),
         );
-        let host_key = fs::read_to_string(at("host.pub")).unwrap();
-        fs::write(at("known"), format!("[{address}]:{port} {host_key}")).unwrap();
-        fs::write(at("server"), server).unwrap();
-        fs::write(at("client"), client).unwrap();
+        let host_key = fs::read_to_string(at("host.pub")).expect("the file is there");
+        fs::write(at("known"), format!("[{address}]:{port} {host_key}")).expect("the file can be written");
+        fs::write(at("server"), server).expect("the file can be written");
+        fs::write(at("client"), client).expect("the file can be written");
         // The client reads no configuration but ours.
-        fs::write(at("ssh"), format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", at("client"))).unwrap();
-        fs::set_permissions(at("ssh"), fs::Permissions::from_mode(0o755)).unwrap();
-        let log = fs::File::create(at("log")).unwrap();
+        fs::write(at("ssh"), format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", at("client")))
+            .expect("the file can be written");
+        fs::set_permissions(at("ssh"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let log = fs::File::create(at("log")).expect("the file can be made");
         let child = cable.right().inside(|| {
             Command::new("/usr/sbin/sshd")
                 .args(["-D", "-e", "-f", &at("server")])
@@ -73,7 +74,7 @@ impl Sshd {
                 .stdout(Stdio::null())
                 .stderr(log)
                 .spawn()
-                .unwrap()
+                .expect("it starts")
         });
         let sshd = Self { child, folder, address, made_folder, _alone: alone };
         let to = SocketAddr::new(address, port);
@@ -107,7 +108,7 @@ impl Sshd {
     /// Breaks all connections off, as a failing host does.
     pub(crate) fn break_off(&self) {
         let children = format!("/proc/{0}/task/{0}/children", self.child.id());
-        for pid in fs::read_to_string(children).unwrap().split_ascii_whitespace() {
+        for pid in fs::read_to_string(children).expect("the file is there").split_ascii_whitespace() {
             run("kill", &["-KILL", pid]);
         }
     }
