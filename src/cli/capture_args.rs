@@ -133,7 +133,7 @@ pub(super) struct SaveArgs {
     pub(super) reserve: Option<Bytes>,
     /// Put the keys of this TLS key log (SSLKEYLOGFILE) into the file as they come up, so that Wireshark shows
     /// plaintext; web:/tmp/keys is a file in the container web. May be repeated
-    #[arg(long, value_name = "[CONTAINER:]FILE", value_parser = key_log_place)]
+    #[arg(long, value_name = "FILE", value_parser = key_log_place)]
     pub(super) keylog: Vec<KeyLogPlace>,
     /// Overwrite FILE even if it is not a capture file
     #[arg(long)]
