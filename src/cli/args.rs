@@ -13,6 +13,7 @@ use super::bench_args::BenchArgs;
 use super::capture_args::CaptureArgs;
 use super::remote::{RemoteArgs, RemoteHost};
 use super::sandbox_args::{NetArgs, RunArgs};
+use super::wireshark_args::WiresharkArgs;
 use super::{select, units};
 
 const EXIT_CODES: &str = "\
@@ -82,6 +83,8 @@ pub(super) enum Command {
     Net(Box<NetArgs>),
     /// Measure what bridge, NAT, proxy and macvlan cost against host mode, here
     Bench(Box<BenchArgs>),
+    /// Put containers into Wireshark's list of interfaces: install, uninstall, status
+    Wireshark(WiresharkArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

@@ -23,6 +23,7 @@ use super::units::{self, Bytes};
 Examples:
   pcapsule capture web                              a line a packet
   pcapsule capture web -w web.pcapng                into a file for Wireshark
+  pcapsule capture web --wireshark                  into the window of Wireshark
   pcapsule capture web db -w - -- tcp port 5432 | wireshark -k -i -
   pcapsule capture project=shop -w shop.pcapng --at container,veth,bridge
   pcapsule capture cgroup=/system.slice/nginx.service
@@ -72,6 +73,9 @@ pub(super) struct CaptureArgs {
     /// Only the containers that run now: none that start later
     #[arg(long)]
     pub(super) no_follow: bool,
+    /// Leave out the rows that tell what happened to the containers
+    #[arg(long)]
+    pub(super) no_events: bool,
     /// How packets are taken from the kernel: ring or libpcap
     #[arg(long, value_name = "ENGINE", default_value = "ring", hide_possible_values = true)]
     pub(super) engine: CaptureEngine,
@@ -81,6 +85,10 @@ pub(super) struct CaptureArgs {
     /// Write a line to this file descriptor once every tap listens
     #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(0..))]
     pub(super) ready_fd: Option<i32>,
+    /// Show the packets in Wireshark while they come; it ends when Wireshark is closed. PCAPSULE_WIRESHARK names
+    /// another command that reads pcapng, as in 'tshark -i -'
+    #[arg(long)]
+    pub(super) wireshark: bool,
     /// Say less on stderr: no line when listening, no live counters
     #[arg(short, long, overrides_with = "quiet")]
     pub(super) quiet: bool,
@@ -101,7 +109,7 @@ pub(super) struct CaptureArgs {
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
 pub(super) struct SaveArgs {
     /// Write to FILE; - is stdout
-    #[arg(short = 'w', long = "write", value_name = "FILE")]
+    #[arg(short = 'w', long = "write", value_name = "FILE", conflicts_with = "wireshark")]
     pub(super) output: Option<PathBuf>,
     /// Write classic pcap, as a name ending in .pcap does
     #[arg(long, conflicts_with = "pcapng")]
@@ -225,6 +233,9 @@ impl CaptureArgs {
     /// Why this mix of options is not taken, although tcpdump takes most of it and ignores a part.
     pub(super) fn refusal(&self) -> Option<String> {
         let save = &self.save;
+        if self.wireshark {
+            return self.refusal_of_window().or_else(|| remote::refusal(self));
+        }
         if save.output.is_none()
             && let Some(option) = save.about_a_file()
         {
@@ -241,6 +252,16 @@ impl CaptureArgs {
         ];
         let refused = needs_pcapng.iter().find(|(given, _)| *given && save.format() == Format::Pcap);
         refused.map(|(_, reason)| (*reason).to_owned()).or_else(|| remote::refusal(self))
+    }
+
+    /// Why an option is not taken with `--wireshark`.
+    fn refusal_of_window(&self) -> Option<String> {
+        let shaping = self.print.about_lines().map(|option| (option, "shapes printed lines"));
+        // Keys are as good for the window; this is the last option that is looked for.
+        let filing = self.save.about_a_file().filter(|option| *option != "--keylog");
+        let filing = filing.map(|option| (option, "is about a file"));
+        let (option, what) = shaping.or(filing)?;
+        Some(format!("{option} {what}, and --wireshark takes the packets itself"))
     }
 }
 
@@ -311,6 +332,10 @@ mod tests {
             ("-w f -x", "-x "),
             ("-w f -tt", "-t "),
             ("-w f --json", "--json "),
+            ("--wireshark -x", "-x "),
+            ("--wireshark -C 1", "-C "),
+            ("--wireshark -C 1 --keylog k", "-C "),
+            ("--wireshark -H ssh://web1", "--wireshark "),
             ("-w f.pcap --native-linktypes", "--native-linktypes "),
             ("--keylog k", "--keylog "),
             ("-w f.pcap --keylog k", "--keylog needs pcapng"),
@@ -320,9 +345,14 @@ mod tests {
             let refusal = parse(&format!("pcapsule capture web {words}")).refusal().unwrap();
             assert!(refusal.starts_with(option), "{words}: {refusal}");
         }
-        for words in
-            ["-n -e -x", "-w f -n", "-w f -C 1 -W 3", "-w f -G 60 -C 5 --keep 3 --max-total 1g", "-w f -q"]
-        {
+        for words in [
+            "-n -e -x",
+            "--wireshark --keylog k",
+            "-w f -n",
+            "-w f -C 1 -W 3",
+            "-w f -G 60 -C 5 --keep 3 --max-total 1g",
+            "-w f -q",
+        ] {
             assert_eq!(parse(&format!("pcapsule capture web {words}")).refusal(), None, "{words}");
         }
     }

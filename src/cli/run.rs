@@ -16,11 +16,16 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
 use super::{
-    bench, capture, completions, exit, inspect, list, man, net, read, remote, run_command, terminal, top,
+    bench, capture, completions, exit, extcap, inspect, list, man, net, read, remote, run_command, terminal,
+    top, wireshark,
 };
 
 /// Runs the program with the arguments of this process. Prints its own failures.
 pub fn run() -> ExitCode {
+    let words: Vec<_> = env::args_os().collect();
+    if extcap::is_call(&words) {
+        return extcap::run(&words);
+    }
     let arguments = match parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -150,6 +155,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(&args),
         Command::Run(args) => run_command::run(&args),
         Command::Net(args) => net::run(&args),
+        Command::Wireshark(args) => wireshark::run(&args),
     }
 }
 

@@ -36,3 +36,4 @@ mod tags;
 mod top;
 mod truth;
 mod watching;
+mod wireshark;

@@ -110,6 +110,10 @@ pub(super) fn refusal(args: &CaptureArgs) -> Option<String> {
             "--ready-fd names a descriptor of this machine, which the host of -H has not".to_owned(),
         );
     }
+    if args.wireshark {
+        let instead = "`pcapsule capture … -H … -w - | wireshark -k -i -` does";
+        return Some(format!("--wireshark does not go with -H; {instead}"));
+    }
     let option = args.save.rotating()?;
     Some(format!("{option} does not go with -H: what another host sends is written to one file here"))
 }
