@@ -124,10 +124,7 @@ pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) 
     let keys = KeyLogs::open(&args.save.keylog, homes)?;
     let taps = audience.open(first)?;
     let names = audience.names();
-    let (running, mut ended) = match &setup.savefile {
-        Some(options) => start(SavefileSink::create(options.clone())?, taps, &setup, &names)?,
-        None => start(LineSink::new(&args.print), taps, &setup, &names)?,
-    };
+    let (running, mut ended) = begin(&args, &setup, taps, &names)?;
     if watch.is_none() && company.is_none() {
         sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
@@ -190,6 +187,19 @@ pub(super) struct Running {
     pub(super) controls: Controls,
     /// How it goes.
     pub(super) progress: Arc<Progress>,
+}
+
+/// Starts a capture into a savefile, or one whose packets are printed.
+fn begin(
+    args: &CaptureArgs,
+    setup: &Setup,
+    taps: Vec<OpenTap>,
+    names: &[(IpAddr, String)],
+) -> anyhow::Result<(Running, oneshot::Receiver<Outcome>)> {
+    match &setup.savefile {
+        Some(options) => start(SavefileSink::create(options.clone())?, taps, setup, names),
+        None => start(LineSink::new(&args.print), taps, setup, names),
+    }
 }
 
 /// Starts the thread that reads frames: it handles what strangers sent, and so gives up every capability but what
