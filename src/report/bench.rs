@@ -3,10 +3,11 @@
 use std::io;
 
 use crate::bench::{
-    CellOutcome, Comparison, Outcome, Path, Percentiles, Placement, Summary, Test, stats::Interval,
-    stats::Verdict,
+    CellOutcome, Comparison, Outcome, Percentiles, Summary, Test, stats::Interval, stats::Verdict,
 };
 
+use super::figures::{figure, microseconds, placed};
+use super::waterfall::waterfalls;
 use super::grid::{Grid, Layout, Step};
 
 /// Writes all tables.
@@ -21,9 +22,12 @@ pub fn bench(
         writeln!(out, "\n{}", heading(outcome, cell))?;
         let of_cell = |found: &&Comparison| (found.test, found.placement) == (cell.test, cell.placement);
         let comparisons: Vec<&Comparison> = summary.comparisons.iter().filter(of_cell).collect();
-        table(cell, &comparisons, layout, out)?;
+        table(outcome, cell, &comparisons, layout, out)?;
     }
-    Ok(())
+    if !summary.waterfalls.is_empty() {
+        writeln!(out)?;
+    }
+    waterfalls(&summary.waterfalls, layout, out)
 }
 
 fn machine(outcome: &Outcome) -> String {
@@ -67,13 +71,12 @@ fn heading(outcome: &Outcome, cell: &CellOutcome) -> String {
             "a connection for each request, thousands/s, CPU in core-seconds per 100,000".to_owned()
         }
         Test::Udp | Test::UdpGso => datagrams,
+        Test::UdpRate => format!(
+            "{} B datagrams at the highest rate with less than 0.1 % lost, thousands/s, jitter in µs",
+            scenario.datagram_bytes
+        ),
     };
-    let place = match cell.placement {
-        Placement::One => "both ends on one core",
-        Placement::Two => "each end on a core of its own",
-        Placement::Free => "ends wherever the kernel puts them",
-    };
-    format!("{}: {what}; {place}", cell.test)
+    format!("{}: {what}; {}", cell.test, placed(cell.placement))
 }
 
 const PATH: &str = "PATH";
@@ -86,9 +89,12 @@ const P99: &str = "P99";
 const P999: &str = "P99.9";
 const MAX: &str = "MAX";
 const LOSS: &str = "LOSS";
+const REORDERED: &str = "REORDERED";
+const JITTER: &str = "JITTER";
 const AGAIN: &str = "RETRANS";
 
 fn table(
+    outcome: &Outcome,
     cell: &CellOutcome,
     comparisons: &[&Comparison],
     layout: Layout,
@@ -98,14 +104,18 @@ fn table(
     let mut headings = vec![PATH, MEDIAN, TO_HOST];
     headings.extend(if has_times { &[P99, P999, MAX][..] } else { &[] });
     headings.extend(match cell.test {
-        Test::Udp | Test::UdpGso => Some(LOSS),
-        Test::Tcp | Test::TcpDown | Test::TcpBoth => Some(AGAIN),
-        _ => None,
+        Test::Udp | Test::UdpGso => &[LOSS][..],
+        Test::UdpRate => &[LOSS, REORDERED, JITTER],
+        Test::Tcp | Test::TcpDown | Test::TcpBoth => &[AGAIN],
+        Test::Latency | Test::Paced | Test::Connect => &[],
     });
-    headings.extend([CPU, SPLIT, SOFTIRQ]);
+    if cell.test != Test::UdpRate {
+        headings.extend([CPU, SPLIT, SOFTIRQ]);
+    }
     let mut grid = Grid::new(&headings);
     for found in comparisons {
-        let cells = headings.iter().map(|heading| text(heading, found)).collect();
+        let name = outcome.name(found.path);
+        let cells = headings.iter().map(|heading| text(heading, &name, found)).collect();
         grid.push(cells);
     }
     let steps =
@@ -113,19 +123,21 @@ fn table(
     grid.write(layout, &steps, out)
 }
 
-fn text(heading: &str, found: &Comparison) -> String {
+fn text(heading: &str, name: &str, found: &Comparison) -> String {
     let time = |of: fn(&Percentiles) -> Option<u64>| {
         found.percentiles.as_ref().and_then(of).map_or_else(String::new, microseconds)
     };
     match heading {
-        PATH if found.path == Path::Control => "host again".to_owned(),
-        PATH => found.path.to_string(),
+        PATH => name.to_owned(),
         MEDIAN => spread(&scaled(found)),
         TO_HOST => ratio(found),
         P99 => time(|times| times.p99),
         P999 => time(|times| times.p999),
         MAX => time(|times| Some(times.max)),
-        LOSS => found.loss.map_or_else(String::new, |loss| format!("{:.1} %", loss * 100.0)),
+        LOSS if found.test == Test::UdpRate => share(found.loss, 3),
+        LOSS => share(found.loss, 1),
+        REORDERED => found.reordered.map_or_else(String::new, |count| count.to_string()),
+        JITTER => found.jitter.map_or_else(String::new, |jitter| spread(&divided(jitter, 1e3))),
         AGAIN => found.retransmissions.map_or_else(String::new, |count| count.to_string()),
         CPU => found.cpu.map_or_else(String::new, |cost| figure(cost.total())),
         SPLIT => found.cpu.map_or_else(String::new, |cost| {
@@ -141,10 +153,17 @@ fn text(heading: &str, found: &Comparison) -> String {
 fn scaled(found: &Comparison) -> Interval {
     let unit = match found.test {
         Test::Tcp | Test::TcpDown | Test::TcpBoth => 1e9,
-        Test::Latency | Test::Paced | Test::Connect | Test::Udp | Test::UdpGso => 1e3,
+        Test::Latency | Test::Paced | Test::Connect | Test::Udp | Test::UdpGso | Test::UdpRate => 1e3,
     };
-    let Interval { median, low, high, count } = found.value;
+    divided(found.value, unit)
+}
+
+fn divided(Interval { median, low, high, count }: Interval, unit: f64) -> Interval {
     Interval { median: median / unit, low: low / unit, high: high / unit, count }
+}
+
+fn share(share: Option<f64>, digits: usize) -> String {
+    share.map_or_else(String::new, |share| format!("{:.digits$} %", share * 100.0))
 }
 
 fn spread(interval: &Interval) -> String {
@@ -160,21 +179,6 @@ fn ratio(found: &Comparison) -> String {
         }
         _ => figures,
     }
-}
-
-/// Three digits that say something.
-fn figure(value: f64) -> String {
-    match value {
-        value if value >= 100.0 => format!("{value:.0}"),
-        value if value >= 10.0 => format!("{value:.1}"),
-        value if value >= 1.0 => format!("{value:.2}"),
-        value => format!("{value:.3}"),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a time to be read")]
-fn microseconds(ns: u64) -> String {
-    figure(ns as f64 / 1e3)
 }
 
 #[cfg(test)]
@@ -198,11 +202,5 @@ mod tests {
     fn a_narrow_page_keeps_the_comparison() {
         let narrow = page(Width::Columns(72));
         assert!(narrow.contains("1.25 (1.23–1.27)") && !narrow.contains(SOFTIRQ), "{narrow}");
-    }
-
-    #[test]
-    fn figures_have_three_digits() {
-        let shown = [0.0123, 1.234, 12.34, 123.4, 1234.5].map(figure);
-        assert_eq!(shown, ["0.012", "1.23", "12.3", "123", "1234"]);
     }
 }

@@ -2,15 +2,18 @@
 //!
 //! `table` and `links` are what `ls` prints, `way` and `inspect` what `inspect` prints, `json` and `inspect_json` the
 //! documents of both, `rates` and `rates_json` what `top` prints,
-//! `bench` and `bench_json` what `bench` prints, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
+//! `bench`, `waterfall` and `bench_json` what `bench` prints, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
 //! here looks at the host or knows stdout.
 
 mod bench;
 #[cfg(test)]
 pub(crate) mod bench_fixture;
+mod bench_compare;
+mod bench_html;
 mod bench_json;
 mod changes;
 mod ends;
+mod figures;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod grid;
@@ -26,10 +29,14 @@ mod rates;
 pub(crate) mod rates_fixture;
 mod rates_json;
 mod sandboxes;
+mod svg;
 mod table;
+mod waterfall;
 mod way;
 
 pub use bench::bench;
+pub use bench_compare::{comparison, comparison_json};
+pub use bench_html::bench_html;
 pub use bench_json::bench_json;
 pub use changes::Changes;
 pub use grid::{Headings, Layout, Width};

@@ -4,6 +4,7 @@
 
 mod connect;
 mod datagram;
+mod rate;
 mod round_trip;
 mod socket;
 mod stream;
@@ -52,6 +53,8 @@ pub(super) struct Measured {
     /// Datagrams that were sent and did not arrive, and those that arrived behind a later one.
     pub(super) lost: Option<u64>,
     pub(super) reordered: Option<u64>,
+    /// How unevenly they arrived (RFC 3550).
+    pub(super) jitter: Option<Duration>,
     /// Times of round trips in ns.
     pub(super) times: Option<Histogram<u64>>,
     /// What TCP says of the first connection.
@@ -112,6 +115,7 @@ pub(super) fn open(
             Ok(Box::new(round_trip::RoundTrips::open(hop, scenario, cores, Some(interval))?))
         }
         Test::Connect => Ok(Box::new(connect::Connects::open(hop, scenario, cores)?)),
+        Test::UdpRate => Ok(Box::new(rate::Search::open(hop, scenario, cores)?)),
         Test::Udp | Test::UdpGso => Ok(Box::new(datagram::Flood::open(hop, cell.test, scenario, cores)?)),
     }
 }
