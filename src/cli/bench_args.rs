@@ -115,6 +115,9 @@ pub(super) struct BenchArgs {
     /// Write one JSON document with every sample into FILE; - is stdout, instead of the table
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Write one page with plots into FILE; it needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
     /// End with code 1 if this is so, as in 'tcp:bridge/host < 0.7'; can be given several times
     #[arg(long, value_name = "CONDITION")]
     pub(super) fail_if: Vec<Condition>,

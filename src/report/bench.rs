@@ -30,7 +30,8 @@ pub fn bench(
     waterfalls(&summary.waterfalls, layout, out)
 }
 
-fn machine(outcome: &Outcome) -> String {
+/// What it ran on, and how.
+pub(super) fn machine(outcome: &Outcome) -> String {
     let environment = &outcome.environment;
     let netfilter = match environment.bridge_netfilter {
         Some(true) => "on",
@@ -50,7 +51,7 @@ fn machine(outcome: &Outcome) -> String {
 }
 
 /// What was done, where, and what the figures are.
-fn heading(outcome: &Outcome, cell: &CellOutcome) -> String {
+pub(super) fn heading(outcome: &Outcome, cell: &CellOutcome) -> String {
     let scenario = &outcome.scenario;
     let streams = if scenario.streams == 1 { String::new() } else { format!("{} × ", scenario.streams) };
     let bytes = scenario.write_bytes;
@@ -100,18 +101,7 @@ fn table(
     layout: Layout,
     out: &mut impl io::Write,
 ) -> io::Result<()> {
-    let has_times = cell.test.is_time();
-    let mut headings = vec![PATH, MEDIAN, TO_HOST];
-    headings.extend(if has_times { &[P99, P999, MAX][..] } else { &[] });
-    headings.extend(match cell.test {
-        Test::Udp | Test::UdpGso => &[LOSS][..],
-        Test::UdpRate => &[LOSS, REORDERED, JITTER],
-        Test::Tcp | Test::TcpDown | Test::TcpBoth => &[AGAIN],
-        Test::Latency | Test::Paced | Test::Connect => &[],
-    });
-    if cell.test != Test::UdpRate {
-        headings.extend([CPU, SPLIT, SOFTIRQ]);
-    }
+    let headings = columns(cell.test);
     let mut grid = Grid::new(&headings);
     for found in comparisons {
         let name = outcome.name(found.path);
@@ -123,7 +113,24 @@ fn table(
     grid.write(layout, &steps, out)
 }
 
-fn text(heading: &str, name: &str, found: &Comparison) -> String {
+/// What there is to say of a test, column by column.
+pub(super) fn columns(test: Test) -> Vec<&'static str> {
+    let mut headings = vec![PATH, MEDIAN, TO_HOST];
+    headings.extend(if test.is_time() { &[P99, P999, MAX][..] } else { &[] });
+    headings.extend(match test {
+        Test::Udp | Test::UdpGso => &[LOSS][..],
+        Test::UdpRate => &[LOSS, REORDERED, JITTER],
+        Test::Tcp | Test::TcpDown | Test::TcpBoth => &[AGAIN],
+        Test::Latency | Test::Paced | Test::Connect => &[],
+    });
+    if test != Test::UdpRate {
+        headings.extend([CPU, SPLIT, SOFTIRQ]);
+    }
+    headings
+}
+
+/// What stands under a heading.
+pub(super) fn text(heading: &str, name: &str, found: &Comparison) -> String {
     let time = |of: fn(&Percentiles) -> Option<u64>| {
         found.percentiles.as_ref().and_then(of).map_or_else(String::new, microseconds)
     };
@@ -150,12 +157,22 @@ fn text(heading: &str, name: &str, found: &Comparison) -> String {
 }
 
 /// In the unit that the heading names.
-fn scaled(found: &Comparison) -> Interval {
+pub(super) fn scaled(found: &Comparison) -> Interval {
     let unit = match found.test {
         Test::Tcp | Test::TcpDown | Test::TcpBoth => 1e9,
         Test::Latency | Test::Paced | Test::Connect | Test::Udp | Test::UdpGso | Test::UdpRate => 1e3,
     };
     divided(found.value, unit)
+}
+
+/// That unit.
+pub(super) fn unit(test: Test) -> &'static str {
+    match test {
+        Test::Tcp | Test::TcpDown | Test::TcpBoth => "Gbit/s",
+        Test::Latency | Test::Paced => "µs",
+        Test::Connect => "thousand connections/s",
+        Test::Udp | Test::UdpGso | Test::UdpRate => "thousand datagrams/s",
+    }
 }
 
 fn divided(Interval { median, low, high, count }: Interval, unit: f64) -> Interval {
@@ -166,11 +183,11 @@ fn share(share: Option<f64>, digits: usize) -> String {
     share.map_or_else(String::new, |share| format!("{:.digits$} %", share * 100.0))
 }
 
-fn spread(interval: &Interval) -> String {
+pub(super) fn spread(interval: &Interval) -> String {
     format!("{} ({}–{})", figure(interval.median), figure(interval.low), figure(interval.high))
 }
 
-fn ratio(found: &Comparison) -> String {
+pub(super) fn ratio(found: &Comparison) -> String {
     let Some(ratio) = found.ratio else { return String::new() };
     let figures = format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.low, ratio.high);
     match found.verdict {

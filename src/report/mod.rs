@@ -2,13 +2,15 @@
 //!
 //! `table` and `links` are what `ls` prints, `way` and `inspect` what `inspect` prints, `json` and `inspect_json` the
 //! documents of both, `rates` and `rates_json` what `top` prints,
-//! `bench`, `waterfall` and `bench_json` what `bench` prints, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
+//! `bench`, `waterfall`, `bench_compare`, `bench_json` and `bench_html` what
+//! `bench` prints (`bench_charts` and `svg` draw its plots),  `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
 //! here looks at the host or knows stdout.
 
 mod bench;
+mod bench_charts;
+mod bench_compare;
 #[cfg(test)]
 pub(crate) mod bench_fixture;
-mod bench_compare;
 mod bench_html;
 mod bench_json;
 mod changes;

@@ -35,7 +35,7 @@ fn write_one(waterfall: &Waterfall, layout: Layout, out: &mut impl io::Write) ->
     grid.push(vec![
         "host mode: loopback".to_owned(),
         String::new(),
-        figure(base / unit.size),
+        figure(base / unit),
         scale.bar(0.0, base),
     ]);
     for step in waterfall.steps.iter().filter(|step| step.kind == Kind::Step) {
@@ -59,35 +59,32 @@ fn heading(waterfall: &Waterfall) -> String {
     format!("{}: {what}; {}", waterfall.test, placed(waterfall.placement))
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Unit {
-    size: f64,
-}
-
-fn unit(quantity: Quantity) -> Unit {
+/// The unit of the figures, in that of the quantity.
+fn unit(quantity: Quantity) -> f64 {
     match quantity {
-        Quantity::RoundTrip | Quantity::CpuPerOperation => Unit { size: 1e3 },
-        Quantity::CpuPerGigabyte => Unit { size: 1e6 },
+        Quantity::RoundTrip | Quantity::CpuPerOperation => 1e3,
+        Quantity::CpuPerGigabyte => 1e6,
     }
 }
 
-fn row(step: &Step, unit: Unit, scale: &Scale) -> Vec<String> {
+fn row(step: &Step, unit: f64, scale: &Scale) -> Vec<String> {
     let before = step.total.median - step.adds.median;
     let words = match step.kind {
         Kind::Step => format!("+ {}", step.words),
         Kind::Change => format!("  {}", step.words),
     };
-    vec![words, adds(step, unit), figure(step.total.median / unit.size), scale.bar(before, step.total.median)]
+    vec![words, adds(step, unit), figure(step.total.median / unit), scale.bar(before, step.total.median)]
 }
 
-fn adds(step: &Step, unit: Unit) -> String {
+/// In units of the figures: what a step adds, with its interval, or that nothing was seen.
+pub(super) fn adds(step: &Step, unit: f64) -> String {
     let signed = |value: f64| {
         let sign = if value < 0.0 { "−" } else { "+" };
-        format!("{sign}{}", figure(value.abs() / unit.size))
+        format!("{sign}{}", figure(value.abs() / unit))
     };
     let interval = step.adds;
     match step.finding {
-        Finding::NothingSeen { within } => format!("nothing seen (±{})", figure(within / unit.size)),
+        Finding::NothingSeen { within } => format!("nothing seen (±{})", figure(within / unit)),
         Finding::Costs | Finding::Saves => {
             format!("{} ({} to {})", signed(interval.median), signed(interval.low), signed(interval.high))
         }

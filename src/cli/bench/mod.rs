@@ -9,6 +9,7 @@ mod visit;
 use std::{
     env, fs,
     io::Write as _,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Arc,
@@ -95,18 +96,20 @@ fn build_and_measure(
 }
 
 fn show(args: &BenchArgs, outcome: &Outcome, summary: &Summary) -> anyhow::Result<ExitCode> {
+    let (host, time_ns) = (sys::system().context("asking for the host's name")?.host, now_ns());
     let mut document = Vec::new();
     if let Some(path) = &args.json {
-        let host = sys::system().context("asking for the host's name")?.host;
-        report::bench_json(outcome, summary, &host, now_ns(), &mut document)
+        report::bench_json(outcome, summary, &host, time_ns, &mut document)
             .context("writing the document")?;
-        if path.as_os_str() == "-" {
-            terminal::stdout().write_all(&document).context("printing the document")?;
-        } else {
-            fs::write(path, &document).with_context(|| format!("writing {}", path.display()))?;
-        }
+        write(path, &document)?;
     }
-    if args.json.as_ref().is_none_or(|path| path.as_os_str() != "-") {
+    if let Some(path) = &args.html {
+        let mut page = Vec::new();
+        report::bench_html(outcome, summary, &host, time_ns, &mut page).context("writing the page")?;
+        write(path, &page)?;
+    }
+    let is_stdout = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    if !is_stdout(&args.json) && !is_stdout(&args.html) {
         let layout = terminal::page(Truncation::ToFit).layout;
         report::bench(outcome, summary, layout, &mut terminal::stdout()).context("printing the figures")?;
     }
@@ -126,6 +129,14 @@ fn show(args: &BenchArgs, outcome: &Outcome, summary: &Summary) -> anyhow::Resul
     }
     let is_whole = outcome.cells.iter().flat_map(|cell| &cell.paths).all(|path| path.failure.is_none());
     Ok(ExitCode::from(if is_whole && !is_refused { exit::DONE } else { exit::FAULT }))
+}
+
+/// Into a file, or to stdout.
+fn write(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
+    if path.as_os_str() == "-" {
+        return terminal::stdout().write_all(contents).context("printing the document");
+    }
+    fs::write(path, contents).with_context(|| format!("writing {}", path.display()))
 }
 
 /// Says what a condition comes to, where it is so or cannot be told; answers whether it is so anywhere.
