@@ -119,7 +119,7 @@ pub enum Finding {
 }
 
 /// Explains each cell in which there is more than host mode to explain.
-pub fn explain(outcome: &Outcome) -> Vec<Waterfall> {
+pub(super) fn explain(outcome: &Outcome) -> Vec<Waterfall> {
     outcome.cells.iter().filter_map(waterfall).collect()
 }
 

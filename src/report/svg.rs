@@ -13,7 +13,6 @@ pub(super) struct Svg {
 
 /// Which end of a text is at its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it all")]
 pub(super) enum Anchor {
     Start,
     Middle,
@@ -22,12 +21,11 @@ pub(super) enum Anchor {
 
 /// A rectangle: its left upper corner, its width and height.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(missing_docs, reason = "the names say it all")]
 pub(super) struct Area {
-    pub x: f64,
-    pub y: f64,
-    pub width: f64,
-    pub height: f64,
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
 }
 
 impl Svg {

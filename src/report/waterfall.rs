@@ -16,7 +16,7 @@ const PICTURE: &str = "FROM HOST MODE";
 const WIDTH: usize = 32;
 
 /// Writes one for each test and placement.
-pub fn waterfalls(found: &[Waterfall], layout: Layout, out: &mut impl io::Write) -> io::Result<()> {
+pub(super) fn waterfalls(found: &[Waterfall], layout: Layout, out: &mut impl io::Write) -> io::Result<()> {
     for (number, waterfall) in found.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
