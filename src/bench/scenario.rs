@@ -147,7 +147,7 @@ impl Scenario {
 }
 
 /// Probes of a search for the highest rate.
-pub(super) const PROBES: usize = 8;
+pub(super) const PROBES: usize = 12;
 
 /// The base, and the base once more.
 const CONTROLS: usize = 2;
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(scenario.rounds, 19);
         assert!(scenario.length() <= Duration::from_secs(10));
         scenario.cells.push(Cell { test: Test::UdpRate, placement: Placement::Two });
-        assert_eq!(scenario.length(), Duration::from_secs(10) + Duration::from_millis(825) * 4 * 20);
+        assert_eq!(scenario.length(), Duration::from_secs(10) + Duration::from_millis(1225) * 4 * 20);
         assert_eq!(scenario.rounds_within(Duration::from_millis(1)), FEWEST_ROUNDS);
     }
 }

@@ -36,7 +36,7 @@ fn write_one(waterfall: &Waterfall, layout: Layout, out: &mut impl io::Write) ->
         "host mode: loopback".to_owned(),
         String::new(),
         figure(base / unit),
-        scale.bar(0.0, base),
+        scale.mark(base),
     ]);
     for step in waterfall.steps.iter().filter(|step| step.kind == Kind::Step) {
         grid.push(row(step, unit, &scale));
@@ -91,19 +91,25 @@ pub(super) fn adds(step: &Step, unit: f64) -> String {
     }
 }
 
-/// From nothing to the largest sum of the way itself; what is far beyond it runs off.
+/// From the least to the largest sum of the way itself; what is far beyond it runs off.
 #[derive(Debug)]
 struct Scale {
+    least: f64,
     most: f64,
 }
 
 impl Scale {
     fn of(waterfall: &Waterfall) -> Self {
-        let sums = waterfall.steps.iter().filter(|step| step.kind == Kind::Step).map(|step| step.total.median);
-        let most = sums.fold(waterfall.base.median, f64::max);
+        let base = waterfall.base.median;
+        let sums = |kind| {
+            let steps = waterfall.steps.iter().filter(move |step| step.kind == kind);
+            steps.map(|step| step.total.median)
+        };
+        let least = sums(Kind::Step).fold(base, f64::min);
+        let way = sums(Kind::Step).fold(base, f64::max);
         // Changes have room for as much again.
-        let changed = waterfall.steps.iter().map(|step| step.total.median).fold(most, f64::max);
-        Self { most: changed.min(2.0 * most) }
+        let most = sums(Kind::Change).fold(way, f64::max).min(least + 2.0 * (way - least));
+        Self { least, most }
     }
 
     #[expect(
@@ -113,21 +119,28 @@ impl Scale {
         reason = "a column of a picture"
     )]
     fn column(&self, value: f64) -> usize {
-        if self.most <= 0.0 {
+        let length = self.most - self.least;
+        if length <= 0.0 {
             return 0;
         }
-        ((value / self.most).clamp(0.0, 1.0) * WIDTH as f64).round() as usize
+        (((value - self.least) / length).clamp(0.0, 1.0) * WIDTH as f64).round() as usize
+    }
+
+    /// Where a sum is.
+    fn mark(&self, value: f64) -> String {
+        format!("{}│", " ".repeat(self.column(value).min(WIDTH - 1)))
     }
 
     /// A bar between two sums; a loss is dark, a gain light, and what runs off ends in an arrow.
     fn bar(&self, from: f64, to: f64) -> String {
-        let (start, end) = (self.column(from.min(to)), self.column(from.max(to)));
+        let (start, end) = (self.column(from.min(to)).min(WIDTH - 1), self.column(from.max(to)));
         let mark = if to < from { "░" } else { "█" };
-        // A change too small for a column still has a place.
-        let length = (end - start).max(1);
-        let start = start.min(WIDTH - 1);
-        let arrow = if from.max(to) > self.most * 1.001 { "▶" } else { "" };
-        format!("{}{}{arrow}", " ".repeat(start), mark.repeat(length.min(WIDTH - start)))
+        let length = end.saturating_sub(start);
+        if length == 0 {
+            return self.mark(to);
+        }
+        let is_off = from.max(to) > self.least + (self.most - self.least) * 1.001;
+        format!("{}{}{}", " ".repeat(start), mark.repeat(length), if is_off { "▶" } else { "" })
     }
 }
 
@@ -147,10 +160,10 @@ mod tests {
 
     #[test]
     fn what_is_far_too_much_runs_off() {
-        let scale = Scale { most: 100.0 };
-        assert_eq!(scale.bar(0.0, 50.0), "█".repeat(16));
-        assert_eq!(scale.bar(50.0, 50.1).trim_start(), "█");
-        assert_eq!(scale.bar(75.0, 50.0).trim_start(), "░".repeat(8));
-        assert!(scale.bar(50.0, 900.0).ends_with("█▶"));
+        let scale = Scale { least: 100.0, most: 200.0 };
+        assert_eq!(scale.bar(100.0, 150.0), "█".repeat(16));
+        assert_eq!(scale.bar(150.0, 150.1).trim_start(), "│");
+        assert_eq!(scale.bar(175.0, 150.0).trim_start(), "░".repeat(8));
+        assert!(scale.bar(150.0, 900.0).ends_with("█▶") && scale.mark(100.0) == "│");
     }
 }
