@@ -65,8 +65,8 @@ pub(super) fn bars(outcome: &Outcome, found: &[&Comparison]) -> String {
         for end in [low, high] {
             svg.line("whisker", (end, middle - 4.0), (end, middle + 4.0));
         }
-        let figures = format!("{}  {}", figure(value.median), note(found));
-        svg.text("note", (WIDTH - NOTES + 12.0, middle + 4.0), Anchor::Start, figures.trim_end());
+        svg.text("note", (WIDTH - NOTES + 56.0, middle + 4.0), Anchor::End, &figure(value.median));
+        svg.text("note", (WIDTH - NOTES + 72.0, middle + 4.0), Anchor::Start, &note(found));
     }
     svg.finish(&format!("{test}: a bar for each path, with 95 % intervals"))
 }
@@ -84,7 +84,7 @@ fn note(found: &Comparison) -> String {
         Some(Verdict::NoDifferenceSeen { within }) => {
             format!("no difference seen (±{:.0} %)", (within * 100.0).ceil())
         }
-        _ if found.ratio.is_some() => format!("× {}", ratio(found)),
+        _ if found.ratio.is_some() => format!("{} × host", ratio(found)),
         _ => String::new(),
     }
 }

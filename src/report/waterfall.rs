@@ -73,7 +73,12 @@ fn row(step: &Step, unit: f64, scale: &Scale) -> Vec<String> {
         Kind::Step => format!("+ {}", step.words),
         Kind::Change => format!("  {}", step.words),
     };
-    vec![words, adds(step, unit), figure(step.total.median / unit), scale.bar(before, step.total.median)]
+    let total = step.total.median;
+    let picture = match step.finding {
+        Finding::NothingSeen { .. } => scale.mark(total),
+        Finding::Costs | Finding::Saves => scale.bar(before, total),
+    };
+    vec![words, adds(step, unit), figure(total / unit), picture]
 }
 
 /// In units of the figures: what a step adds, with its interval, or that nothing was seen.
