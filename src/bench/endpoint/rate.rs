@@ -39,7 +39,7 @@ const HEAD: usize = 2 * size_of::<u64>();
 const LARGE_BUFFER: usize = 4 << 20;
 
 /// A sender that was kept from its core makes up for this much at most: all of it at once would be another rate.
-const MOST_DEBT: Duration = Duration::from_millis(1);
+const MOST_DEBT: Duration = Duration::from_millis(2);
 
 /// As fast as it can.
 const FLOOD: u64 = u64::MAX;
@@ -240,7 +240,10 @@ impl Waits {
 
     fn wait(self, time: Duration) {
         const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
+        /// How late a sleep may end; who sleeps keeps his right to the core if others want it.
+        const LATENESS: Duration = Duration::from_micros(100);
         match self {
+            Self::Busily if time > 2 * LATENESS => thread::sleep(time - LATENESS),
             Self::Busily => hint::spin_loop(),
             Self::Asleep => thread::sleep(time.max(SHORTEST_SLEEP)),
         }
