@@ -67,7 +67,8 @@ impl FromStr for Condition {
         let (place, paths) = left.split_once(':').map_or((None, left), |(place, paths)| (Some(place), paths));
         let (path, base) =
             paths.split_once('/').ok_or_else(|| invalid(format!("'{paths}' is not a ratio")))?;
-        let path_of = |word: &str| word.trim().parse::<Path>().map_err(|unknown| invalid(unknown.to_string()));
+        let path_of =
+            |word: &str| word.trim().parse::<Path>().map_err(|unknown| invalid(unknown.to_string()));
         let (test, placement) = place.map_or(Ok((None, None)), cell)?;
         Ok(Self { test, placement, path: path_of(path)?, base: path_of(base)?, relation, bound })
     }
@@ -76,7 +77,8 @@ impl FromStr for Condition {
 /// `tcp`, or `tcp@one`.
 fn cell(text: &str) -> Result<(Option<Test>, Option<Placement>), InvalidCondition> {
     let (test, placement) = text.split_once('@').map_or((text, None), |(test, at)| (test, Some(at)));
-    let test = test.trim().parse().map_err(|unknown: super::UnknownWord| InvalidCondition(unknown.to_string()))?;
+    let test =
+        test.trim().parse().map_err(|unknown: super::UnknownWord| InvalidCondition(unknown.to_string()))?;
     let placement = placement.map(|word| word.trim().parse());
     let placement =
         placement.transpose().map_err(|unknown: super::UnknownWord| InvalidCondition(unknown.to_string()))?;
@@ -206,7 +208,9 @@ mod tests {
 
     #[test]
     fn a_condition_is_about_its_own_cells() {
-        let at = |text: &str| text.parse::<Condition>().unwrap().is_of(Cell { test: Test::Tcp, placement: Placement::Two });
+        let at = |text: &str| {
+            text.parse::<Condition>().unwrap().is_of(Cell { test: Test::Tcp, placement: Placement::Two })
+        };
         assert!(at("bridge/host < 1") && at("tcp:bridge/host < 1") && at("tcp@two:bridge/host < 1"));
         assert!(!at("udp:bridge/host < 1") && !at("tcp@one:bridge/host < 1"));
     }

@@ -145,7 +145,7 @@ fn waterfall(cell: &CellOutcome) -> Option<Waterfall> {
         steps.push(Step { words, kind, path, without, adds, total, finding });
     }
     let base = estimate(&base.into_iter().flatten().collect::<Vec<_>>())?;
-    (!steps.is_empty()).then(|| Waterfall {
+    (!steps.is_empty()).then_some(Waterfall {
         test: cell.test,
         placement: cell.placement,
         quantity: measured,
@@ -205,12 +205,7 @@ mod tests {
 
     fn path(path: Path, values: impl IntoIterator<Item = f64>) -> PathOutcome {
         let sample = |value| Some(Sample { value, ..Sample::default() });
-        PathOutcome {
-            path,
-            samples: values.into_iter().map(sample).collect(),
-            failure: None,
-            times: None,
-        }
+        PathOutcome { path, samples: values.into_iter().map(sample).collect(), failure: None, times: None }
     }
 
     fn latency(paths: Vec<PathOutcome>) -> CellOutcome {
@@ -261,8 +256,13 @@ mod tests {
 
     #[test]
     fn amounts_of_work_are_per_gigabyte_and_per_operation() {
-        let sample =
-            Sample { client_cpu_ns: 3_000, server_cpu_ns: 1_000, bytes: 2_000, operations: 8, ..Sample::default() };
+        let sample = Sample {
+            client_cpu_ns: 3_000,
+            server_cpu_ns: 1_000,
+            bytes: 2_000,
+            operations: 8,
+            ..Sample::default()
+        };
         assert_eq!(amount(Quantity::CpuPerGigabyte, &sample), Some(2e9));
         assert_eq!(amount(Quantity::CpuPerOperation, &sample), Some(500.0));
         assert_eq!(amount(Quantity::CpuPerGigabyte, &Sample::default()), None);

@@ -189,8 +189,7 @@ impl To {
     }
 }
 
-const USUAL_PATHS: [Path; 5] =
-    [Path::Veth, Path::Bridge, Path::Container, Path::Published, Path::Proxy];
+const USUAL_PATHS: [Path; 5] = [Path::Veth, Path::Bridge, Path::Container, Path::Published, Path::Proxy];
 const USUAL_TESTS: [Test; 4] = [Test::Tcp, Test::Latency, Test::Connect, Test::Udp];
 const EXPLAINING_TESTS: [Test; 2] = [Test::Latency, Test::Tcp];
 

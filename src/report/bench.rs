@@ -7,8 +7,8 @@ use crate::bench::{
 };
 
 use super::figures::{figure, microseconds, placed};
-use super::waterfall::waterfalls;
 use super::grid::{Grid, Layout, Step};
+use super::waterfall::waterfalls;
 
 /// Writes all tables.
 pub fn bench(

@@ -1,4 +1,5 @@
 //! The plots of a run: bars with their intervals, the distribution of round trips, and what each thing costs.
+#![expect(clippy::cast_precision_loss, reason = "places in a picture")]
 
 use crate::bench::{Comparison, Finding, Kind, Outcome, Path, Quantity, Step, Waterfall, stats::Verdict};
 
@@ -44,11 +45,8 @@ pub(super) fn bars(outcome: &Outcome, found: &[&Comparison]) -> String {
     let Some(test) = found.first().map(|found| found.test) else { return String::new() };
     let rows: Vec<_> = found.iter().map(|found| (*found, scaled(found))).collect();
     let ticks = linear_ticks(rows.iter().map(|(_, value)| value.high).fold(0.0, f64::max));
-    let across = Across {
-        from: LABELS,
-        length: WIDTH - LABELS - NOTES,
-        most: ticks.last().copied().unwrap_or(1.0),
-    };
+    let across =
+        Across { from: LABELS, length: WIDTH - LABELS - NOTES, most: ticks.last().copied().unwrap_or(1.0) };
     let bottom = TOP + rows.len() as f64 * ROW;
     let mut svg = Svg::new(WIDTH, bottom + AXIS);
     axis(&mut svg, across, &ticks, (bottom, unit(test)));
@@ -56,8 +54,12 @@ pub(super) fn bars(outcome: &Outcome, found: &[&Comparison]) -> String {
         let middle = TOP + (row as f64 + 0.5) * ROW;
         let name = outcome.name(found.path);
         let words = format!("{name}: {} {}", spread(value), unit(test));
-        let area =
-            Area { x: across.from, y: middle - 8.0, width: across.at(value.median) - across.from, height: 16.0 };
+        let area = Area {
+            x: across.from,
+            y: middle - 8.0,
+            width: across.at(value.median) - across.from,
+            height: 16.0,
+        };
         svg.text("label", (LABELS - 8.0, middle + 4.0), Anchor::End, &shortened(&name));
         svg.rect(class_of(found), area, &words);
         let (low, high) = (across.at(value.low), across.at(value.high));
@@ -119,14 +121,14 @@ pub(super) fn distribution(outcome: &Outcome, found: &[&Comparison]) -> Option<S
     let series: Vec<&Comparison> = series(found);
     let points = || series.iter().flat_map(|found| &found.distribution);
     let times = points().filter(|(share, _)| *share <= MOST_SHARE).map(|(_, ns)| *ns as f64 / 1e3);
-    let (least, most) = times.fold((f64::INFINITY, 0.0_f64), |(low, high), time| (low.min(time), high.max(time)));
+    let (least, most) =
+        times.fold((f64::INFINITY, 0.0_f64), |(low, high), time| (low.min(time), high.max(time)));
     if !(least > 0.0 && most > least) {
         return None;
     }
     let (least, most) = (least * 0.95, most * 1.05);
-    let x = |us: f64| {
-        LEFT + (WIDTH - LEFT - 20.0) * (us.clamp(least, most) / least).ln() / (most / least).ln()
-    };
+    let x =
+        |us: f64| LEFT + (WIDTH - LEFT - 20.0) * (us.clamp(least, most) / least).ln() / (most / least).ln();
     let y = |share: f64| TOP + HEIGHT * (1.0 - nines(share) / nines(MOST_SHARE));
     let mut svg = Svg::new(WIDTH, TOP + HEIGHT + AXIS);
     for (share, words) in

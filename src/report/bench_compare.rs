@@ -85,8 +85,7 @@ mod tests {
     use crate::report::{Headings, Width};
 
     fn change(path: &str, to_host: Option<(f64, f64)>, verdict: Verdict, is_worse: bool) -> Change {
-        let near =
-            |median: f64| Interval { median, low: median * 0.98, high: median * 1.02, count: 20 };
+        let near = |median: f64| Interval { median, low: median * 0.98, high: median * 1.02, count: 20 };
         Change {
             test: "latency".to_owned(),
             placement: "one".to_owned(),

@@ -109,7 +109,8 @@ pub(crate) fn summary() -> Summary {
 
 /// Three steps, of which one costs nothing, and two changes.
 pub(crate) fn waterfall() -> Waterfall {
-    let near = |median: f64, spread: f64| Interval { median, low: median - spread, high: median + spread, count: 9 };
+    let near =
+        |median: f64, spread: f64| Interval { median, low: median - spread, high: median + spread, count: 9 };
     let step = |path, without, words, kind, (adds, total): (f64, f64), finding| Step {
         words,
         kind,

@@ -1,9 +1,6 @@
 //! A run as one page: everything is in it, no script runs and nothing is fetched. Light and dark follow the reader.
 
-use std::{
-    fmt::Write as _,
-    io,
-};
+use std::{fmt::Write as _, io};
 
 use jiff::Timestamp;
 
@@ -32,8 +29,7 @@ pub fn bench_html(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n<h1>{title}</h1>\n<p class=\"lead\">{} on {}, {}</p>\n<p class=\"machine\">{}</p>\n",
-        "Measured by pcapsule bench",
+         <body>\n<main>\n<h1>{title}</h1>\n<p class=\"lead\">Measured by pcapsule bench on {}, {}</p>\n<p class=\"machine\">{}</p>\n",
         Escaped(host),
         time.strftime("%F %H:%M UTC"),
         Escaped(&machine(outcome)),
@@ -108,7 +104,10 @@ fn section(page: &mut String, outcome: &Outcome, summary: &Summary, cell: &CellO
         bars(outcome, &found)
     );
     if let Some(picture) = distribution(outcome, &found) {
-        let _ = writeln!(page, "<figure>\n<figcaption>Share of round trips that took no longer</figcaption>\n{picture}");
+        let _ = writeln!(
+            page,
+            "<figure>\n<figcaption>Share of round trips that took no longer</figcaption>\n{picture}"
+        );
         page.push_str("<ul class=\"legend\">\n");
         for (place, found) in series(&found).into_iter().enumerate() {
             let _ = writeln!(
@@ -191,7 +190,8 @@ mod tests {
     #[test]
     fn the_page_has_every_plot_and_needs_nothing_else() {
         let page = page();
-        for word in ["a bar for each path", "share of round trips", "what each thing costs", "&lt;b&gt;bold"] {
+        for word in ["a bar for each path", "share of round trips", "what each thing costs", "&lt;b&gt;bold"]
+        {
             assert!(page.contains(word), "{word}");
         }
         for word in ["<script", "http:", "https:", "@import", "url(", "<link", "test<host>", "NaN", "inf\""] {

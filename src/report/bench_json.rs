@@ -16,8 +16,7 @@ pub fn bench_json(
     time_ns: u64,
     out: &mut impl io::Write,
 ) -> io::Result<()> {
-    let contents =
-        Measured { outcome, comparisons: &summary.comparisons, waterfalls: &summary.waterfalls };
+    let contents = Measured { outcome, comparisons: &summary.comparisons, waterfalls: &summary.waterfalls };
     let document = Document::new("pcapsule.bench", time_ns, host, &summary.doubts, contents);
     serde_json::to_writer(&mut *out, &document)?;
     writeln!(out)

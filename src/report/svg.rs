@@ -130,7 +130,9 @@ pub(super) fn log_ticks(least: f64, most: f64) -> Vec<f64> {
     let mut ticks = Vec::new();
     let mut power = 10_f64.powf(least.log10().floor());
     while power <= most && ticks.len() < 64 {
-        ticks.extend([1.0, 2.0, 5.0].map(|step| step * power).into_iter().filter(|tick| (least..=most).contains(tick)));
+        ticks.extend(
+            [1.0, 2.0, 5.0].map(|step| step * power).into_iter().filter(|tick| (least..=most).contains(tick)),
+        );
         power *= 10.0;
     }
     ticks

@@ -32,12 +32,7 @@ fn write_one(waterfall: &Waterfall, layout: Layout, out: &mut impl io::Write) ->
     let scale = Scale::of(waterfall);
     let mut grid = Grid::new(&[THING, ADDS, SUM, PICTURE]);
     let base = waterfall.base.median;
-    grid.push(vec![
-        "host mode: loopback".to_owned(),
-        String::new(),
-        figure(base / unit),
-        scale.mark(base),
-    ]);
+    grid.push(vec!["host mode: loopback".to_owned(), String::new(), figure(base / unit), scale.mark(base)]);
     for step in waterfall.steps.iter().filter(|step| step.kind == Kind::Step) {
         grid.push(row(step, unit, &scale));
     }

@@ -1,12 +1,7 @@
 //! What an interface leaves to the kernel or its hardware to cut and to join (`ethtool -k`), read and changed.
 #![expect(unsafe_code, reason = "an ioctl without a safe wrapper")]
 
-use std::{
-    io,
-    net::UdpSocket,
-    os::fd::AsRawFd as _,
-    ptr,
-};
+use std::{io, net::UdpSocket, os::fd::AsRawFd as _, ptr};
 
 use serde::Serialize;
 

@@ -26,7 +26,8 @@ struct Stage {
 
 impl Stage {
     fn build() -> Option<Self> {
-        let answers = Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success());
+        let answers =
+            Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success());
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists());
         let (true, Some(busybox)) = (answers, busybox) else {
             return lacking("docker", "no Docker engine answers, or there is no busybox");
@@ -40,7 +41,17 @@ impl Stage {
         said(&["sh", "-c", &image]);
         for role in ["web", "db"] {
             let name = stage.of(role);
-            said(&["docker", "run", "--detach", "--name", &name, &stage.name, "/bin/busybox", "sleep", "600"]);
+            said(&[
+                "docker",
+                "run",
+                "--detach",
+                "--name",
+                &name,
+                &stage.name,
+                "/bin/busybox",
+                "sleep",
+                "600",
+            ]);
         }
         Some(stage)
     }
@@ -78,7 +89,9 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        for words in [vec!["rm", "--force", &self.of("web"), &self.of("db")], vec!["rmi", "--force", &self.name]] {
+        for words in
+            [vec!["rm", "--force", &self.of("web"), &self.of("db")], vec!["rmi", "--force", &self.name]]
+        {
             let _ = Command::new("docker").args(words).output();
         }
     }
@@ -126,7 +139,8 @@ fn a_visit_that_is_killed_leaves_nothing() {
     let Some(stage) = Stage::build() else { return };
     let before = stage.state();
     let words = format!("bench --rounds 2000 --tests latency --container {} --to outside", stage.of("web"));
-    let mut child = marked("visit-killed", &words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        marked("visit-killed", &words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let link = format!("pcb{}", child.id());
     let is_there = || said(&["ip", "-o", "link"]).contains(&link);
     super::eventually("it measures", || is_there() && super::cpu_ticks(child.id()) > 50);
@@ -140,7 +154,9 @@ fn a_visit_that_is_killed_leaves_nothing() {
 #[test]
 fn what_slows_a_container_is_found_as_large_as_it_is() {
     let Some(_turn) = turn() else { return };
-    let script = format!("mount -t tmpfs none /run && ip link set lo up && exec {PCAPSULE} run --quiet --name slow -- cat");
+    let script = format!(
+        "mount -t tmpfs none /run && ip link set lo up && exec {PCAPSULE} run --quiet --name slow -- cat"
+    );
     let mut host = Command::new("unshare");
     host.args(["--net", "--mount", "sh", "-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut host = host.env(super::MARK, super::mark("slowed")).spawn().unwrap();
@@ -156,7 +172,8 @@ fn what_slows_a_container_is_found_as_large_as_it_is() {
     let slow = "tc qdisc add dev eth0 root tbf rate 400mbit burst 128kb latency 20ms";
     said(&["nsenter", "--net", "--target", &process].into_iter().chain(slow.split(' ')).collect::<Vec<_>>());
     let words = "bench --quiet --json - --rounds 9 --tests tcp --container slow";
-    let output = Command::new(inside[0]).args(&inside[1..]).arg(PCAPSULE).args(words.split(' ')).output().unwrap();
+    let output =
+        Command::new(inside[0]).args(&inside[1..]).arg(PCAPSULE).args(words.split(' ')).output().unwrap();
     drop(stdin);
     host.wait().unwrap();
 

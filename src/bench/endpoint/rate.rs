@@ -2,8 +2,7 @@
 //! in what order and how evenly.
 
 use std::{
-    hint,
-    io,
+    hint, io,
     net::UdpSocket,
     sync::{
         Arc,
@@ -234,7 +233,8 @@ enum Waits {
 
 impl Waits {
     fn of(cores: Cores) -> Self {
-        let own_core = matches!((cores.client, cores.server), (Some(client), Some(server)) if client != server);
+        let own_core =
+            matches!((cores.client, cores.server), (Some(client), Some(server)) if client != server);
         if own_core { Self::Busily } else { Self::Asleep }
     }
 
@@ -243,7 +243,7 @@ impl Waits {
         /// How late a sleep may end; who sleeps keeps his right to the core if others want it.
         const LATENESS: Duration = Duration::from_micros(100);
         match self {
-            Self::Busily if time > 2 * LATENESS => thread::sleep(time - LATENESS),
+            Self::Busily if time > 2 * LATENESS => thread::sleep(time.saturating_sub(LATENESS)),
             Self::Busily => hint::spin_loop(),
             Self::Asleep => thread::sleep(time.max(SHORTEST_SLEEP)),
         }

@@ -150,9 +150,9 @@ impl Way {
         });
         // Without a network in common, the host may pass it on, or drop it: that is seen when it is tried.
         let routed = || {
-            to.endpoints.iter().find_map(|far| {
-                Some((usable(&far.link).next()?, vec![(server, far.link.name.clone())]))
-            })
+            to.endpoints
+                .iter()
+                .find_map(|far| Some((usable(&far.link).next()?, vec![(server, far.link.name.clone())])))
         };
         let (address, passes) = shared.or_else(routed).ok_or_else(|| NoWay::NoAddress(to.name.clone()))?;
         Ok(Self {

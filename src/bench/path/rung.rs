@@ -37,9 +37,16 @@ struct Rung {
     bridge_netfilter: bool,
     /// Rules that match nothing.
     rules: usize,
-    tracked: bool,
-    translated: bool,
+    connections: Connections,
     offloads: bool,
+}
+
+/// What netfilter knows of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Connections {
+    Untracked,
+    Tracked,
+    Translated,
 }
 
 impl Rung {
@@ -48,18 +55,17 @@ impl Rung {
             mtu: SMALL_MTU,
             bridge_netfilter: false,
             rules: 0,
-            tracked: false,
-            translated: false,
+            connections: Connections::Untracked,
             offloads: true,
         };
         let shown = Self { bridge_netfilter: true, ..bare };
         let ruled = Self { rules: FEW_RULES, ..shown };
-        let tracked = Self { tracked: true, ..ruled };
+        let tracked = Self { connections: Connections::Tracked, ..ruled };
         match path {
             Path::BridgeNetfilter => shown,
             Path::Rules => ruled,
             Path::Conntrack => tracked,
-            Path::Nat => Self { translated: true, ..tracked },
+            Path::Nat => Self { connections: Connections::Translated, ..tracked },
             Path::ThousandRules => Self { rules: FEW_RULES + MANY_RULES, ..tracked },
             Path::NoOffload => Self { offloads: false, ..tracked },
             Path::Jumbo => Self { mtu: LARGE_MTU, ..tracked },
@@ -70,17 +76,20 @@ impl Rung {
     /// A batch for nft; empty where netfilter has nothing to do.
     fn batch(&self) -> String {
         let mut text = String::new();
-        if self.rules > 0 || self.tracked {
-            text.push_str("add table ip rung\nadd chain ip rung way { type filter hook forward priority 0; }\n");
+        let is_tracked = self.connections >= Connections::Tracked;
+        if self.rules > 0 || is_tracked {
+            text.push_str(
+                "add table ip rung\nadd chain ip rung way { type filter hook forward priority 0; }\n",
+            );
         }
-        if self.tracked {
+        if is_tracked {
             text.push_str("add rule ip rung way ct state invalid drop\n");
         }
         for number in 0..self.rules {
             // Documentation addresses (RFC 5737), which nobody here has.
             let _ = writeln!(text, "add rule ip rung way ip saddr 203.0.113.{} drop", number % 256);
         }
-        if self.translated {
+        if self.connections == Connections::Translated {
             text.push_str("add chain ip rung ports { type nat hook prerouting priority -100; }\n");
             for transport in ["tcp", "udp"] {
                 let _ = writeln!(
@@ -114,7 +123,7 @@ pub(super) fn build(path: Path) -> Result<(Hop, Namespace), Error> {
     }
     let witnesses = vec![Witness::call(&client, "eth0")?, Witness::call(&server, "eth0")?];
     let mut hop = direct(path, (client, server), address(SERVER), witnesses);
-    if rung.translated {
+    if rung.connections == Connections::Translated {
         (hop.listen, hop.target, hop.claim) = ((address(SERVER), PORT), address(GATEWAY), Claim::Translated);
     }
     Ok((hop, host))
@@ -183,8 +192,7 @@ mod tests {
             one.mtu != other.mtu,
             one.bridge_netfilter != other.bridge_netfilter,
             one.rules != other.rules,
-            one.tracked != other.tracked,
-            one.translated != other.translated,
+            one.connections != other.connections,
             one.offloads != other.offloads,
         ]
         .into_iter()

@@ -80,8 +80,7 @@ pub fn ratio_of_medians(values: &[f64], base: &[f64]) -> Option<Interval> {
         let drawn: Vec<f64> = (0..of.len()).map(|_| of[random.below(of.len())]).collect();
         median(&drawn)
     };
-    let mut ratios: Vec<f64> =
-        (0..RESAMPLES).filter_map(|_| divided(again(values)?, again(base)?)).collect();
+    let mut ratios: Vec<f64> = (0..RESAMPLES).filter_map(|_| divided(again(values)?, again(base)?)).collect();
     ratios.sort_by(f64::total_cmp);
     let bound = |share| quantile_of_sorted(&ratios, share).unwrap_or(middle);
     let count = values.len().min(base.len());

@@ -119,7 +119,7 @@ fn show(args: &BenchArgs, outcome: &Outcome, summary: &Summary) -> anyhow::Resul
     for doubt in &summary.doubts {
         terminal::warn(doubt);
     }
-    let is_refused = args.fail_if.iter().map(|condition| judge(condition, outcome)).any(|is_so| is_so);
+    let is_refused = args.fail_if.iter().fold(false, |any, condition| judge(condition, outcome) | any);
     if outcome.partial {
         terminal::warn("ended before everything was measured; these are the rounds until then");
         return Ok(ExitCode::from(exit::INTERRUPTED));
@@ -150,7 +150,9 @@ fn judge(condition: &Condition, outcome: &Outcome) -> bool {
         };
         let figures = format!("{:.2} ({:.2} to {:.2})", ratio.median, ratio.low, ratio.high);
         match ruling.answer {
-            Answer::Yes => terminal::complain(&format!("--fail-if {condition}: it is so, {place} has {figures}")),
+            Answer::Yes => {
+                terminal::complain(&format!("--fail-if {condition}: it is so, {place} has {figures}"))
+            }
             Answer::Unsure => terminal::warn(&format!(
                 "--fail-if {condition}: cannot be told, {place} has {figures}; a longer --duration helps"
             )),
