@@ -151,7 +151,7 @@ fn judge(condition: &Condition, outcome: &Outcome) -> bool {
         let figures = format!("{:.2} ({:.2} to {:.2})", ratio.median, ratio.low, ratio.high);
         match ruling.answer {
             Answer::Yes => {
-                terminal::complain(&format!("--fail-if {condition}: it is so, {place} has {figures}"))
+                terminal::complain(&format!("--fail-if {condition}: it is so, {place} has {figures}"));
             }
             Answer::Unsure => terminal::warn(&format!(
                 "--fail-if {condition}: cannot be told, {place} has {figures}; a longer --duration helps"
