@@ -44,6 +44,7 @@ pub fn measure(
         environment,
         cells,
         ways: lab.ways.clone(),
+        set_up: lab.set_up.clone(),
         skipped: lab.skipped.clone(),
         partial: is_cancelled(),
     })

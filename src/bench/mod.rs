@@ -28,7 +28,7 @@ pub use error::Error;
 pub use explain::{Finding, Kind, Quantity, Step, Waterfall, rungs};
 pub use measure::{Progress, measure};
 pub use outcome::{CellOutcome, Outcome, PathOutcome, Sample};
-pub use path::{Goal, Lab, NoWay, Path, Seen, Skipped, Visit, Way};
+pub use path::{Goal, Lab, NoWay, Path, Seen, SetUp, Skipped, Visit, Way};
 pub use scenario::{Cell, Method, Placement, Scenario, Test};
 pub use summary::{Comparison, Cost, Percentiles, Summary, summarize};
 pub use word::UnknownWord;

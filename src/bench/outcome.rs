@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::environment::Environment;
-use super::path::{Path, Skipped, Way};
+use super::path::{Path, SetUp, Skipped, Way};
 use super::scenario::{Placement, Scenario, Test};
 
 /// All of a run.
@@ -18,6 +18,8 @@ pub struct Outcome {
     pub cells: Vec<CellOutcome>,
     /// What the paths of existing containers lead from and to.
     pub ways: Vec<Way>,
+    /// How long each path took to be built.
+    pub set_up: Vec<SetUp>,
     /// Paths that could not be built.
     pub skipped: Vec<Skipped>,
     /// Whether it was ended before all was measured.

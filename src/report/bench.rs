@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::bench::{
-    CellOutcome, Comparison, Outcome, Percentiles, Summary, Test, stats::Interval, stats::Verdict,
+    CellOutcome, Comparison, Outcome, Path, Percentiles, Summary, Test, Way, stats::Interval, stats::Verdict,
 };
 
 use super::figures::{figure, microseconds, placed};
@@ -18,6 +18,9 @@ pub fn bench(
     out: &mut impl io::Write,
 ) -> io::Result<()> {
     writeln!(out, "{}", machine(outcome))?;
+    for way in outcome.ways.iter().filter(|way| way.path != Path::ThisHost) {
+        writeln!(out, "{}", leads(outcome, way))?;
+    }
     for cell in &outcome.cells {
         writeln!(out, "\n{}", heading(outcome, cell))?;
         let of_cell = |found: &&Comparison| (found.test, found.placement) == (cell.test, cell.placement);
@@ -48,6 +51,15 @@ pub(super) fn machine(outcome: &Outcome) -> String {
         outcome.scenario.slice.as_millis(),
         outcome.scenario.seed,
     )
+}
+
+/// Where a container's way leads, and what its packets pass.
+fn leads(outcome: &Outcome, way: &Way) -> String {
+    let links = outcome.environment.links.iter().filter(|link| link.path == way.path);
+    let passes: Vec<String> = links.map(|link| format!("{} (MTU {})", link.interface, link.mtu)).collect();
+    let at = way.address.map(|address| format!(" at {address}")).unwrap_or_default();
+    let through = if passes.is_empty() { String::new() } else { format!(", passes {}", passes.join(", ")) };
+    format!("{}{at}{through}", outcome.name(way.path))
 }
 
 /// What was done, where, and what the figures are.
@@ -158,11 +170,15 @@ pub(super) fn text(heading: &str, name: &str, found: &Comparison) -> String {
 
 /// In the unit that the heading names.
 pub(super) fn scaled(found: &Comparison) -> Interval {
-    let unit = match found.test {
+    divided(found.value, size(found.test))
+}
+
+/// How large that unit is.
+pub(super) fn size(test: Test) -> f64 {
+    match test {
         Test::Tcp | Test::TcpDown | Test::TcpBoth => 1e9,
         Test::Latency | Test::Paced | Test::Connect | Test::Udp | Test::UdpGso | Test::UdpRate => 1e3,
-    };
-    divided(found.value, unit)
+    }
 }
 
 /// That unit.
@@ -213,6 +229,18 @@ mod tests {
     #[test]
     fn every_figure_stands_with_its_interval() {
         insta::assert_snapshot!(page(Width::Unlimited));
+    }
+
+    #[test]
+    fn ways_of_containers_bear_their_names() {
+        let mut outcome = outcome();
+        outcome.ways = vec![Way::told(Path::Bridge, "web", "db", Some([172, 17, 0, 3].into()))];
+        let mut out = Vec::new();
+        let layout = Layout { width: Width::Unlimited, headings: Headings::Plain };
+        bench(&outcome, &summary(), layout, &mut out).unwrap();
+        let page = String::from_utf8(out).unwrap();
+        assert!(page.contains("\nweb → db at 172.17.0.3, passes eth0 (MTU 1500)\n"), "{page}");
+        assert!(page.lines().any(|line| line.starts_with("web → db   16.8")), "{page}");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The plots of a run: bars with their intervals, the distribution of round trips, and what each thing costs.
 #![expect(clippy::cast_precision_loss, reason = "places in a picture")]
 
-use crate::bench::{Comparison, Finding, Kind, Outcome, Path, Quantity, Step, Waterfall, stats::Verdict};
+use crate::bench::{
+    CellOutcome, Comparison, Finding, Kind, Outcome, Path, PathOutcome, Quantity, Step, Waterfall,
+    stats::Verdict,
+};
 
-use super::bench::{ratio, scaled, spread, unit};
+use super::bench::{ratio, scaled, size, spread, unit};
 use super::figures::figure;
 use super::svg::{Anchor, Area, Svg, linear_ticks, log_ticks};
 
@@ -16,6 +19,9 @@ const AXIS: f64 = 34.0;
 /// What stands left of the bars, and right of them.
 const LABELS: f64 = 150.0;
 const NOTES: f64 = 250.0;
+
+/// More than this say nothing more.
+const MOST_DOTS: usize = 150;
 
 /// Colours of lines that there are; more paths than that repeat them, dashed.
 const COLOURS: usize = 8;
@@ -41,7 +47,8 @@ pub(super) fn colour(place: usize) -> String {
 }
 
 /// A bar for each path, with the interval of its median and its ratio to host mode.
-pub(super) fn bars(outcome: &Outcome, found: &[&Comparison]) -> String {
+/// A dot is a round: what is far from the others is shown, not thrown away.
+pub(super) fn bars(outcome: &Outcome, cell: &CellOutcome, found: &[&Comparison]) -> String {
     let Some(test) = found.first().map(|found| found.test) else { return String::new() };
     let rows: Vec<_> = found.iter().map(|found| (*found, scaled(found))).collect();
     let ticks = linear_ticks(rows.iter().map(|(_, value)| value.high).fold(0.0, f64::max));
@@ -62,6 +69,9 @@ pub(super) fn bars(outcome: &Outcome, found: &[&Comparison]) -> String {
         };
         svg.text("label", (LABELS - 8.0, middle + 4.0), Anchor::End, &shortened(&name));
         svg.rect(class_of(found), area, &words);
+        for sample in cell.path(found.path).into_iter().flat_map(PathOutcome::taken).take(MOST_DOTS) {
+            svg.dot("dot", (across.at(sample.value / size(test)), middle + 11.0));
+        }
         let (low, high) = (across.at(value.low), across.at(value.high));
         svg.line("whisker", (low, middle), (high, middle));
         for end in [low, high] {

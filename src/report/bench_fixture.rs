@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::bench::stats::{Interval, Verdict};
 use crate::bench::{
     Cell, CellOutcome, Comparison, Cost, Environment, Finding, Kind, Method, Outcome, Path, PathOutcome,
-    Percentiles, Placement, Quantity, Sample, Scenario, Seen, Skipped, Step, Summary, Test, Waterfall,
+    Percentiles, Placement, Quantity, Sample, Scenario, Seen, SetUp, Skipped, Step, Summary, Test, Waterfall,
 };
 use crate::sys::offload::Offloads;
 
@@ -45,6 +45,7 @@ pub(crate) fn outcome() -> Outcome {
             ..Environment::default()
         },
         ways: Vec::new(),
+        set_up: vec![SetUp { path: Path::Bridge, took_ns: 31_500_000 }],
         cells: vec![CellOutcome { test: CELL.test, placement: CELL.placement, paths }],
         skipped: vec![Skipped { path: Path::Macvlan, why: "the kernel has none".to_owned() }],
         partial: false,

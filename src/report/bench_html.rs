@@ -8,7 +8,7 @@ use crate::bench::{CellOutcome, Comparison, Outcome, Placement, Quantity, Summar
 
 use super::bench::{columns, heading, machine, text};
 use super::bench_charts::{bars, colour, distribution, series, waterfall};
-use super::figures::placed;
+use super::figures::{microseconds, placed};
 use super::svg::Escaped;
 
 const STYLE: &str = include_str!("bench_page.css");
@@ -101,7 +101,7 @@ fn section(page: &mut String, outcome: &Outcome, summary: &Summary, cell: &CellO
         "<section>\n<h2>{} <small>{place}</small></h2>\n<p>{}.</p>\n<figure>\n{}\n</figure>",
         cell.test,
         Escaped(&heading(outcome, cell)),
-        bars(outcome, &found)
+        bars(outcome, cell, &found)
     );
     if let Some(picture) = distribution(outcome, &found) {
         let _ = writeln!(
@@ -146,7 +146,7 @@ fn table(page: &mut String, outcome: &Outcome, cell: &CellOutcome, found: &[&Com
 fn circumstances(page: &mut String, outcome: &Outcome) {
     page.push_str(
         "<section>\n<h2>What the paths are</h2>\n<div class=\"wide\"><table>\n\
-         <tr><th>path</th><th>way</th><th>passes</th></tr>\n",
+         <tr><th>path</th><th>way</th><th>passes</th><th>set up in</th></tr>\n",
     );
     let of_cell = outcome.cells.first().map(|cell| cell.paths.as_slice()).unwrap_or_default();
     for path in of_cell.iter().map(|found| found.path) {
@@ -161,9 +161,12 @@ fn circumstances(page: &mut String, outcome: &Outcome) {
                 format!("{} (MTU {}{offloads})", link.interface, link.mtu)
             })
             .collect();
+        let set_up = outcome.set_up.iter().find(|set_up| set_up.path == path);
+        let took =
+            set_up.map_or_else(String::new, |set_up| format!("{} ms", microseconds(set_up.took_ns / 1000)));
         let _ = writeln!(
             page,
-            "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{took}</td></tr>",
             Escaped(&outcome.name(path)),
             Escaped(path.about()),
             Escaped(&passes.join("; "))
@@ -190,6 +193,7 @@ mod tests {
     #[test]
     fn the_page_has_every_plot_and_needs_nothing_else() {
         let page = page();
+        assert_eq!(page.matches("<circle").count(), 5, "each sample that was taken");
         for word in ["a bar for each path", "share of round trips", "what each thing costs", "&lt;b&gt;bold"]
         {
             assert!(page.contains(word), "{word}");
@@ -222,7 +226,7 @@ mod tests {
     #[test]
     fn the_way_of_every_path_is_told() {
         let page = page();
-        assert!(page.contains("eth0 (MTU 1500, TSO GSO)"), "{page}");
+        assert!(page.contains("eth0 (MTU 1500, TSO GSO)") && page.contains("31.5 ms"), "{page}");
         assert!(page.contains(&Escaped(Path::Bridge.about()).to_string()));
     }
 }

@@ -99,6 +99,13 @@ impl Way {
         }
     }
 
+    /// One as a run tells it, for tests of what is told: between nowhere and nowhere.
+    #[cfg(test)]
+    pub(crate) fn told(path: Path, from: &str, to: &str, address: Option<IpAddr>) -> Self {
+        let nowhere = NamespaceId::new(0, 0);
+        Self { from: from.to_owned(), address, ..Self::around(path, to, nowhere) }
+    }
+
     /// Over the loopback of this host, with all its rules.
     pub fn within_host(topology: &Topology) -> Result<Self, NoWay> {
         let host = topology.host.ok_or(NoWay::Nowhere)?;

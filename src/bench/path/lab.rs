@@ -1,12 +1,13 @@
 //! The lab: a host of its own, outside of it another one, and containers on it by our own network modes. Nothing of the
 //! real host is changed, and its firewall has no say, as all is in namespaces made for this.
 
-use std::{net::IpAddr, path::Path as FilePath};
+use std::{net::IpAddr, path::Path as FilePath, time::Instant};
 
 use serde::Serialize;
 
 use crate::bench::Error;
 use crate::bench::error::in_words;
+use crate::bench::outcome::ns;
 use crate::model::{InterfaceAddress, LinkName};
 use crate::sys::netns::Namespace;
 use crate::sys::plumbing::{CableOrder, Plumbing};
@@ -68,6 +69,14 @@ pub struct Skipped {
     pub why: String,
 }
 
+/// How long a path took to be built. A container that several paths share counts for the first of them.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct SetUp {
+    pub path: Path,
+    pub took_ns: u64,
+}
+
 /// All that was built. Dropping it takes it down.
 #[derive(Debug)]
 pub struct Lab {
@@ -75,6 +84,7 @@ pub struct Lab {
     pub(in crate::bench) hops: Vec<Hop>,
     /// What could not be built.
     pub skipped: Vec<Skipped>,
+    pub(in crate::bench) set_up: Vec<SetUp>,
     /// The ways of existing containers among the paths.
     pub(in crate::bench) ways: Vec<Way>,
     // Namespaces end with the last that is in them: the sandboxes first, as their keepers undo things in the host.
@@ -91,10 +101,14 @@ impl Lab {
     /// The same; some of the paths may be those of existing containers.
     pub fn build_with(paths: &[Path], visit: Option<&Visit>, program: &FilePath) -> Result<Self, Error> {
         let mut builder = Builder::new(program, visit)?;
-        let (mut hops, mut skipped) = (Vec::new(), Vec::new());
+        let (mut hops, mut skipped, mut set_up) = (Vec::new(), Vec::new(), Vec::new());
         for path in [Path::Host, Path::Control].into_iter().chain(paths.iter().copied()) {
+            let begun = Instant::now();
             match builder.hop(path) {
-                Ok(hop) => hops.push(hop),
+                Ok(hop) => {
+                    set_up.push(SetUp { path, took_ns: ns(begun.elapsed()) });
+                    hops.push(hop);
+                }
                 Err(error) => skipped.push(Skipped { path, why: in_words(&error) }),
             }
         }
@@ -104,7 +118,7 @@ impl Lab {
         sandboxes.extend(web);
         let ways = visit.map(|visit| visit.ways.clone()).unwrap_or_default();
         let host = visit.map_or(host, |visit| visit.host.clone());
-        Ok(Self { host, hops, skipped, ways, _sandboxes: sandboxes, _namespaces: namespaces })
+        Ok(Self { host, hops, skipped, set_up, ways, _sandboxes: sandboxes, _namespaces: namespaces })
     }
 
     /// What the packets of each path pass.

@@ -9,7 +9,7 @@ mod sandbox;
 
 pub use existing::{Goal, NoWay, Visit, Way};
 pub(super) use lab::Hop;
-pub use lab::{Lab, Skipped};
+pub use lab::{Lab, SetUp, Skipped};
 pub(super) use proof::Addresses;
 pub use proof::Seen;
 
