@@ -240,7 +240,7 @@ mod tests {
         bench(&outcome, &summary(), layout, &mut out).unwrap();
         let page = String::from_utf8(out).unwrap();
         assert!(page.contains("\nweb → db at 172.17.0.3, passes eth0 (MTU 1500)\n"), "{page}");
-        assert!(page.lines().any(|line| line.starts_with("web → db   16.8")), "{page}");
+        assert!(page.lines().any(|line| line.starts_with("web → db  ") && line.contains(" 16.8 ")), "{page}");
     }
 
     #[test]
