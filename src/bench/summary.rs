@@ -116,7 +116,7 @@ pub fn summarize(outcome: &Outcome) -> Summary {
     let mut comparisons = Vec::new();
     for cell in &outcome.cells {
         let found = compare(cell);
-        doubts.extend(doubts_of(cell, &found));
+        doubts.extend(doubts_of(cell, &found, &|path| outcome.name(path)));
         comparisons.extend(found);
     }
     doubts.extend(neighbours(outcome));
@@ -191,13 +191,24 @@ fn retransmissions(path: &PathOutcome) -> Option<u64> {
 }
 
 /// What is odd in one cell.
-fn doubts_of(cell: &CellOutcome, comparisons: &[Comparison]) -> Vec<String> {
+fn doubts_of(
+    cell: &CellOutcome,
+    comparisons: &[Comparison],
+    name_of: &dyn Fn(Path) -> String,
+) -> Vec<String> {
     let (test, placement) = (cell.test, cell.placement);
     let mut doubts = Vec::new();
     for path in &cell.paths {
-        let name = path.path;
+        let name = name_of(path.path);
         if let Some(failure) = &path.failure {
-            doubts.push(format!("{test} ({placement}): {name} has failed: {failure}"));
+            // What nobody answers, somebody has dropped: a refusal would have come at once.
+            let is_dropped = path.path.is_of_visit() && failure.ends_with("timed out");
+            let hint = if is_dropped {
+                "; a firewall, or the engine that keeps its networks apart, drops it"
+            } else {
+                ""
+            };
+            doubts.push(format!("{test} ({placement}): {name} has failed: {failure}{hint}"));
         }
         let taken: Vec<f64> = path.taken().map(|sample| sample.value).collect();
         if let Some(found) = drift(&taken) {
@@ -338,12 +349,22 @@ mod tests {
         values[19] = 0.0;
         let mut cell = cell(&values);
         cell.paths[2].failure = Some("it broke".to_owned());
-        let doubts = doubts_of(&cell, &compare(&cell)).join("\n");
+        let doubts = doubts_of(&cell, &compare(&cell), &|path| path.to_string()).join("\n");
         for word in ["bridge has failed: it broke", "bridge drifted by -67 %", "stood still in 1 of 20 turns"]
         {
             assert!(doubts.contains(word), "{doubts}");
         }
         assert_eq!(doubts.lines().count(), 3);
+    }
+
+    #[test]
+    fn what_nobody_answers_is_said_to_be_dropped() {
+        let mut cell = cell(&[10.0; 20]);
+        let mut lost = path(Path::ToContainer, &[]);
+        lost.failure = Some("connecting to 172.18.0.2:80 on the path to-container: timed out".to_owned());
+        cell.paths.push(lost);
+        let doubts = doubts_of(&cell, &compare(&cell), &|path| format!("<{path}>")).join("\n");
+        assert!(doubts.contains("<to-container> has failed") && doubts.contains("drops it"), "{doubts}");
     }
 
     #[test]
