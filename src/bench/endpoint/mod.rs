@@ -139,7 +139,10 @@ struct Window {
 impl Window {
     /// Hears of an arrival, and how much has arrived with it.
     fn note(&mut self, slice: Slice, total: u64) {
-        let now = Instant::now();
+        self.note_at(Instant::now(), slice, total);
+    }
+
+    fn note_at(&mut self, now: Instant, slice: Slice, total: u64) {
         if now < slice.settled || self.last.is_some_and(|(at, _)| at >= slice.end) {
             return;
         }
@@ -179,17 +182,19 @@ mod tests {
 
     #[test]
     fn what_comes_before_and_after_does_not_count() {
-        let slice = Slice::begin(Duration::ZERO, Duration::from_millis(20));
+        let ms = Duration::from_millis;
+        let begun = Instant::now();
+        let slice = Slice { settled: begun + ms(5), end: begun + ms(20) };
         let mut window = Window::default();
-        let mut total = 0;
-        while Instant::now() < slice.end + Duration::from_millis(5) {
-            total += 1000;
-            window.note(slice, total);
-            std::thread::sleep(Duration::from_millis(1));
+        for number in 0..30 {
+            window.note_at(begun + ms(number), slice, 1000 * number);
         }
-        let (from, to) = (window.first.unwrap(), window.last.unwrap());
-        assert!(to.0 >= slice.end && to.1 < total && from.1 == 1000);
-        assert!(window.rate() > 0.0);
+        // From the first arrival behind the settling to the first behind the end.
+        assert_eq!(
+            (window.first, window.last),
+            (Some((begun + ms(5), 5000)), Some((begun + ms(20), 20_000)))
+        );
+        assert!((window.rate() - 1e6).abs() < 1.0, "{}", window.rate());
         assert!(Window::default().rate().abs() < f64::EPSILON);
     }
 }
