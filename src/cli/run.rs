@@ -53,6 +53,7 @@ fn parse() -> Result<Arguments, clap::Error> {
         Command::Capture(args) => args.refusal().map(|reason| (vec!["capture"], reason)),
         Command::Run(args) => args.sandbox.refusal().map(|reason| (vec!["run"], reason)),
         Command::Net(args) => args.refusal(),
+        Command::Bench(args) => args.refusal().map(|reason| (vec!["bench"], reason)),
         _ => None,
     };
     match refused {
