@@ -11,6 +11,7 @@ use crate::model::{Container, InterfaceAddress, Link, LinkIndex, NamespaceId, Pr
 use crate::sys::netlink::{BridgePort, ForwardingEntry, Neighbour, Route, RoutingRule};
 
 use super::firewall::Ruleset;
+use super::question::Lookup;
 
 /// Everything one pass gathered.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ pub struct Facts {
     pub spaces: HashMap<NamespaceId, Space>,
     /// What engines tell of single containers, by id.
     pub details: HashMap<String, Detail>,
+    /// What name servers said when they were asked.
+    pub lookups: Vec<Lookup>,
     /// What could not be seen, in sentences.
     pub unseen: Vec<String>,
 }

@@ -3,12 +3,18 @@
 //! `facts` is what was seen, `walk` leads a packet through it, `diagnose` chooses the connections to look at and judges
 //! what came out. All that is pure. `gather` fills the facts and `probe` sends the few packets that settle a doubt.
 
+mod diagnose;
 mod facts;
 mod finding;
 mod firewall;
+mod names;
 mod packet;
+mod question;
 mod routing;
 mod walk;
 
+pub use diagnose::{Examination, Tried, diagnose};
 pub use facts::{Detail, Facts, Holder, Listener, Names, Space};
 pub use finding::{Certainty, Code, Diagnosis, Finding, Hop};
+pub use question::{Lookup, LookupAnswer, Origin, Question, Target};
+pub use walk::{Connection, Start};

@@ -43,7 +43,7 @@ pub fn absence(facts: &Facts, space: &Space, wanted: SocketAddr, protocol: Proto
             wanted.port(),
             one.holder_words()
         );
-        return Finding::new(Code::ListensOnOtherProtocol, sentence).seen(seen(one));
+        return Finding::new(Code::ListensForOtherProtocol, sentence).seen(seen(one));
     }
     // On the host, others' sockets say nothing about this port.
     let others: Vec<&Listener> = match facts.resident(space.id) {

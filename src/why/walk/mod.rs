@@ -10,7 +10,10 @@ mod receive;
 mod send;
 mod wire;
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    cell::Cell,
+    net::{IpAddr, SocketAddr},
+};
 
 use crate::model::{LinkIndex, NamespaceId, Protocol};
 
@@ -77,6 +80,12 @@ pub struct Walked<'a> {
     pub doubts: Vec<String>,
     /// The rule by which its destination was translated, in words, and by which it became which.
     pub translated: Option<(String, SocketAddr)>,
+    /// The namespace in which it ended.
+    pub at: Option<NamespaceId>,
+    /// A namespace on the way of which nothing is known.
+    pub missing: Option<NamespaceId>,
+    /// The source that the packet had in the end.
+    pub source: Option<IpAddr>,
 }
 
 /// Leads the first packet of a connection to its end, and the answer back.
@@ -94,7 +103,15 @@ pub fn walk<'a>(facts: &'a Facts, connection: &Connection) -> Walked<'a> {
     if let Some(last) = walker.hops.last_mut() {
         last.reached &= end.is_ok();
     }
-    Walked { hops: walker.hops, end, doubts: walker.doubts, translated: walker.translated }
+    Walked {
+        hops: walker.hops,
+        end,
+        doubts: walker.doubts,
+        translated: walker.translated,
+        at: walker.at,
+        missing: walker.missing.get(),
+        source: walker.packet.source,
+    }
 }
 
 /// A step, or what stops the packet.
@@ -133,6 +150,12 @@ struct Walker<'a> {
     client: Option<IpAddr>,
     /// The links that frames passed, for their MTU.
     passed: Vec<mtu::Passed>,
+    /// The link that it came to the host by, from outside.
+    uplink: Option<LinkIndex>,
+    /// The namespace that has the packet.
+    at: Option<NamespaceId>,
+    /// The first namespace that was needed and is not known.
+    missing: Cell<Option<NamespaceId>>,
 }
 
 impl<'a> Walker<'a> {
@@ -150,6 +173,9 @@ impl<'a> Walker<'a> {
             translated: None,
             client: None,
             passed: Vec::new(),
+            uplink: None,
+            at: None,
+            missing: Cell::new(None),
         }
     }
 
@@ -162,6 +188,7 @@ impl<'a> Walker<'a> {
             }
             Start::Outside { link, client, .. } => {
                 self.client = Some(*client);
+                self.uplink = Some(*link);
                 self.hop("outside", "outside".to_owned());
                 let host = self.facts.topology.host.ok_or_else(|| Box::new(blame::unknown_space("the host")))?;
                 Place::Receiving(self.space(host)?, *link)
@@ -211,8 +238,14 @@ impl<'a> Walker<'a> {
     fn go(&mut self, mut place: Place<'a>) -> Step<Arrival<'a>> {
         for _ in 0..LONGEST {
             let next = match place {
-                Place::Sending(space) => self.send(space)?,
-                Place::Receiving(space, link) => self.receive(space, link)?,
+                Place::Sending(space) => {
+                    self.at = Some(space.id);
+                    self.send(space)?
+                }
+                Place::Receiving(space, link) => {
+                    self.at = Some(space.id);
+                    self.receive(space, link)?
+                }
             };
             match next {
                 Next::At(there) => place = there,
@@ -223,8 +256,10 @@ impl<'a> Walker<'a> {
     }
 
     fn space(&self, namespace: NamespaceId) -> Step<&'a Space> {
-        let known = self.facts.spaces.get(&namespace);
-        known.ok_or_else(|| Box::new(blame::unknown_space(&self.facts.name_of(namespace))))
+        self.facts.spaces.get(&namespace).ok_or_else(|| {
+            self.missing.set(Some(namespace));
+            Box::new(blame::unknown_space(&self.facts.name_of(namespace)))
+        })
     }
 
     fn hop(&mut self, hop: &'static str, name: String) {

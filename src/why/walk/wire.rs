@@ -29,6 +29,10 @@ impl<'a> Walker<'a> {
             return Err(Box::new(blame::link_down(self.facts, space, link)));
         }
         self.passed.push(Passed::sender(space, link));
+        if self.leads_outside(space, link) {
+            self.hop("link", format!("{} of {name}", link.name));
+            return Ok(Next::Arrived(Arrival::Outside(link.name.to_string())));
+        }
         match &link.kind {
             LinkKind::Bridge => self.switch(space, link, None, next),
             LinkKind::Veth | LinkKind::Netkit => self.cable(space, link, next),
@@ -40,6 +44,18 @@ impl<'a> Walker<'a> {
                 Ok(Next::Arrived(Arrival::Outside(link.name.to_string())))
             }
         }
+    }
+
+    /// Whether a link of the host is one to the world, whatever its kind: the one that the default route takes, or that
+    /// the packet came by.
+    fn leads_outside(&self, space: &Space, link: &Link) -> bool {
+        if Some(space.id) != self.facts.topology.host {
+            return false;
+        }
+        let is_default = space.routes.iter().any(|route| {
+            route.destination.prefix == 0 && route.next_hops.iter().any(|hop| hop.link == Some(link.index))
+        });
+        is_default || self.uplink == Some(link.index)
     }
 
     /// To the other end of a pair.

@@ -13,7 +13,11 @@ pub(in crate::why::walk) fn link_down(facts: &Facts, space: &Space, link: &Link)
         return bridge_down(link);
     }
     let who = facts.name_of(space.id);
-    let code = if link.kind.is_pair() { Code::VethDown } else { Code::LinkDown };
+    let code = match (&link.kind, is_host(facts, space)) {
+        (LinkKind::Loopback, _) => Code::LoopbackDown,
+        (kind, true) if kind.is_pair() => Code::VethDown,
+        _ => Code::InterfaceDown,
+    };
     let state = if link.up { "has no carrier: its other end is down" } else { "is down" };
     let behind = match is_host(facts, space) {
         true => behind(facts, link).map(|name| format!(" (the host's end of {name})")).unwrap_or_default(),
@@ -42,7 +46,7 @@ pub(in crate::why::walk) fn bridge_down(bridge: &Link) -> Finding {
 
 /// A namespace without loopback.
 pub(in crate::why::walk) fn no_loopback(who: &str) -> Finding {
-    Finding::new(Code::LinkDown, format!("{who} has no loopback interface that could be seen"))
+    Finding::new(Code::InterfaceDown, format!("{who} has no loopback interface that could be seen"))
 }
 
 /// One end of a pair whose other end nobody knows.
@@ -92,18 +96,16 @@ pub(in crate::why::walk) fn macvlan_host(who: &str, link: &Link, parent: &LinkNa
         "{who} is a {} of {parent}: it never reaches the host by the same interface, nor the host it",
         link.kind
     );
-    Finding::new(Code::MacvlanHost, sentence)
+    Finding::new(Code::MacvlanFromHost, sentence)
         .seen(format!("{} of {who}: {} on {parent}", link.name, link.kind))
         .repair(format!("ip link add NAME link {parent} type {} mode bridge  # an interface for the host beside it", link.kind))
 }
 
 /// Two ports that are kept from each other.
 pub(in crate::why::walk) fn isolated(bridge: &Link, container: &Container) -> Finding {
-    let sentence = format!(
-        "the ports of the two on the bridge {} are isolated from each other: communication between containers is off",
-        bridge.name
-    );
-    Finding::new(Code::IccOff, sentence)
+    let sentence =
+        format!("the ports of the two on the bridge {} are isolated: no frame passes between them", bridge.name);
+    Finding::new(Code::PortsIsolated, sentence)
         .seen(format!("port of {}: isolated", container.name))
         .repair("bridge link set dev PORT isolated off")
 }

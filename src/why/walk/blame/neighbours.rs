@@ -79,7 +79,7 @@ pub(in crate::why::walk) fn nobody_has(
     if packet.translated {
         let sentence =
             format!("a rule sends the connection to {}, an address that nobody on {} has", packet.destination, bridge.name);
-        return Finding::new(Code::DnatElsewhere, sentence)
+        return Finding::new(Code::DnatWrongTarget, sentence)
             .seen(format!("nobody on {} has {next}", bridge.name))
             .repair("remove the stale rule, or start the container again");
     }
@@ -158,8 +158,9 @@ fn lost_address(facts: &Facts, bridge: &Link, address: IpAddr) -> Option<Finding
         .collect();
     let has = if own.is_empty() { "no address at all".to_owned() } else { own.join(", ") };
     let sentence = format!("{} should have the address {address}, and has {has}", meant.name);
+    let code = if own.is_empty() { Code::NoAddress } else { Code::AddressDiffers };
     Some(
-        Finding::new(Code::ContainerWithoutAddress, sentence)
+        Finding::new(code, sentence)
             .seen(format!("the engine gave {address} to {}", meant.name))
             .seen(format!("addresses of {}: {has}", meant.name))
             .repair(format!("docker restart {}", meant.name)),
@@ -180,7 +181,7 @@ fn beyond_the_prefix(facts: &Facts, bridge: &Link, next: IpAddr, sender: Option<
         sender.container.name, bridge.name
     );
     Some(
-        Finding::new(Code::WrongPrefix, sentence)
+        Finding::new(Code::WrongNetmask, sentence)
             .seen(format!("address of {}: {own}", sender.container.name))
             .seen(format!("address of {}: {right}", bridge.name)),
     )

@@ -18,14 +18,14 @@ pub(in crate::why::walk) fn no_way(facts: &Facts, space: &Space, packet: &Packet
     let to = packet.destination.ip();
     if let Direction::Refused(route) = answer.direction {
         let words = routing::words(space, route);
-        return Finding::new(Code::RouteRefuses, format!("a route of {who} refuses what goes to {to}: {words}"))
+        return Finding::new(Code::RouteBlackhole, format!("a route of {who} refuses what goes to {to}: {words}"))
             .if_certain(answer.certain)
             .seen(format!("route in {who}: {words}"))
             .repair(format!("{}ip route del {words}", inside(facts, space.id)));
     }
     if let Direction::RefusedByRule(rule) = answer.direction {
         let sentence = format!("a routing rule of {who} refuses what goes to {to} (priority {})", rule.priority);
-        return Finding::new(Code::RouteRefuses, sentence)
+        return Finding::new(Code::RouteBlackhole, sentence)
             .if_certain(answer.certain)
             .seen(format!("rule {} in {who}: {:?}", rule.priority, rule.outcome))
             .repair(format!("{}ip rule del priority {}", inside(facts, space.id), rule.priority));
@@ -56,7 +56,7 @@ fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
     }
     if !has_address {
         let word = if to.is_ipv4() { "IPv4" } else { "IPv6" };
-        return Finding::new(Code::ContainerWithoutAddress, format!("{who} has no address of {word}, and {to} is one"))
+        return Finding::new(Code::NoAddress, format!("{who} has no address of {word}, and {to} is one"))
             .seen_all(space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)));
     }
     let internal = facts.resident(space.id).into_iter().flat_map(|container| &container.networks).find(|member| {
@@ -211,7 +211,7 @@ pub(in crate::why::walk) fn not_forwarding(
     let to = packet.destination.ip();
     if !is_host(facts, space) {
         let sentence = format!("{who} is sent a packet for {to}, which is not its own address, and passes none on");
-        return Finding::new(Code::DnatElsewhere, sentence)
+        return Finding::new(Code::DnatWrongTarget, sentence)
             .seen_all(space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)));
     }
     Finding::new(Code::IpForwardOff, format!("{who} does not pass packets on: {setting} is {value}"))
@@ -261,7 +261,7 @@ pub(in crate::why::walk) fn loopback_from_outside(who: &str, packet: &Packet) ->
         "a rule sends the packet to {}, a loopback address, which {who} takes from no interface",
         packet.destination
     );
-    Finding::new(Code::DnatElsewhere, sentence).seen("route_localnet is 0".to_owned())
+    Finding::new(Code::DnatWrongTarget, sentence).seen("route_localnet is 0".to_owned())
 }
 
 /// An answer that comes from another address than was asked.

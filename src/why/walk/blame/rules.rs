@@ -62,7 +62,7 @@ fn kind(facts: &Facts, space: &Space, point: Point, packet: &Packet, stop: Stop<
     match point {
         Point::Ingress | Point::Egress => (Code::IngressRuleDrops, "the rules at an interface"),
         Point::Input => (Code::InputDrop, "the host's firewall does not let it in"),
-        Point::Output => (Code::OutputDrops, "the host's firewall does not let it out"),
+        Point::Output => (Code::OutputDrop, "the host's firewall does not let it out"),
         Point::Prerouting if space.is_local(packet.destination.ip()) && packet.translated => {
             (Code::ForwardRuleDrops, "the host's firewall")
         }
