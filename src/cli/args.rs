@@ -12,6 +12,7 @@ use crate::report::{DumpFrom, HexDump, SequenceNumbers, TimeStyle};
 use super::bench_args::BenchArgs;
 use super::capture_args::CaptureArgs;
 use super::sandbox_args::{NetArgs, RunArgs};
+use super::why_args::WhyArgs;
 use super::{select, units};
 
 const EXIT_CODES: &str = "\
@@ -73,6 +74,8 @@ pub(super) enum Command {
     Run(Box<RunArgs>),
     /// Sandboxes that outlive a command: plan, up, down, ls, prune
     Net(Box<NetArgs>),
+    /// Explain why a connection to a container does not work, or that all is well
+    Why(Box<WhyArgs>),
     /// Measure what bridge, NAT, proxy and macvlan cost against host mode, here
     Bench(Box<BenchArgs>),
     /// Print a completion script for a shell

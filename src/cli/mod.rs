@@ -31,5 +31,7 @@ mod select;
 mod terminal;
 mod top;
 mod units;
+mod why;
+mod why_args;
 
 pub use run::run;

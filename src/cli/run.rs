@@ -15,7 +15,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
-use super::{bench, capture, completions, exit, inspect, list, man, net, read, run_command, terminal, top};
+use super::{bench, capture, completions, exit, inspect, list, man, net, read, run_command, terminal, top, why};
 
 /// Runs the program with the arguments of this process. Prints its own failures.
 pub fn run() -> ExitCode {
@@ -131,6 +131,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Capture(args) => wait_for(capture::run(*args)),
         Command::Read(args) => read::run(&args),
         Command::Top(args) => wait_for(top::run(args)),
+        Command::Why(args) => wait_for(why::run(*args)),
         Command::Bench(args) => bench::run(&args),
         Command::Run(args) => run_command::run(&args),
         Command::Net(args) => net::run(&args),

@@ -2,6 +2,7 @@
 //!
 //! `table` and `links` are what `ls` prints, `way` and `inspect` what `inspect` prints, `json` and `inspect_json` the
 //! documents of both, `rates` and `rates_json` what `top` prints,
+//! `why` and `why_json` what `why` prints,
 //! `bench` and `bench_json` what `bench` prints, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
 //! here looks at the host or knows stdout.
 
@@ -28,6 +29,8 @@ mod rates_json;
 mod sandboxes;
 mod table;
 mod way;
+mod why;
+mod why_json;
 
 pub use bench::bench;
 pub use bench_json::bench_json;
@@ -43,3 +46,5 @@ pub use rates::{RATE_HEADINGS, Rates, rate_cells, rates_summary, rates_table};
 pub use rates_json::rates_json;
 pub use sandboxes::{plan, plan_json, sandboxes, sandboxes_json};
 pub use table::{Listing, Scope, StateColumn, listing, names};
+pub use why::{Answer, why};
+pub use why_json::why_json;
