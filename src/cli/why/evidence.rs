@@ -143,6 +143,13 @@ fn ask_names(facts: &mut Facts, look: &Look, question: &Question) {
         container.namespace == Some(*namespace)
             && matches!(&question.target, Target::Container { id, .. } if *id == container.id)
     });
+    let serves_names = facts.topology.containers.iter().any(|container| {
+        container.namespace == Some(*namespace) && matches!(container.engine, Engine::Docker | Engine::Podman)
+    });
+    let is_selector = matches!(question.target, Target::Container { .. });
+    if is_selector && !serves_names {
+        return;
+    }
     let (Some(space), Some(held)) = (facts.spaces.get(namespace), look.ground.namespaces.get(namespace)) else {
         return;
     };

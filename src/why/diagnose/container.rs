@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::model::{Container, NamespaceId, NetworkMode, Protocol};
+use crate::model::{Container, Engine, NamespaceId, NetworkMode, Protocol};
 use crate::why::facts::{Listener, Space};
 use crate::why::finding::{Code, Finding};
 use crate::why::firewall::{Action, Condition, Field, Value};
@@ -297,7 +297,9 @@ impl<'a> Examiner<'a> {
         (name, addresses): (Option<&str>, &[IpAddr]),
         stopped: bool,
     ) {
-        let Some(name) = name.filter(|_| !stopped) else { return };
+        // Other engines serve no names: there the word names the container to us alone.
+        let serves_names = |container: &Container| matches!(container.engine, Engine::Docker | Engine::Podman);
+        let Some(name) = name.filter(|_| !stopped && serves_names(from) && serves_names(container)) else { return };
         match names::resolve(self.facts, from, there, name) {
             Err(finding) => self.add(*finding),
             Ok(Meaning::Unknown) => {

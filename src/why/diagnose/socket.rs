@@ -59,7 +59,7 @@ impl<'a> Examiner<'a> {
         }
         // The keeper of a sandbox answers for it.
         let (published, container) = (meant.published?, meant.container?);
-        let keeps = listener.holders.iter().any(|holder| holder.command.starts_with("pcapsule"));
+        let keeps = listener.holders.iter().any(|holder| holder.command.contains("pcapsule"));
         if container.engine != Engine::Pcapsule || !keeps {
             return None;
         }

@@ -96,8 +96,13 @@ impl<'a> Examiner<'a> {
             .listeners
             .iter()
             .find(|listener| listener.protocol == self.question.protocol && listener.local.port() == port)?;
+        // Whoever has joined the container is one of its own.
+        let joined = |id: &str| {
+            let other = self.facts.container(id);
+            id == container.id || other.is_some_and(|other| other.mode == NetworkMode::Shared)
+        };
         let is_own = |listener: &Listener| {
-            listener.holders.iter().any(|holder| holder.container.as_deref() == Some(container.id.as_str()))
+            listener.holders.iter().any(|holder| holder.container.as_deref().is_some_and(joined))
         };
         if !asked_for_host || is_own(listener) || listener.holders.is_empty() {
             return None;

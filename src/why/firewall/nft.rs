@@ -148,7 +148,7 @@ mod tests {
         let actions: Vec<&Action> = input.rules.iter().map(|rule| &rule.action).collect();
         assert!(actions.contains(&&Action::Accept) && actions.contains(&&Action::Drop), "{actions:?}");
         let blocked = input.rules.iter().find(|rule| rule.text.contains("@blocked")).unwrap();
-        assert_eq!(blocked.handle, Some(31));
+        assert_eq!(blocked.handle, Some(5));
         assert_eq!(blocked.packets, Some(3));
     }
 }
