@@ -6,6 +6,7 @@
 
 sandbox web --publish 8080:80
 works fetch host http://127.0.0.1:8080/
-pkill -STOP --nslist pid --ns $$ -f '^busybox httpd'
+pid=$(inside web ss -Hltnp 'sport = :80' | grep -o 'pid=[0-9]*' | head -n 1 | cut -d= -f2)
+kill -STOP "$pid"
 fails fetch host http://127.0.0.1:8080/
 why :8080
