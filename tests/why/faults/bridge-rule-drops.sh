@@ -6,13 +6,11 @@
 
 sandbox web --publish 8080:80
 works fetch host http://127.0.0.1:8080/
-bridge=$(pcapsule net ls --json | jq -r '.sandboxes[0].bridge')
 nft -f - <<RULES
 table bridge guard {
     chain leaving { type filter hook output priority 0; ip daddr $(address_of web) counter drop; }
     chain passing { type filter hook forward priority 0; ip daddr $(address_of web) counter drop; }
 }
 RULES
-ip neigh show dev "$bridge" >/dev/null
 fails fetch host http://127.0.0.1:8080/
 why --names guard :8080
