@@ -76,12 +76,11 @@ proof=
 
 # eventually COMMAND…: until it succeeds, for five seconds.
 eventually() {
-    local _
-    for _ in {1..50}; do
-        "$@" >"$WHY_FOLDER/said" 2>&1 && return 0
+    local deadline=$((SECONDS + 5))
+    until "$@" >"$WHY_FOLDER/said" 2>&1; do
+        ((SECONDS < deadline)) || return 1
         sleep 0.1
     done
-    return 1
 }
 
 # fetch FROM URL [OPTIONS…]: a page, from host, outside or a container; the exit status is curl's.
@@ -94,16 +93,22 @@ fetch() {
 
 # at PLACE COMMAND…: runs it on the host, outside, or as the container would.
 at() {
-    local place=$1
+    local through
+    way_to "$1"
     shift
-    case $place in
-        host) "$@" 9<&- ;;
-        outside) nsenter --net=/proc/self/fd/9 -- "$@" ;;
+    "${through[@]}" "$@"
+}
+
+# way_to PLACE: the words in `through` that run a command there.
+way_to() {
+    case $1 in
+        host) through=(env) ;;
+        outside) through=(nsenter --net=/proc/self/fd/9 --) ;;
         *)
-            case $(kind_of "$place") in
-                docker) docker exec "$place" "$@" ;;
-                sandbox) pcapsule run --quiet --net "container:$place" -- "$@" ;;
-                netns) ip netns exec "$place" "$@" ;;
+            case $(kind_of "$1") in
+                docker) through=(docker exec "$1") ;;
+                sandbox) through=("$PCAPSULE" run --quiet --net "container:$1" --) ;;
+                netns) through=(ip netns exec "$1") ;;
             esac
             ;;
     esac
@@ -122,7 +127,7 @@ container() {
     later docker rm --force --volumes "$name"
     split "$@"
     docker run --detach --name "$name" --volume /usr:/usr:ro --stop-timeout 1 "${options[@]}" "$image" "${command[@]}" \
-        >"$WHY_FOLDER/id" 2>"$WHY_FOLDER/said" || { local status=$?; docker_ids; return "$status"; }
+        >"$WHY_FOLDER/id" 2>"$WHY_FOLDER/said" || { local status=$?; docker_ids; cat "$WHY_FOLDER/said" >&2; return "$status"; }
     cat "$WHY_FOLDER/id" >>"$WHY_FOLDER/containers"
 }
 docker_ids() { docker ps --all --quiet --no-trunc >>"$WHY_FOLDER/containers"; }
@@ -195,11 +200,27 @@ bridge() {
     ip link set "$1" up
 }
 
+# bridge_nf 0|1: whether frames that a bridge passes on go through iptables.
+bridge_nf() {
+    local file=/proc/sys/net/bridge/bridge-nf-call-iptables
+    [[ -e $file ]] || cannot "br_netfilter is not loaded"
+    later sysctl -qw "net.bridge.bridge-nf-call-iptables=$(cat $file)"
+    echo "$1" >$file
+}
+
+# vpn NAME: an interface of the host as of a VPN, behind which nobody answers.
+vpn() {
+    ip tuntap add "$1" mode tun 2>/dev/null || ip link add "$1" type veth peer name "$1-far"
+    later ip link delete "$1"
+    ip link set "$1" up
+}
+
 # launch PLACE COMMAND…: in the background, until the end of the case.
 launch() {
-    local place=$1
+    local through
+    way_to "$1"
     shift
-    at "$place" "$@" >>"$WHY_FOLDER/launched" 2>&1 &
+    "${through[@]}" "$@" >>"$WHY_FOLDER/launched" 2>&1 </dev/null &
     launched=$!
     later kill -KILL "$launched"
 }

@@ -4,12 +4,11 @@
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 
-[[ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]] || cannot "br_netfilter is not loaded"
 bridge app 10.77.0.1/24
 namespace web app 10.77.0.2/24
 namespace api app 10.77.0.3/24 -- "${idle[@]}"
 works fetch api http://10.77.0.2/
-sysctl -qw net.bridge.bridge-nf-call-iptables=1
+bridge_nf 1
 works fetch api http://10.77.0.2/
 iptables -P FORWARD DROP
 fails fetch api http://10.77.0.2/

@@ -7,7 +7,7 @@
 container web --publish 8080:80
 works fetch outside "http://$LAN:8080/"
 keep_rules
-iptables -t nat -D DOCKER 2
+iptables -t nat -D DOCKER 1
 iptables -t nat -A DOCKER ! -i docker0 -p tcp --dport 8080 -j DNAT --to-destination 172.17.0.88:80
 fails fetch outside "http://$LAN:8080/"
 why :8080 --from outside

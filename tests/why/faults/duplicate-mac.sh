@@ -5,9 +5,12 @@
 . "${BASH_SOURCE%/*}/../lab.sh"
 
 network app
-container web --network app --publish 8080:80 --mac-address 02:00:00:00:0a:0a
-container other --network app --mac-address 02:00:00:00:0a:0a -- "${idle[@]}"
+container web --network app --publish 8080:80
+container other --network app -- "${idle[@]}"
 serves web 80
+inside other ip link set eth0 down
+inside other ip link set eth0 address "$(inside web ip -j link show dev eth0 | jq -r '.[0].address')"
+inside other ip link set eth0 up
 launch other perl -MIO::Socket::INET -e '
     my $to = IO::Socket::INET->new(PeerAddr => $ARGV[0], PeerPort => 9, Proto => "udp");
     while (1) { send $to, "here", 0; select undef, undef, undef, 0.005; }' "$(docker inspect --format '{{.NetworkSettings.Networks.app.Gateway}}' web)"

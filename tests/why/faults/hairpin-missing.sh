@@ -6,6 +6,7 @@
 
 container web --publish 8080:80
 works fetch outside "http://$LAN:8080/"
+bridge_nf 1
 works fetch web "http://$LAN:8080/"
 command bridge link set dev "$(cable_of web)" hairpin off
 fails fetch web "http://$LAN:8080/"

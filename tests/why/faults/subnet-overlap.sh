@@ -7,9 +7,7 @@
 network app --subnet 172.30.0.0/24
 container web --network app --publish 8080:80
 works fetch host http://127.0.0.1:8080/
-later ip link delete tun9
-ip link add tun9 type dummy
-ip link set tun9 up
+vpn tun9
 ip route add 172.30.0.0/25 dev tun9
 fails fetch host http://127.0.0.1:8080/
 why --names tun9 :8080

@@ -4,6 +4,7 @@
 . "${BASH_SOURCE%/*}/../lab.sh"
 
 network app
+bridge_nf 1
 container web --network app --publish 0.0.0.0:8080:80
 container api --network app -- "${idle[@]}"
 works fetch host http://127.0.0.1:8080/

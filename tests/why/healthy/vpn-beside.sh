@@ -4,10 +4,8 @@
 . "${BASH_SOURCE%/*}/../lab.sh"
 
 container web --publish 8080:80
-later ip link delete tun9
-ip link add tun9 type dummy
+vpn tun9
 ip addr add 10.8.0.6/24 dev tun9
-ip link set tun9 up
 ip route add 10.20.0.0/16 dev tun9
 ip route add 172.16.0.0/16 dev tun9
 ip route add blackhole 10.66.0.0/16
