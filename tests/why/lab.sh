@@ -275,6 +275,7 @@ cable_of() {
 
 pcapsule() { "$PCAPSULE" "$@" 9<&-; }
 
+# shellcheck disable=SC2034 # for cases
 # idle: the words of a container that listens to nothing.
 idle=(sleep 1000)
 

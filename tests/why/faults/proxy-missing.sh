@@ -6,8 +6,8 @@
 
 container web --publish 8080:80
 works fetch host http://127.0.0.1:8080/
-pids=$(ss -Hltnp 'sport = :8080' | grep -o 'pid=[0-9]*' | sort -u | cut -d= -f2)
-kill -KILL $pids
+mapfile -t proxies < <(ss -Hltnp 'sport = :8080' | grep -o 'pid=[0-9]*' | sort -u | cut -d= -f2)
+kill -KILL "${proxies[@]}"
 fails fetch host http://127.0.0.1:8080/
 works fetch host "http://$LAN:8080/"
 why :8080
