@@ -2,7 +2,7 @@
 # connection really fails or works, and asks `why`. Its head says which:
 #
 #   # code: CODE[|CODE…]   the first finding that is right (faults only)
-#   # engine: none | docker [flags of dockerd]
+#   # engine: none | docker [flags of dockerd] | podman
 #
 # Run as it is, a case gets a host of its own (scripts/why-table) and prints its rows; no case touches the real host.
 # shellcheck shell=bash
@@ -107,6 +107,7 @@ way_to() {
         *)
             case $(kind_of "$1") in
                 docker) through=(docker exec "$1") ;;
+                podman) through=(lab_podman "$WHY_FOLDER" exec "$1") ;;
                 sandbox) through=("$PCAPSULE" run --quiet --net "container:$1" --) ;;
                 netns) through=(ip netns exec "$1") ;;
             esac
@@ -130,6 +131,17 @@ container() {
         >"$WHY_FOLDER/id" 2>"$WHY_FOLDER/said" || { local status=$?; docker_ids; cat "$WHY_FOLDER/said" >&2; return "$status"; }
     cat "$WHY_FOLDER/id" >>"$WHY_FOLDER/containers"
 }
+# pod_container NAME [OPTIONS of podman run…] [-- COMMAND…]: the same of Podman.
+pod_container() {
+    local name=$1
+    shift
+    kinds[$name]=podman
+    later lab_podman "$WHY_FOLDER" rm --force --time 0 "$name"
+    split "$@"
+    lab_podman "$WHY_FOLDER" run --detach --name "$name" --volume /usr:/usr:ro "${options[@]}" "$image" "${command[@]}" \
+        >>"$WHY_FOLDER/containers"
+}
+
 docker_ids() { docker ps --all --quiet --no-trunc >>"$WHY_FOLDER/containers"; }
 
 # split [OPTIONS…] [-- COMMAND…]: into options and command.
@@ -254,6 +266,7 @@ inside() {
 net_of() {
     case $(kind_of "$1") in
         docker) echo "/proc/$(docker inspect --format '{{.State.Pid}}' "$1")/ns/net" ;;
+        podman) echo "/proc/$(lab_podman "$WHY_FOLDER" inspect --format '{{.State.Pid}}' "$1")/ns/net" ;;
         sandbox) echo "/proc/$(pcapsule net ls --json | jq ".sandboxes[] | select(.name == \"$1\").process")/ns/net" ;;
         netns) echo "/run/netns/$1" ;;
     esac

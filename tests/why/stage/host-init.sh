@@ -38,7 +38,17 @@ ip link set lan0 up
 ip route add default via "$NEIGHBOUR_ADDRESS"
 ip -6 route add default via "$NEIGHBOUR6"
 
-if [[ $engine != none ]]; then
+if [[ $engine == podman ]]; then
+    command -v podman >/dev/null || fail "podman is not installed"
+    mkdir -p "$folder/data" /run/podman
+    mount -t tmpfs tmpfs "$folder/data"
+    # A plain user's hard limits suffice, where Podman's defaults may be forbidden.
+    printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n' >"$folder/data/containers.conf"
+    lab_podman "$folder" import "$folder/../image.tar" why:lab >/dev/null || fail "podman cannot import the image"
+    lab_podman "$folder" run --rm --network none why:lab true || fail "podman cannot run anything here"
+    lab_podman "$folder" system service --time=0 unix:///run/podman/podman.sock >/dev/null 2>&1 &
+    until [[ -S /run/podman/podman.sock ]]; do sleep 0.1; done
+elif [[ $engine != none ]]; then
     command -v dockerd >/dev/null || fail "dockerd is not installed"
     read -ra flags <<<"${engine#docker}"
     echo '{}' >"$folder/daemon.json"

@@ -58,5 +58,6 @@ host_down() {
         while read -r id; do
             find /sys/fs/cgroup -depth -type d -path "*/$id*" -exec rmdir {} + 2>/dev/null || true
         done <"$HOST_FOLDER/containers"
+        find /sys/fs/cgroup -depth -type d -path '*/libpod_parent*' -exec rmdir {} + 2>/dev/null || true
     fi
 }
