@@ -39,13 +39,23 @@ fn nothing_is_found_in_healthy_set_ups_of_docker() {
     hold("healthy", "docker");
 }
 
+#[test]
+fn faults_of_podman_are_found() {
+    hold("faults", "podman");
+}
+
+#[test]
+fn nothing_is_found_in_healthy_set_ups_of_podman() {
+    hold("healthy", "podman");
+}
+
 /// Runs the cases of that kind and engine.
 ///
 /// # Panics
 /// When one of them is answered wrongly, or cannot be set up although what it needs must be there.
 fn hold(kind: &str, engine: &str) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let requirement = if engine == "docker" { "docker" } else { "netns" };
+    let requirement = if engine == "none" { "netns" } else { engine };
     let demanded = env::var("PCAPSULE_REQUIRE").unwrap_or_default();
     let is_demanded = demanded.split(',').any(|word| word.trim() == requirement);
     if let Some(reason) = obstacle() {
@@ -69,7 +79,7 @@ fn hold(kind: &str, engine: &str) {
     assert!(!rows.is_empty(), "no case has run: {}", String::from_utf8_lossy(&output.stderr));
     for row in rows.iter().filter(|row| row["skipped"].is_string()) {
         let reason = row["skipped"].as_str().unwrap_or_default();
-        let lacks_the_engine = reason.contains("engine") || reason.contains("dockerd");
+        let lacks_the_engine = ["engine", "dockerd", "podman"].iter().any(|word| reason.contains(word));
         assert!(!(is_demanded && lacks_the_engine), "PCAPSULE_REQUIRE names {requirement}: {reason}");
         eprintln!("skipped {}: {reason}", row["case"]);
     }
