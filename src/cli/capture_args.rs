@@ -66,6 +66,9 @@ pub(super) struct CaptureArgs {
     /// Only the containers that run now: none that start later
     #[arg(long)]
     pub(super) no_follow: bool,
+    /// Leave out the rows that tell what happened to the containers
+    #[arg(long)]
+    pub(super) no_events: bool,
     /// How packets are taken from the kernel: ring or libpcap
     #[arg(long, value_name = "ENGINE", default_value = "ring", hide_possible_values = true)]
     pub(super) engine: CaptureEngine,

@@ -76,6 +76,15 @@ impl Failure {
         self.verdict.code
     }
 
+    /// As [`report`](Self::report), in the one line that Wireshark shows.
+    pub(super) fn report_in_one_line(self) -> ExitCode {
+        if self.verdict.code != exit::DONE {
+            let sentences: Vec<String> = [self.sentence()].into_iter().chain(self.verdict.hints).collect();
+            terminal::last_words(&sentences.join("; ").replace(['\r', '\n'], " "));
+        }
+        ExitCode::from(self.verdict.code)
+    }
+
     /// "failed opening x: no such file"; what does not begin with a doing ("x exists already") stands for itself.
     fn sentence(&self) -> String {
         let first = self.line.split(' ').next().unwrap_or_default();

@@ -61,7 +61,7 @@ pub(super) async fn look(engines: &Engines) -> anyhow::Result<Look> {
 }
 
 /// Our own sandboxes, as containers among others.
-fn sandboxes(host: NamespaceId) -> impl Iterator<Item = EngineContainer> {
+pub(super) fn sandboxes(host: NamespaceId) -> impl Iterator<Item = EngineContainer> {
     State::of(host).live().into_iter().map(|record| {
         let requested = match (record.mode.parse(), record.mode.strip_prefix("container:")) {
             (_, Some(target)) => RequestedMode::Container(target.to_owned()),

@@ -2,7 +2,7 @@
 //!
 //! `args` and `capture_args` parse, `look` looks at the host, `select` finds what the words mean, `advice` what they may
 //! have meant, `failure` turns an
-//! error into a line, a hint and an exit code. Nothing here decodes, joins or captures.
+//! error into a line, a hint and an exit code; `extcap` answers Wireshark instead of people. Nothing here decodes, joins or captures.
 
 mod advice;
 mod args;
@@ -12,6 +12,7 @@ mod capture;
 mod capture_args;
 mod completions;
 pub mod exit;
+mod extcap;
 mod failure;
 mod gather;
 mod inspect;

@@ -15,10 +15,16 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
-use super::{bench, capture, completions, exit, inspect, list, man, net, read, run_command, terminal, top};
+use super::{
+    bench, capture, completions, exit, extcap, inspect, list, man, net, read, run_command, terminal, top,
+};
 
 /// Runs the program with the arguments of this process. Prints its own failures.
 pub fn run() -> ExitCode {
+    let words: Vec<_> = env::args_os().collect();
+    if extcap::is_call(&words) {
+        return extcap::run(&words);
+    }
     let arguments = match parse() {
         Ok(arguments) => arguments,
         Err(error) => {

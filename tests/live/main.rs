@@ -34,3 +34,4 @@ mod tags;
 mod top;
 mod truth;
 mod watching;
+mod wireshark;

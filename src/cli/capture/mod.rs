@@ -1,10 +1,11 @@
 //! `pcapsule capture`: from words to taps to a savefile or lines, while containers come and go.
 //!
-//! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` keeps the taps in step with the host, `lines` prints packets,
+//! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` knows who is listened to, `follower` keeps that in step with the host, `lines` prints packets,
 //! `told` is what stderr hears.
 
 mod events;
 mod follow;
+mod follower;
 mod groups;
 mod lines;
 mod setup;
@@ -24,21 +25,21 @@ use std::{
 use anyhow::Context as _;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::{mpsc::UnboundedReceiver, oneshot},
     time::sleep,
 };
 
 use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink};
 use crate::discovery::Watch;
+use crate::model::Selector;
 use crate::sys::{self, Capability};
 
-pub(in crate::cli) use self::groups::own_group;
-
-use self::{
-    follow::{Audience, Follower},
-    lines::LineSink,
-    setup::Setup,
+pub(in crate::cli) use self::{
+    events::{engine as event_of_engine, mark},
+    groups::own_group,
 };
+
+use self::{follow::Audience, follower::Follower, lines::LineSink, setup::Setup};
 use super::{capture_args::CaptureArgs, exit, look};
 
 /// What opening taps takes, and reading who is who: the rest is given up before anything else happens.
@@ -61,7 +62,22 @@ const LONG: Duration = Duration::from_secs(2);
 /// A further signal within that time is the same one, sent to a whole group of processes, say.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Somebody beside a capture, who may ask for more while it runs.
+pub(super) struct Company {
+    /// Whether it fails where there is nothing to listen on, instead of waiting.
+    pub(super) must_hear: bool,
+    /// Is told once it runs.
+    pub(super) begun: oneshot::Sender<Running>,
+    /// What else is to be selected.
+    pub(super) wishes: UnboundedReceiver<Vec<Selector>>,
+}
+
 pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
+    run_beside(args, None).await
+}
+
+/// The same with somebody beside it.
+pub(super) async fn run_beside(args: CaptureArgs, company: Option<Company>) -> anyhow::Result<ExitCode> {
     // Taken before anything else could be open under that number.
     let ready = args.ready_fd.map(sys::inherited_file).transpose().context("taking --ready-fd")?;
     // Everything that can be wrong with the words is found before anything is opened.
@@ -74,13 +90,16 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     let watch = if args.no_follow { None } else { Some(Watch::start(&engines)?) };
     let mut audience = Audience::new(&setup, engines);
     let first = audience.first().await?;
+    if first.is_empty() && company.as_ref().is_some_and(|company| company.must_hear) {
+        return Err(audience.nothing_to_hear().into());
+    }
     let taps = audience.open(first)?;
     let names = audience.names();
     let (running, mut ended) = match &setup.savefile {
         Some(options) => start(SavefileSink::create(options.clone())?, taps, &setup, &names)?,
         None => start(LineSink::new(&args.print), taps, &setup, &names)?,
     };
-    if watch.is_none() {
+    if watch.is_none() && company.is_none() {
         sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
     // Not before: a FIFO that nobody reads blocks its opening, and then a signal should simply end us.
@@ -88,7 +107,12 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     tell_ready(&args, &audience, ready)?;
     let Running { controls, progress } = running;
     let live = told::Live::start(&args, Arc::clone(&progress));
-    let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice()).run());
+    let wishes = company.map(|Company { begun, wishes, .. }| {
+        // Whoever does not wait for it has gone.
+        let _ = begun.send(Running { controls: controls.clone(), progress: Arc::clone(&progress) });
+        wishes
+    });
+    let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice(), wishes).run());
     let mut asked_to_stop: Option<Instant> = None;
     let mut is_told = false;
     let outcome = loop {
@@ -123,9 +147,11 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// A capture on its way.
-struct Running {
-    controls: Controls,
-    progress: Arc<Progress>,
+pub(super) struct Running {
+    /// To ask it for things.
+    pub(super) controls: Controls,
+    /// How it goes.
+    pub(super) progress: Arc<Progress>,
 }
 
 /// Starts the thread that reads frames: it handles what strangers sent, and so gives up every capability but what

@@ -28,6 +28,8 @@ pub(super) struct Setup {
     pub(super) selectors: Vec<Selector>,
     pub(super) places: Places,
     pub(super) follow: bool,
+    /// Whether rows tell what happened to the containers.
+    pub(super) events: bool,
     pub(super) limits: Limits,
     pub(super) savefile: Option<SavefileOptions>,
     filter: Option<Filter>,
@@ -58,6 +60,7 @@ impl Setup {
                 cgroup: has(Place::Cgroup) || args.process,
             },
             follow: !args.no_follow,
+            events: !args.no_events,
             limits: Limits {
                 packets: args.count.map(Into::into),
                 duration: args.duration,

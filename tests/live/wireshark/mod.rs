@@ -1,0 +1,10 @@
+//! Wireshark's plug-in protocol, with the tshark and dumpcap of this machine, and call by call where those do not go.
+
+mod calls;
+mod containers;
+mod ending;
+mod engines;
+mod listing;
+mod stage;
+mod streams;
+mod toolbar;
