@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The host itself has no default route.
-# code: no-default-route|no-uplink
+# code: no-default-route|no-uplink|no-route
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

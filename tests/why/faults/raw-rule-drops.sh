@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A rule in the raw table drops packets before they are routed.
-# code: forward-rule-drops|prerouting-rule-drops
+# code: forward-rule-drops|prerouting-rule-drops|input-drop
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 
