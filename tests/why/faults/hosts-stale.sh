@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # An entry in the asking container's hosts names an address that the other one does not have.
-# code: hosts-stale|name-resolves-elsewhere
+# code: hosts-stale|name-not-resolved
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

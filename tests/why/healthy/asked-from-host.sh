@@ -11,5 +11,5 @@ sysctl -qw net.ipv4.ip_forward=0
 inside web ip route delete default
 works fetch host http://127.0.0.1:8080/
 works fetch host "http://$(address_of web)/"
-why web:80
+why web:80 --from host
 why :8080 --from host
