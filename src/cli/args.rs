@@ -12,6 +12,7 @@ use crate::report::{DumpFrom, HexDump, SequenceNumbers, TimeStyle};
 use super::bench_args::BenchArgs;
 use super::capture_args::CaptureArgs;
 use super::sandbox_args::{NetArgs, RunArgs};
+use super::wireshark_args::WiresharkArgs;
 use super::{select, units};
 
 const EXIT_CODES: &str = "\
@@ -75,6 +76,8 @@ pub(super) enum Command {
     Net(Box<NetArgs>),
     /// Measure what bridge, NAT, proxy and macvlan cost against host mode, here
     Bench(Box<BenchArgs>),
+    /// Put containers into Wireshark's list of interfaces: install, uninstall, status
+    Wireshark(WiresharkArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

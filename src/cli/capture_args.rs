@@ -21,6 +21,7 @@ use super::units::{self, Bytes};
 Examples:
   pcapsule capture web                              a line a packet
   pcapsule capture web -w web.pcapng                into a file for Wireshark
+  pcapsule capture web --wireshark                  into the window of Wireshark
   pcapsule capture web db -w - -- tcp port 5432 | wireshark -k -i -
   pcapsule capture project=shop -w shop.pcapng --at container,veth,bridge
   pcapsule capture cgroup=/system.slice/nginx.service
@@ -78,6 +79,10 @@ pub(super) struct CaptureArgs {
     /// Write a line to this file descriptor once every tap listens
     #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(0..))]
     pub(super) ready_fd: Option<i32>,
+    /// Show the packets in Wireshark while they come; it ends when Wireshark is closed. PCAPSULE_WIRESHARK names
+    /// another command that reads pcapng, as in 'tshark -i -'
+    #[arg(long)]
+    pub(super) wireshark: bool,
     /// Say less on stderr: no line when listening, no live counters
     #[arg(short, long, overrides_with = "quiet")]
     pub(super) quiet: bool,
@@ -96,7 +101,7 @@ pub(super) struct CaptureArgs {
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
 pub(super) struct SaveArgs {
     /// Write to FILE; - is stdout
-    #[arg(short = 'w', long = "write", value_name = "FILE")]
+    #[arg(short = 'w', long = "write", value_name = "FILE", conflicts_with = "wireshark")]
     pub(super) output: Option<PathBuf>,
     /// Write classic pcap, as a name ending in .pcap does
     #[arg(long, conflicts_with = "pcapng")]
@@ -194,6 +199,9 @@ impl CaptureArgs {
     /// Why this mix of options is not taken, although tcpdump takes most of it and ignores a part.
     pub(super) fn refusal(&self) -> Option<String> {
         let save = &self.save;
+        if self.wireshark {
+            return self.refusal_of_window();
+        }
         if save.output.is_none()
             && let Some(option) = save.about_a_file()
         {
@@ -206,6 +214,14 @@ impl CaptureArgs {
         }
         (save.native_linktypes && save.format() == Format::Pcap)
             .then(|| "--native-linktypes needs pcapng: a pcap file has one link type".to_owned())
+    }
+
+    /// Why an option is not taken with `--wireshark`.
+    fn refusal_of_window(&self) -> Option<String> {
+        let shaping = self.print.about_lines().map(|option| (option, "shapes printed lines"));
+        let filing = self.save.about_a_file().map(|option| (option, "is about a file"));
+        let (option, what) = shaping.or(filing)?;
+        Some(format!("{option} {what}, and --wireshark takes the packets itself"))
     }
 }
 
@@ -256,6 +272,8 @@ mod tests {
             ("-w f -x", "-x "),
             ("-w f -tt", "-t "),
             ("-w f --json", "--json "),
+            ("--wireshark -x", "-x "),
+            ("--wireshark -C 1", "-C "),
             ("-w f.pcap --native-linktypes", "--native-linktypes "),
         ] {
             let refusal = parse(&format!("pcapsule capture web {words}")).refusal().unwrap();

@@ -32,5 +32,7 @@ mod select;
 mod terminal;
 mod top;
 mod units;
+mod wireshark;
+mod wireshark_args;
 
 pub use run::run;

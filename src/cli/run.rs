@@ -17,6 +17,7 @@ use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
 use super::{
     bench, capture, completions, exit, extcap, inspect, list, man, net, read, run_command, terminal, top,
+    wireshark,
 };
 
 /// Runs the program with the arguments of this process. Prints its own failures.
@@ -140,6 +141,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(&args),
         Command::Run(args) => run_command::run(&args),
         Command::Net(args) => net::run(&args),
+        Command::Wireshark(args) => wireshark::run(&args),
     }
 }
 

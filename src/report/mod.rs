@@ -2,8 +2,8 @@
 //!
 //! `table` and `links` are what `ls` prints, `way` and `inspect` what `inspect` prints, `json` and `inspect_json` the
 //! documents of both, `rates` and `rates_json` what `top` prints,
-//! `bench` and `bench_json` what `bench` prints, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet. Nothing
-//! here looks at the host or knows stdout.
+//! `bench` and `bench_json` what `bench` prints, `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet,
+//! `wireshark` what `wireshark status` prints. Nothing here looks at the host or knows stdout.
 
 mod bench;
 #[cfg(test)]
@@ -28,6 +28,7 @@ mod rates_json;
 mod sandboxes;
 mod table;
 mod way;
+mod wireshark;
 
 pub use bench::bench;
 pub use bench_json::bench_json;
@@ -43,3 +44,4 @@ pub use rates::{RATE_HEADINGS, Rates, rate_cells, rates_summary, rates_table};
 pub use rates_json::rates_json;
 pub use sandboxes::{plan, plan_json, sandboxes, sandboxes_json};
 pub use table::{Listing, Scope, StateColumn, listing, names};
+pub use wireshark::{Check, Verdict, checks, checks_json};

@@ -1,7 +1,7 @@
 //! `pcapsule capture`: from words to taps to a savefile or lines, while containers come and go.
 //!
 //! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` knows who is listened to, `follower` keeps that in step with the host, `lines` prints packets,
-//! `told` is what stderr hears.
+//! `told` is what stderr hears, `viewer` is Wireshark behind a pipe.
 
 mod events;
 mod follow;
@@ -10,9 +10,11 @@ mod groups;
 mod lines;
 mod setup;
 mod told;
+mod viewer;
 
 use std::{
     fs::File,
+    future,
     io::{self, Write},
     net::IpAddr,
     pin::pin,
@@ -29,7 +31,9 @@ use tokio::{
     time::sleep,
 };
 
-use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink};
+use crate::capture::{
+    Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink, SinkError, StopReason,
+};
 use crate::discovery::Watch;
 use crate::model::Selector;
 use crate::sys::{self, Capability};
@@ -37,9 +41,10 @@ use crate::sys::{self, Capability};
 pub(in crate::cli) use self::{
     events::{engine as event_of_engine, mark},
     groups::own_group,
+    viewer::Error as ViewerError,
 };
 
-use self::{follow::Audience, follower::Follower, lines::LineSink, setup::Setup};
+use self::{follow::Audience, follower::Follower, lines::LineSink, setup::Setup, viewer::Viewer};
 use super::{capture_args::CaptureArgs, exit, look};
 
 /// What opening taps takes, and reading who is who: the rest is given up before anything else happens.
@@ -72,14 +77,24 @@ pub(super) struct Company {
     pub(super) wishes: UnboundedReceiver<Vec<Selector>>,
 }
 
+impl Company {
+    /// Tells it, and takes its wishes.
+    fn begin(self, running: &Running) -> UnboundedReceiver<Vec<Selector>> {
+        // Whoever does not wait for it has gone.
+        let _ = self.begun.send(running.clone());
+        self.wishes
+    }
+}
+
 pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     run_beside(args, None).await
 }
 
 /// The same with somebody beside it.
-pub(super) async fn run_beside(args: CaptureArgs, company: Option<Company>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) -> anyhow::Result<ExitCode> {
     // Taken before anything else could be open under that number.
     let ready = args.ready_fd.map(sys::inherited_file).transpose().context("taking --ready-fd")?;
+    let viewer = Viewer::wanted_by(&mut args)?;
     // Everything that can be wrong with the words is found before anything is opened.
     let setup = Setup::new(&args)?;
     sys::keep_only(&NEEDED).context("giving up the capabilities that capturing does not need")?;
@@ -103,15 +118,11 @@ pub(super) async fn run_beside(args: CaptureArgs, company: Option<Company>) -> a
         sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
     // Not before: a FIFO that nobody reads blocks its opening, and then a signal should simply end us.
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(viewer)?;
     tell_ready(&args, &audience, ready)?;
+    let wishes = company.map(|company| company.begin(&running));
     let Running { controls, progress } = running;
     let live = told::Live::start(&args, Arc::clone(&progress));
-    let wishes = company.map(|Company { begun, wishes, .. }| {
-        // Whoever does not wait for it has gone.
-        let _ = begun.send(Running { controls: controls.clone(), progress: Arc::clone(&progress) });
-        wishes
-    });
     let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice(), wishes).run());
     let mut asked_to_stop: Option<Instant> = None;
     let mut is_told = false;
@@ -143,10 +154,21 @@ pub(super) async fn run_beside(args: CaptureArgs, company: Option<Company>) -> a
     };
     drop(live);
     told::summary(&args, &outcome);
+    signals.viewer_verdict(&outcome).await?;
     told::verdict(&args, outcome)
 }
 
+/// Waits until the window is closed; for ever where there is none.
+async fn end_of(viewer: Option<&mut Viewer>) {
+    match viewer {
+        // What cannot be waited for is told at the end.
+        Some(viewer) => drop(viewer.ended().await),
+        None => future::pending().await,
+    }
+}
+
 /// A capture on its way.
+#[derive(Clone)]
 pub(super) struct Running {
     /// To ask it for things.
     pub(super) controls: Controls,
@@ -195,18 +217,20 @@ fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>, ready: Option<File>) 
     }
 }
 
-/// The signals that a capture answers.
+/// The signals that a capture answers, and the window that can be closed.
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
     counts: tokio::signal::unix::Signal,
     flush: tokio::signal::unix::Signal,
+    viewer: Option<Viewer>,
+    viewer_has_ended: bool,
 }
 
 /// What a signal asks for.
 enum Asked {
-    /// SIGINT, SIGTERM, SIGHUP.
+    /// SIGINT, SIGTERM, SIGHUP; or the window is closed.
     Stop,
     /// SIGUSR1, as in tcpdump.
     Counts,
@@ -215,7 +239,9 @@ enum Asked {
 }
 
 impl Signals {
-    fn new() -> anyhow::Result<Self> {
+    /// Listens, and lets the window be opened.
+    fn new(mut viewer: Option<Viewer>) -> anyhow::Result<Self> {
+        viewer.as_mut().map_or(Ok(()), Viewer::start)?;
         let listen = |kind| signal(kind).context("listening for signals");
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -223,6 +249,8 @@ impl Signals {
             hang_up: listen(SignalKind::hangup())?,
             counts: listen(SignalKind::user_defined1())?,
             flush: listen(SignalKind::user_defined2())?,
+            viewer,
+            viewer_has_ended: false,
         })
     }
 
@@ -233,6 +261,19 @@ impl Signals {
             _ = self.hang_up.recv() => Asked::Stop,
             _ = self.counts.recv() => Asked::Counts,
             _ = self.flush.recv() => Asked::Flush,
+            () = end_of(self.viewer.as_mut()), if !self.viewer_has_ended => {
+                self.viewer_has_ended = true;
+                Asked::Stop
+            }
+        }
+    }
+
+    /// What its end means, where it was the window that ended the capture.
+    async fn viewer_verdict(&mut self, outcome: &Outcome) -> anyhow::Result<()> {
+        let is_closed = matches!(outcome.reason, StopReason::Sink(SinkError::Closed));
+        match &mut self.viewer {
+            Some(viewer) if self.viewer_has_ended || is_closed => viewer.verdict().await,
+            _ => Ok(()),
         }
     }
 }
