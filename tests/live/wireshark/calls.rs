@@ -118,7 +118,7 @@ fn tshark_does_not_hang_when_the_container_is_missing() {
     let _resident = Resident::of(cable.left_name());
     let home = Home::new();
     let begin = std::time::Instant::now();
-    let pick = ["-i", "pcapsule-pick", "-o", "extcap.pcapsule_pick.select:pcs-nobody", "-w", "/dev/null"];
+    let pick = ["-i", "pcapsule-pick", "-o", "extcap.pcapsule_pick.select:pcs-nobody", "-w", "out.pcapng"];
     let output = home.tshark(&pick).output().expect("tshark starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
