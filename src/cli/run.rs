@@ -16,7 +16,8 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
 use super::{
-    bench, capture, completions, exit, extcap, inspect, list, man, net, read, run_command, terminal, top,
+    bench, capture, completions, exit, extcap, inspect, list, man, net, read, remote, run_command, terminal,
+    top, why, wireshark,
 };
 
 /// Runs the program with the arguments of this process. Prints its own failures.
@@ -35,8 +36,8 @@ pub fn run() -> ExitCode {
         }
     };
     terminal::choose_colour(arguments.global.color);
-    start_logging(arguments.global.log);
-    conclude(|| dispatch(arguments.command))
+    start_logging(arguments.global.log.clone());
+    conclude(|| run_where_wanted(arguments))
 }
 
 fn parse() -> Result<Arguments, clap::Error> {
@@ -44,6 +45,9 @@ fn parse() -> Result<Arguments, clap::Error> {
     let mut arguments = Arguments::try_parse().map_err(|error| with_tip(error, &words))?;
     if let Command::Read(args) = &mut arguments.command {
         args.take_words();
+    }
+    if let Err(reason) = remote::take_host(&mut arguments) {
+        return Err(refusal(&[], reason));
     }
     let refused = match &arguments.command {
         Command::Capture(args) => args.refusal().map(|reason| (vec!["capture"], reason)),
@@ -129,6 +133,17 @@ fn conclude(command: impl FnOnce() -> anyhow::Result<ExitCode>) -> ExitCode {
     }
 }
 
+fn run_where_wanted(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(remote) = remote::wanted(&mut arguments) {
+        return wait_for(remote::run(remote, arguments.command));
+    }
+    if let Some(version) = &arguments.remote_end {
+        remote::begin(version)?;
+        remote::send_to_stdout(&mut arguments);
+    }
+    dispatch(arguments.command)
+}
+
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Completions(args) => completions::run(&args),
@@ -138,9 +153,11 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Capture(args) => wait_for(capture::run(*args)),
         Command::Read(args) => read::run(&args),
         Command::Top(args) => wait_for(top::run(args)),
+        Command::Why(args) => wait_for(why::run(*args)),
         Command::Bench(args) => bench::run(&args),
         Command::Run(args) => run_command::run(&args),
         Command::Net(args) => net::run(&args),
+        Command::Wireshark(args) => wireshark::run(&args),
     }
 }
 

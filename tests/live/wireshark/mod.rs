@@ -5,6 +5,7 @@ mod containers;
 mod ending;
 mod engines;
 mod listing;
+mod rootless;
 mod stage;
 mod streams;
 mod toolbar;
