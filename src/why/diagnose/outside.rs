@@ -30,6 +30,16 @@ impl<'a> Examiner<'a> {
         Some(Connection { start, destination, protocol: self.question.protocol })
     }
 
+    /// The same connection from somebody on the uplink's own network, where that is another client.
+    pub(super) fn near_client(&self, host: &Space, connection: &Connection) -> Option<Connection> {
+        let Start::Outside { link, client, exact: false } = connection.start else { return None };
+        let uplink = host.link(link)?;
+        let own = uplink.addresses.iter().find(|own| own.address.is_ipv4() == client.is_ipv4())?.address;
+        let near = neighbour_of(uplink, own);
+        (near != client && near != own)
+            .then(|| Connection { start: Start::Outside { link, client: near, exact: false }, ..connection.clone() })
+    }
+
     /// The link by which somebody outside comes, with the address it has.
     fn uplink<'s>(
         &self,
