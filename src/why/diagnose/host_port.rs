@@ -124,10 +124,9 @@ impl<'a> Examiner<'a> {
         match self.from_outside(host, address, published.host_port, at.is_ipv4()) {
             Some(connection) => {
                 let near = self.near_client(host, &connection);
-                if self.attempt(connection, meant)
-                    && let Some(near) = near
-                {
-                    self.attempt(near, meant);
+                let works = self.attempt(connection, meant) && near.is_none_or(|near| self.attempt(near, meant));
+                if works && matches!(self.question.origin, Origin::Outside(_)) {
+                    self.disbelieved(host);
                 }
             }
             None if at.is_ipv4() => {

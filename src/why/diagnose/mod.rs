@@ -43,6 +43,8 @@ pub struct Tried {
     pub stopped: Option<Code>,
     /// The links that its first packet passes, in order.
     pub links: Vec<(NamespaceId, LinkIndex)>,
+    /// Whether a proxy takes it: then its first packet says nothing of what lies behind.
+    pub by_proxy: bool,
 }
 
 /// Answers a question from facts.
@@ -102,7 +104,8 @@ impl<'a> Examiner<'a> {
         match self.examine(&connection, meant) {
             Ok(()) => true,
             Err(finding) => {
-                let restarting = meant.container.filter(|_| finding.code == Code::NothingListens);
+                let gone = matches!(finding.code, Code::NothingListens | Code::LostOnTheWay | Code::NoAnswer);
+                let restarting = meant.container.filter(|_| gone);
                 let finding = restarting.and_then(|container| self.just_restarted(container)).unwrap_or(*finding);
                 self.add(finding);
                 false
@@ -125,16 +128,19 @@ impl<'a> Examiner<'a> {
         for doubt in walked.doubts {
             self.done.diagnosis.unchecked(doubt);
         }
+        let mut proxied = false;
         let result = match walked.end {
             Err(finding) => Err(Box::new(self.judge_stop(finding, (walked.translated.as_ref(), walked.at), connection, meant))),
             Ok(Arrival::Socket { space, listener }) => {
+                proxied = self.proxied(listener, meant).is_some();
                 self.judge_socket(connection, (space, listener), walked.translated.as_ref(), meant)
             }
             Ok(Arrival::Outside(link)) => self.judge_leaving(connection, &link, walked.source),
             Ok(Arrival::Home) => Ok(()),
         };
+        let by_proxy = proxied;
         let stopped = result.as_ref().err().map(|finding| finding.code);
-        self.done.tried.push(Tried { connection: connection.clone(), stopped, links: walked.links });
+        self.done.tried.push(Tried { connection: connection.clone(), stopped, links: walked.links, by_proxy });
         result
     }
 

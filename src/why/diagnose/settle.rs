@@ -44,7 +44,7 @@ const DISPROVED_BY_ACCEPTANCE: [Code; 30] = [
 
 /// Whether a probe could tell anything about what was concluded.
 pub fn is_worth_a_probe(tried: &Tried) -> bool {
-    tried.stopped.is_none_or(|code| DISPROVED_BY_ACCEPTANCE.contains(&code))
+    !tried.by_proxy && tried.stopped.is_none_or(|code| DISPROVED_BY_ACCEPTANCE.contains(&code))
 }
 
 /// Corrects what was concluded by what a probe of that connection met with.
