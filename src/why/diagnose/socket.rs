@@ -53,7 +53,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// Where a proxy passes the connection on.
-    fn proxied(&self, listener: &Listener, meant: Meant<'_>) -> Option<SocketAddr> {
+    pub(super) fn proxied(&self, listener: &Listener, meant: Meant<'_>) -> Option<SocketAddr> {
         if let Some(to) = listener.holders.iter().find_map(|holder| holder.proxy_to) {
             return Some(to);
         }

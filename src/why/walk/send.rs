@@ -80,7 +80,7 @@ impl<'a> Walker<'a> {
         let passage = pass(space, point, &self.packet, families);
         let name = self.name(space);
         for (chain, rule) in &passage.doubts {
-            if !matches!(rule.action, Action::Accept | Action::Return) {
+            if !matches!(rule.action, Action::Accept | Action::Return | Action::FromSource(_)) {
                 let sentence =
                     format!("whether this rule of {name} ({chain}) matches cannot be told: {}", rule.text);
                 if !self.doubts.contains(&sentence) {
