@@ -13,6 +13,8 @@ use crate::model::Selector;
 use crate::savefile::Format;
 
 use super::args::PrintArgs;
+use super::capture::{KeyLogPlace, key_log_place};
+use super::remote::{self, RemoteArgs};
 use super::select;
 use super::units::{self, Bytes};
 
@@ -26,6 +28,7 @@ Examples:
   pcapsule capture project=shop -w shop.pcapng --at container,veth,bridge
   pcapsule capture cgroup=/system.slice/nginx.service
   pcapsule capture all -w ring.pcapng -C 100 --keep 10
+  pcapsule capture web -w web.pcapng --keylog web:/tmp/keys
   pcapsule capture web -w web.pcapng --headers --duration 5m --fail-on-loss")]
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
 pub(super) struct CaptureArgs {
@@ -64,6 +67,9 @@ pub(super) struct CaptureArgs {
     /// Leave the interface as it is: take only what it would receive anyhow
     #[arg(short = 'p', long = "no-promiscuous-mode", overrides_with = "no_promiscuous")]
     pub(super) no_promiscuous: bool,
+    /// Capture the ssh connection that the output goes through as well; it is left out otherwise
+    #[arg(long)]
+    pub(super) own_connection: bool,
     /// Only the containers that run now: none that start later
     #[arg(long)]
     pub(super) no_follow: bool,
@@ -93,6 +99,8 @@ pub(super) struct CaptureArgs {
     pub(super) save: SaveArgs,
     #[command(flatten)]
     pub(super) print: PrintArgs,
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
 }
 
 /// Where the file goes, and when it ends. SIZE is in millions of bytes, or with k, m, g in KiB, MiB, GiB.
@@ -131,6 +139,10 @@ pub(super) struct SaveArgs {
     /// Stop rather than leave less than this free on the disk; 0 to fill it
     #[arg(long, value_name = "SIZE", value_parser = units::size_or_zero)]
     pub(super) reserve: Option<Bytes>,
+    /// Put the keys of this TLS key log (SSLKEYLOGFILE) into the file as they come up, so that Wireshark shows
+    /// plaintext; web:/tmp/keys is a file in the container web. May be repeated
+    #[arg(long, value_name = "FILE", value_parser = key_log_place)]
+    pub(super) keylog: Vec<KeyLogPlace>,
     /// Overwrite FILE even if it is not a capture file
     #[arg(long)]
     pub(super) force: bool,
@@ -171,6 +183,27 @@ impl SaveArgs {
         if self.pcap || (named_pcap && !self.pcapng) { Format::Pcap } else { Format::Pcapng }
     }
 
+    /// What was to be written to a file goes to stdout, in the format that the file's name asked for.
+    pub(super) fn send_to_stdout(&mut self) {
+        if self.output.is_some() {
+            self.pcap = self.format() == Format::Pcap;
+            self.pcapng = !self.pcap;
+            self.output = Some("-".into());
+        }
+    }
+
+    /// The first option given that makes more than one file.
+    pub(super) fn rotating(&self) -> Option<&'static str> {
+        let options = [
+            (self.rotate_size.is_some(), "-C"),
+            (self.rotate_after.is_some(), "-G"),
+            (self.file_count.is_some(), "-W"),
+            (self.keep.is_some(), "--keep"),
+            (self.max_total.is_some(), "--max-total"),
+        ];
+        options.into_iter().find_map(|(given, option)| given.then_some(option))
+    }
+
     /// The first option given that is about a file.
     fn about_a_file(&self) -> Option<&'static str> {
         let options = [
@@ -185,6 +218,7 @@ impl SaveArgs {
             (self.reserve.is_some(), "--reserve"),
             (self.force, "--force"),
             (self.native_linktypes, "--native-linktypes"),
+            (!self.keylog.is_empty(), "--keylog"),
         ];
         options.into_iter().find_map(|(given, option)| given.then_some(option))
     }
@@ -200,7 +234,7 @@ impl CaptureArgs {
     pub(super) fn refusal(&self) -> Option<String> {
         let save = &self.save;
         if self.wireshark {
-            return self.refusal_of_window();
+            return self.refusal_of_window().or_else(|| remote::refusal(self));
         }
         if save.output.is_none()
             && let Some(option) = save.about_a_file()
@@ -212,14 +246,20 @@ impl CaptureArgs {
         {
             return Some(format!("{option} shapes printed lines, and -w prints none"));
         }
-        (save.native_linktypes && save.format() == Format::Pcap)
-            .then(|| "--native-linktypes needs pcapng: a pcap file has one link type".to_owned())
+        let needs_pcapng = [
+            (save.native_linktypes, "--native-linktypes needs pcapng: a pcap file has one link type"),
+            (!save.keylog.is_empty(), "--keylog needs pcapng: a pcap file has no place for keys"),
+        ];
+        let refused = needs_pcapng.iter().find(|(given, _)| *given && save.format() == Format::Pcap);
+        refused.map(|(_, reason)| (*reason).to_owned()).or_else(|| remote::refusal(self))
     }
 
     /// Why an option is not taken with `--wireshark`.
     fn refusal_of_window(&self) -> Option<String> {
         let shaping = self.print.about_lines().map(|option| (option, "shapes printed lines"));
-        let filing = self.save.about_a_file().map(|option| (option, "is about a file"));
+        // Keys are as good for the window; this is the last option that is looked for.
+        let filing = self.save.about_a_file().filter(|option| *option != "--keylog");
+        let filing = filing.map(|option| (option, "is about a file"));
         let (option, what) = shaping.or(filing)?;
         Some(format!("{option} {what}, and --wireshark takes the packets itself"))
     }
@@ -265,6 +305,26 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_to_stdout_keeps_the_format_of_its_name() {
+        for (words, format) in [
+            ("-w a.pcapng", Format::Pcapng),
+            ("-w a.pcap", Format::Pcap),
+            ("-w a.pcap --pcapng", Format::Pcapng),
+        ] {
+            let mut args = parse(&format!("pcapsule capture web {words}"));
+            args.save.send_to_stdout();
+            assert_eq!(
+                (args.save.output.as_deref(), args.save.format()),
+                (Some(Path::new("-")), format),
+                "{words}"
+            );
+        }
+        let mut printing = parse("pcapsule capture web");
+        printing.save.send_to_stdout();
+        assert_eq!(printing.save.output, None);
+    }
+
+    #[test]
     fn mixes_that_would_be_ignored_are_refused() {
         for (words, option) in [
             ("-C 1", "-C "),
@@ -274,14 +334,25 @@ mod tests {
             ("-w f --json", "--json "),
             ("--wireshark -x", "-x "),
             ("--wireshark -C 1", "-C "),
+            ("--wireshark -C 1 --keylog k", "-C "),
+            ("--wireshark -H ssh://web1", "--wireshark "),
             ("-w f.pcap --native-linktypes", "--native-linktypes "),
+            ("--keylog k", "--keylog "),
+            ("-w f.pcap --keylog k", "--keylog needs pcapng"),
+            ("-w f -C 1 -H ssh://web1", "-C does not go with -H"),
+            ("-w f --ready-fd 3 -H ssh://web1", "--ready-fd "),
         ] {
             let refusal = parse(&format!("pcapsule capture web {words}")).refusal().unwrap();
             assert!(refusal.starts_with(option), "{words}: {refusal}");
         }
-        for words in
-            ["-n -e -x", "-w f -n", "-w f -C 1 -W 3", "-w f -G 60 -C 5 --keep 3 --max-total 1g", "-w f -q"]
-        {
+        for words in [
+            "-n -e -x",
+            "--wireshark --keylog k",
+            "-w f -n",
+            "-w f -C 1 -W 3",
+            "-w f -G 60 -C 5 --keep 3 --max-total 1g",
+            "-w f -q",
+        ] {
             assert_eq!(parse(&format!("pcapsule capture web {words}")).refusal(), None, "{words}");
         }
     }

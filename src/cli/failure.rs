@@ -12,7 +12,7 @@ use crate::sys::{
     self, Capability, CgroupTapError, FilterError, SourceError, cgroup, ebpf, netlink, netns, process,
 };
 
-use super::{capture, exit, net, sandbox_failure, select, terminal, wireshark};
+use super::{capture, exit, net, remote, sandbox_failure, select, terminal, wireshark};
 
 /// The rights that looking and capturing need, with what each is for (capabilities(7)).
 const RIGHTS: [(Capability, &str); 4] = [
@@ -123,6 +123,16 @@ fn is_of_the_kernel(cause: &(dyn Error + 'static)) -> bool {
 fn judge(cause: &(dyn Error + 'static), missing: &[Capability], asks_kernel: bool) -> Option<Verdict> {
     if let Some(error) = cause.downcast_ref::<select::Error>() {
         return Some(judge_selection(error, missing));
+    }
+    if let Some(error) = cause.downcast_ref::<remote::Error>() {
+        let lacks = !matches!(
+            error,
+            remote::Error::Unreachable { .. }
+                | remote::Error::BrokenOff { .. }
+                | remote::Error::Failed { .. }
+        );
+        let verdict = Verdict::of(if lacks { exit::UNSUPPORTED } else { exit::FAULT });
+        return Some(error.hint().into_iter().fold(verdict, Verdict::hint));
     }
     if cause.is::<net::Unknown>() {
         return Some(Verdict::of(exit::NO_TARGET).hint("`pcapsule net ls` lists the sandboxes"));

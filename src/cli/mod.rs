@@ -22,6 +22,7 @@ mod man;
 mod net;
 mod printer;
 mod read;
+mod remote;
 mod run;
 mod run_command;
 mod sandbox;
@@ -32,6 +33,8 @@ mod select;
 mod terminal;
 mod top;
 mod units;
+mod why;
+mod why_args;
 mod wireshark;
 mod wireshark_args;
 

@@ -20,7 +20,7 @@ use crate::discovery::names;
 use crate::model::{Container, Pattern, Selector};
 use crate::sys::{Posts, cgroup::Cgroup, netns::Namespace};
 
-use super::{groups::Groups, setup::Setup};
+use super::{groups::Groups, keylog::Homes, setup::Setup};
 
 /// A tap that is open.
 struct Heard {
@@ -69,10 +69,12 @@ pub(super) struct Audience<'a> {
     is_blind: bool,
     /// What taps do not hear, as far as it was told.
     gaps_told: BTreeSet<String>,
+    /// Where key logs are.
+    homes: Homes,
 }
 
 impl<'a> Audience<'a> {
-    pub(super) fn new(setup: &'a Setup, engines: Engines) -> Self {
+    pub(super) fn new(setup: &'a Setup, engines: Engines, homes: Homes) -> Self {
         Self {
             setup,
             engines,
@@ -83,6 +85,7 @@ impl<'a> Audience<'a> {
             answered: BTreeSet::new(),
             is_blind: false,
             gaps_told: BTreeSet::new(),
+            homes,
         }
     }
 
@@ -95,6 +98,7 @@ impl<'a> Audience<'a> {
         let may_come =
             |error: &select::Error| self.setup.follow && matches!(error, select::Error::NoMatch(_));
         let selection = self.selection(&look, ended, may_come)?;
+        self.homes.settle(&look.topology, ended, |word| pinned(word, &look), may_come)?;
         let groups = Groups::of(&selection, self.setup.places);
         if let Some(refused) = groups.unknown() {
             return Err(refused);
@@ -334,6 +338,7 @@ impl<'a> Audience<'a> {
     }
 
     fn keep(&mut self, look: Look) {
+        self.homes.update(&look.topology);
         let answered = self.engines.addresses().iter().filter(|engine| !look.silent.contains(engine));
         self.answered.extend(answered.cloned());
         self.look = Some(look);

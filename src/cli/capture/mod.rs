@@ -1,13 +1,16 @@
 //! `pcapsule capture`: from words to taps to a savefile or lines, while containers come and go.
 //!
 //! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` knows who is listened to, `follower` keeps that in step with the host, `lines` prints packets,
+//! `keylog` brings keys, `own_connection` keeps our own stream out,
 //! `told` is what stderr hears, `viewer` is Wireshark behind a pipe.
 
 mod events;
 mod follow;
 mod follower;
 mod groups;
+mod keylog;
 mod lines;
+mod own_connection;
 mod setup;
 mod told;
 mod viewer;
@@ -41,10 +44,19 @@ use crate::sys::{self, Capability};
 pub(in crate::cli) use self::{
     events::{engine as event_of_engine, mark},
     groups::own_group,
+    keylog::{KeyLogPlace, key_log_place},
+    setup::default_reserve,
     viewer::Error as ViewerError,
 };
 
-use self::{follow::Audience, follower::Follower, lines::LineSink, setup::Setup, viewer::Viewer};
+use self::{
+    follow::Audience,
+    follower::Follower,
+    keylog::{Homes, KeyLogs},
+    lines::LineSink,
+    setup::Setup,
+    viewer::Viewer,
+};
 use super::{capture_args::CaptureArgs, exit, look};
 
 /// What opening taps takes, and reading who is who: the rest is given up before anything else happens.
@@ -103,17 +115,16 @@ pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) 
     // Watching begins before looking, so that nothing falls between.
     let engines = look::engines();
     let watch = if args.no_follow { None } else { Some(Watch::start(&engines)?) };
-    let mut audience = Audience::new(&setup, engines);
+    let homes = Homes::of(&args.save.keylog);
+    let mut audience = Audience::new(&setup, engines, homes.clone());
     let first = audience.first().await?;
     if first.is_empty() && company.as_ref().is_some_and(|company| company.must_hear) {
         return Err(audience.nothing_to_hear().into());
     }
+    let keys = KeyLogs::open(&args.save.keylog, homes)?;
     let taps = audience.open(first)?;
     let names = audience.names();
-    let (running, mut ended) = match &setup.savefile {
-        Some(options) => start(SavefileSink::create(options.clone())?, taps, &setup, &names)?,
-        None => start(LineSink::new(&args.print), taps, &setup, &names)?,
-    };
+    let (running, mut ended) = begin(&args, &setup, taps, &names)?;
     if watch.is_none() && company.is_none() {
         sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
@@ -122,6 +133,7 @@ pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) 
     tell_ready(&args, &audience, ready)?;
     let wishes = company.map(|company| company.begin(&running));
     let Running { controls, progress } = running;
+    keys.start(controls.clone());
     let live = told::Live::start(&args, Arc::clone(&progress));
     let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice(), wishes).run());
     let mut asked_to_stop: Option<Instant> = None;
@@ -154,6 +166,7 @@ pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) 
     };
     drop(live);
     told::summary(&args, &outcome);
+    keys.tell(args.quiet);
     signals.viewer_verdict(&outcome).await?;
     told::verdict(&args, outcome)
 }
@@ -176,6 +189,19 @@ pub(super) struct Running {
     pub(super) progress: Arc<Progress>,
 }
 
+/// Starts a capture into a savefile, or one whose packets are printed.
+fn begin(
+    args: &CaptureArgs,
+    setup: &Setup,
+    taps: Vec<OpenTap>,
+    names: &[(IpAddr, String)],
+) -> anyhow::Result<(Running, oneshot::Receiver<Outcome>)> {
+    match &setup.savefile {
+        Some(options) => start(SavefileSink::create(options.clone())?, taps, setup, names),
+        None => start(LineSink::new(&args.print), taps, setup, names),
+    }
+}
+
 /// Starts the thread that reads frames: it handles what strangers sent, and so gives up every capability but what
 /// making files takes.
 fn start<S: Sink + 'static>(
@@ -186,6 +212,7 @@ fn start<S: Sink + 'static>(
 ) -> anyhow::Result<(Running, oneshot::Receiver<Outcome>)> {
     let (mut session, controls) = Session::new(sink, setup.limits, taps).map_err(told::failure)?;
     session.learn(names).map_err(told::failure)?;
+    session.wait_for_keys(setup.key_patience());
     let progress = session.progress();
     let (tell, ended) = oneshot::channel();
     let kept = setup.writer_capabilities();

@@ -17,6 +17,10 @@ pub(crate) enum Requirement {
     Cgroup2,
     /// bpftool.
     Bpftool,
+    /// openssl, to talk TLS.
+    Openssl,
+    /// An OpenSSH server and client, started by the test for itself.
+    Sshd,
     /// Control groups that bound the time on the processor.
     ProcessorLimit,
     /// Control groups that bound what is written to a disk, and disks in files.
@@ -36,6 +40,8 @@ impl Requirement {
             Self::Tcpdump => "tcpdump",
             Self::Cgroup2 => "cgroup2",
             Self::Bpftool => "bpftool",
+            Self::Openssl => "openssl",
+            Self::Sshd => "sshd",
             Self::ProcessorLimit => "cpulimit",
             Self::SlowDisk => "slowdisk",
             Self::UserNamespaces => "userns",
@@ -54,6 +60,8 @@ impl Requirement {
                     && succeeds("bash", &["-c", ":"])
             }
             Self::Bpftool => succeeds("bpftool", &["version"]),
+            Self::Openssl => succeeds("openssl", &["version"]),
+            Self::Sshd => Path::new("/usr/sbin/sshd").exists() && succeeds("ssh", &["-V"]),
             Self::ProcessorLimit => super::brake::can_limit_processor(),
             Self::SlowDisk => super::brake::can_slow_disk(),
             Self::UserNamespaces => {
