@@ -3,12 +3,17 @@
 pub use caps::Capability;
 use caps::{CapSet, CapsHashSet};
 
-/// Which of the wanted capabilities the calling thread lacks.
+use super::user_namespace;
+
+/// Which of the wanted capabilities the calling thread lacks, or has in a user namespace only that it joined.
 pub fn missing(wanted: &[Capability]) -> Vec<Capability> {
     wanted
         .iter()
         .copied()
-        .filter(|capability| !caps::has_cap(None, CapSet::Effective, *capability).unwrap_or(false))
+        .filter(|capability| {
+            !caps::has_cap(None, CapSet::Effective, *capability).unwrap_or(false)
+                || user_namespace::is_local(*capability)
+        })
         .collect()
 }
 

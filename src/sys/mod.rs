@@ -49,6 +49,7 @@ mod tool;
 pub mod transfer;
 mod unnamed;
 pub mod user;
+pub mod user_namespace;
 mod volume;
 mod wake;
 mod writable;
