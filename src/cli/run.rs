@@ -13,8 +13,6 @@ use clap::{
 };
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::sys;
-
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
 use super::{
@@ -147,10 +145,6 @@ fn run_where_wanted(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
-    let looks_around = matches!(command, Command::Ls(_) | Command::Inspect(_) | Command::Top(_));
-    if looks_around {
-        join_own_containers()?;
-    }
     match command {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
@@ -165,12 +159,6 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Net(args) => net::run(&args),
         Command::Wireshark(args) => wireshark::run(&args),
     }
-}
-
-/// Goes where the user's own containers are, if it takes that to see them. Before there are other threads.
-pub(super) fn join_own_containers() -> anyhow::Result<()> {
-    sys::user_namespace::join_own().context("joining the user namespace of your own containers")?;
-    Ok(())
 }
 
 pub(super) fn wait_for<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

@@ -3,17 +3,12 @@
 pub use caps::Capability;
 use caps::{CapSet, CapsHashSet};
 
-use super::user_namespace;
-
-/// Which of the wanted capabilities the calling thread lacks, or has in a user namespace only that it joined.
+/// Which of the wanted capabilities the calling thread lacks.
 pub fn missing(wanted: &[Capability]) -> Vec<Capability> {
     wanted
         .iter()
         .copied()
-        .filter(|capability| {
-            !caps::has_cap(None, CapSet::Effective, *capability).unwrap_or(false)
-                || user_namespace::is_local(*capability)
-        })
+        .filter(|capability| !caps::has_cap(None, CapSet::Effective, *capability).unwrap_or(false))
         .collect()
 }
 

@@ -49,7 +49,6 @@ mod tool;
 pub mod transfer;
 mod unnamed;
 pub mod user;
-pub mod user_namespace;
 mod volume;
 mod wake;
 mod writable;

@@ -8,7 +8,6 @@ mod dissector;
 mod home;
 mod install;
 mod protected;
-mod rootless;
 mod status;
 mod viewer;
 

@@ -57,7 +57,7 @@ use self::{
     setup::Setup,
     viewer::Viewer,
 };
-use super::{capture_args::CaptureArgs, exit, look, run::join_own_containers};
+use super::{capture_args::CaptureArgs, exit, look};
 
 /// What opening taps takes, and reading who is who: the rest is given up before anything else happens.
 const NEEDED: [Capability; 9] = [
@@ -106,7 +106,7 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
 pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) -> anyhow::Result<ExitCode> {
     // Taken before anything else could be open under that number.
     let ready = args.ready_fd.map(sys::inherited_file).transpose().context("taking --ready-fd")?;
-    let viewer = while_alone(&mut args, company.as_ref())?;
+    let viewer = Viewer::wanted_by(&mut args)?;
     // Everything that can be wrong with the words is found before anything is opened.
     let setup = Setup::new(&args)?;
     sys::keep_only(&NEEDED).context("giving up the capabilities that capturing does not need")?;
@@ -178,16 +178,6 @@ async fn end_of(viewer: Option<&mut Viewer>) {
         Some(viewer) => drop(viewer.ended().await),
         None => future::pending().await,
     }
-}
-
-/// What takes a process of one thread: a window is prepared, and then we go where the user's own containers are.
-fn while_alone(args: &mut CaptureArgs, company: Option<&Company>) -> anyhow::Result<Option<Viewer>> {
-    let viewer = Viewer::wanted_by(args)?;
-    // Whoever is beside us has threads already, and has gone there before.
-    if company.is_none() {
-        join_own_containers()?;
-    }
-    Ok(viewer)
 }
 
 /// A capture on its way.

@@ -29,7 +29,7 @@ use crate::sys::Filter;
 use super::{
     exit,
     failure::{self, Failure},
-    run::{join_own_containers, wait_for},
+    run::wait_for,
     terminal,
 };
 
@@ -74,7 +74,6 @@ pub(super) fn run(words: &[OsString]) -> ExitCode {
 }
 
 fn answer(words: &Words) -> anyhow::Result<ExitCode> {
-    join_own_containers()?;
     let interface = words.value("extcap-interface").unwrap_or_default();
     if words.is_on("capture", false) {
         return capturing::run(words);

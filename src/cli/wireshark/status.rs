@@ -198,14 +198,6 @@ fn may_capture(plug: &Plug) -> Check {
         }
         _ => offer(),
     };
-    if sys::user_namespace::has_own() {
-        return Check::new(
-            CHECK,
-            Verdict::Note,
-            format!("captures from your own rootless containers; {text} of others"),
-        )
-        .fix(fix);
-    }
     Check::new(CHECK, Verdict::Fault, text).fix(fix)
 }
 
