@@ -26,7 +26,7 @@ pub enum Kind {
     Change,
 }
 
-const THINGS: [Thing; 11] = [
+const THINGS: [Thing; 12] = [
     step(Path::SmallLoopback, Path::Host, "an MTU of 1,500 instead of 65,536"),
     step(Path::Veth, Path::SmallLoopback, "a namespace, and a cable to it (veth)"),
     step(Path::BareBridge, Path::Veth, "a bridge, and a second cable"),
@@ -34,6 +34,7 @@ const THINGS: [Thing; 11] = [
     step(Path::Rules, Path::BridgeNetfilter, "ten rules that match nothing"),
     step(Path::Conntrack, Path::Rules, "connection tracking"),
     step(Path::Nat, Path::Conntrack, "NAT to a published port"),
+    change(Path::Routed, Path::BareBridge, "a host that routes from one bridge to another"),
     change(Path::Proxy, Path::Bridge, "a proxy in user space, host → container"),
     change(Path::ThousandRules, Path::Conntrack, "a thousand rules more"),
     change(Path::NoOffload, Path::Conntrack, "TSO, GSO and GRO off"),
@@ -48,11 +49,35 @@ const fn change(with: Path, without: Path, words: &'static str) -> Thing {
     Thing { with, without, words, kind: Kind::Change }
 }
 
+/// Whether netfilter can be shown what passes a bridge. Where it cannot, what is seen of it is on a way that is routed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Bridged {
+    Shown,
+    Unseen,
+}
+
+/// The things there are to hold against each other.
+fn things(bridged: Bridged) -> Vec<Thing> {
+    let as_it_is = |thing: &Thing| match (bridged, thing.with) {
+        (Bridged::Unseen, Path::BridgeNetfilter) => {
+            let routed = THINGS.iter().find(|thing| thing.with == Path::Routed)?;
+            Some(Thing { kind: Kind::Step, ..*routed })
+        }
+        (Bridged::Unseen, Path::Routed) => None,
+        _ => Some(*thing),
+    };
+    THINGS.iter().filter_map(as_it_is).collect()
+}
+
 /// The paths that have to be measured for it, `host` aside.
-pub fn rungs() -> Vec<Path> {
+pub fn rungs(bridged: Bridged) -> Vec<Path> {
     let mut paths: Vec<Path> = Vec::new();
-    for path in THINGS.iter().flat_map(|thing| [thing.without, thing.with]) {
-        if path != Path::Host && !paths.contains(&path) {
+    let things = things(bridged);
+    let steps = things.iter().filter(|thing| thing.kind == Kind::Step).map(|thing| thing.with);
+    let changes = things.iter().filter(|thing| thing.kind == Kind::Change);
+    for path in steps.chain(changes.flat_map(|thing| [thing.without, thing.with])) {
+        if !paths.contains(&path) {
             paths.push(path);
         }
     }
@@ -118,12 +143,17 @@ pub enum Finding {
     },
 }
 
-/// Explains each cell in which there is more than host mode to explain.
+/// Explains each cell of a run that has measured the rungs.
 pub(super) fn explain(outcome: &Outcome) -> Vec<Waterfall> {
-    outcome.cells.iter().filter_map(waterfall).collect()
+    let has = |path| outcome.scenario.paths.contains(&path);
+    if !has(Path::BareBridge) || !has(Path::Rules) {
+        return Vec::new();
+    }
+    let things = things(if has(Path::BridgeNetfilter) { Bridged::Shown } else { Bridged::Unseen });
+    outcome.cells.iter().filter_map(|cell| waterfall(cell, &things)).collect()
 }
 
-fn waterfall(cell: &CellOutcome) -> Option<Waterfall> {
+fn waterfall(cell: &CellOutcome, things: &[Thing]) -> Option<Waterfall> {
     let measured = quantity(cell.test)?;
     let of_path = |path: Path| cell.path(path).map(|found| amounts(measured, found));
     let base = of_path(Path::Host)?;
@@ -131,7 +161,7 @@ fn waterfall(cell: &CellOutcome) -> Option<Waterfall> {
         .and_then(|control| estimate(&differences(&control, &base)))
         .map_or(0.0, |control| control.median.abs());
     let mut steps: Vec<Step> = Vec::new();
-    for thing in THINGS {
+    for thing in things {
         // A step that could not be measured leaves its cost to the next one.
         let without = match thing.kind {
             Kind::Step => last_step(&steps),
@@ -141,7 +171,7 @@ fn waterfall(cell: &CellOutcome) -> Option<Waterfall> {
         let total = estimate(&with.iter().copied().flatten().collect::<Vec<_>>());
         let Some((adds, total)) = estimate(&differences(&with, &before)).zip(total) else { continue };
         let finding = finding(adds, stray);
-        let Thing { words, kind, with: path, .. } = thing;
+        let Thing { words, kind, with: path, .. } = *thing;
         steps.push(Step { words, kind, path, without, adds, total, finding });
     }
     let base = estimate(&base.into_iter().flatten().collect::<Vec<_>>())?;
@@ -208,6 +238,10 @@ mod tests {
         PathOutcome { path, samples: values.into_iter().map(sample).collect(), failure: None, times: None }
     }
 
+    fn of_shown(cell: &CellOutcome) -> Option<Waterfall> {
+        waterfall(cell, &things(Bridged::Shown))
+    }
+
     fn latency(paths: Vec<PathOutcome>) -> CellOutcome {
         CellOutcome { test: Test::Latency, placement: Placement::One, paths }
     }
@@ -219,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_thing_costs_what_it_adds_in_each_round() {
-        let found = waterfall(&latency(vec![
+        let found = of_shown(&latency(vec![
             path(Path::Host, wandering(0.0)),
             path(Path::Control, wandering(20.0)),
             path(Path::SmallLoopback, wandering(10.0)),
@@ -234,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_missing_step_leaves_its_cost_to_the_next() {
-        let found = waterfall(&latency(vec![
+        let found = of_shown(&latency(vec![
             path(Path::Host, wandering(0.0)),
             path(Path::BareBridge, wandering(700.0)),
             path(Path::Conntrack, wandering(1000.0)),
@@ -251,7 +285,7 @@ mod tests {
             ]
         );
         assert_eq!(found.steps[2].finding, Finding::Saves);
-        assert_eq!(waterfall(&latency(vec![path(Path::Host, wandering(0.0))])), None);
+        assert_eq!(of_shown(&latency(vec![path(Path::Host, wandering(0.0))])), None);
     }
 
     #[test]
@@ -270,8 +304,25 @@ mod tests {
 
     #[test]
     fn every_path_of_it_is_asked_for_once() {
-        let paths = rungs();
+        let paths = rungs(Bridged::Shown);
         assert!(paths.starts_with(&[Path::SmallLoopback, Path::Veth]) && paths.contains(&Path::Bridge));
-        assert_eq!(paths.len(), 12);
+        assert_eq!(paths.len(), 13);
+        let unseen = rungs(Bridged::Unseen);
+        assert!(unseen.contains(&Path::Routed) && !unseen.contains(&Path::BridgeNetfilter));
+        assert_eq!(unseen.len(), 12);
+    }
+
+    #[test]
+    fn where_bridges_are_unseen_rules_stand_on_what_is_routed() {
+        let cell = latency(vec![
+            path(Path::Host, wandering(0.0)),
+            path(Path::BareBridge, wandering(700.0)),
+            path(Path::Routed, wandering(1500.0)),
+            path(Path::Rules, wandering(1700.0)),
+        ]);
+        let found = waterfall(&cell, &things(Bridged::Unseen)).unwrap();
+        let rules = found.steps.last().unwrap();
+        assert_eq!((rules.path, rules.without, rules.kind), (Path::Rules, Path::Routed, Kind::Step));
+        assert!((rules.adds.median - 200.0).abs() < 1e-6, "{rules:?}");
     }
 }

@@ -121,9 +121,7 @@ pub fn summarize(outcome: &Outcome) -> Summary {
     }
     doubts.extend(neighbours(outcome));
     doubts.extend(circumstances(outcome));
-    let explains = explain::rungs().iter().all(|rung| outcome.scenario.paths.contains(rung));
-    let waterfalls = if explains { explain::explain(outcome) } else { Vec::new() };
-    Summary { comparisons, waterfalls, doubts }
+    Summary { comparisons, waterfalls: explain::explain(outcome), doubts }
 }
 
 fn compare(cell: &CellOutcome) -> Vec<Comparison> {

@@ -9,7 +9,9 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use crate::bench::{Cell, Condition, Method, Path, Placement, Scenario, Test, rungs};
+use crate::bench::{
+    Bridged, Cell, Condition, Method, Path, Placement, Scenario, Test, rungs, shows_bridged_packets,
+};
 use crate::model::Selector;
 
 use super::{select, units};
@@ -41,8 +43,8 @@ but it shares its network with the measurement meanwhile. Firewalls that stand i
 part of what is measured. For --to outside a cable is laid from the host to a namespace.
 
 --explain measures the way to a published port rung by rung, each with one thing more: a small
-MTU, a cable, a bridge, netfilter's hooks, rules, connection tracking, NAT; and a proxy, a
-thousand rules, offloads off and a large MTU, each alone.
+MTU, a cable, a bridge, netfilter's hooks, rules, connection tracking, NAT; and routing, a
+proxy, a thousand rules, offloads off and a large MTU, each alone.
 
 --fail-if holds ratios against a bound, for CI: exit code 1 if all of the interval says so.
 [TEST[@PLACEMENT]:]PATH/PATH < NUMBER, or >; of times the larger ratio is the slower one.
@@ -236,7 +238,8 @@ impl BenchArgs {
             paths.extend(self.to.iter().map(To::path));
         }
         if self.explain {
-            paths.extend(rungs());
+            let bridged = if shows_bridged_packets() { Bridged::Shown } else { Bridged::Unseen };
+            paths.extend(rungs(bridged));
         }
         if paths.is_empty() && self.paths.is_empty() {
             paths.extend(USUAL_PATHS);
@@ -352,7 +355,7 @@ mod tests {
     #[test]
     fn an_explanation_is_about_one_core() {
         let asked = scenario("--explain");
-        assert_eq!(asked.paths, rungs());
+        assert!(asked.paths.contains(&Path::Rules) && asked.paths.contains(&Path::Proxy));
         assert!(asked.cells.iter().all(|cell| cell.placement == Placement::One));
         assert!(asked.rounds >= 10, "{}", asked.rounds);
     }

@@ -19,7 +19,7 @@ fn every_rung_is_measured_and_what_costs_much_is_found() {
     };
     let step = |test: &str, path: &str| steps(test).iter().find(|step| step["path"] == path).unwrap();
     for test in ["latency", "tcp"] {
-        assert_eq!(steps(test).len(), 11, "{:?}", steps(test));
+        assert_eq!(steps(test).len(), 12, "{:?}", steps(test));
     }
     assert_eq!(step("latency", "proxy")["finding"]["kind"], "costs", "{}", step("latency", "proxy"));
     assert_eq!(step("tcp", "no-offload")["finding"]["kind"], "costs", "{}", step("tcp", "no-offload"));
@@ -42,4 +42,24 @@ fn every_rung_is_measured_and_what_costs_much_is_found() {
     );
     assert!(links.iter().any(|link| link["path"] == "no-offload" && link["offloads"]["tso"] == false));
     assert_eq!(left_of("explain"), [""; 0]);
+}
+
+/// As on a host that has not loaded br_netfilter: its settings are hidden.
+#[test]
+fn where_bridges_are_unseen_the_rungs_are_routed() {
+    let Some(_turn) = turn() else { return };
+    let script = format!(
+        "mount -t tmpfs none /proc/sys/net/bridge && exec {} bench --explain --quiet --json - --rounds 5 --slice 20ms --tests latency",
+        super::PCAPSULE
+    );
+    let output =
+        std::process::Command::new("unshare").args(["--mount", "sh", "-c", &script]).output().unwrap();
+    let found = document(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(found["environment"]["bridge_netfilter"], Value::Null);
+    let steps = found["waterfalls"][0]["steps"].as_array().unwrap();
+    let chain: Vec<&Value> =
+        steps.iter().filter(|step| step["kind"] == "step").map(|step| &step["path"]).collect();
+    assert_eq!(chain, ["lo-1500", "veth", "bare-bridge", "routed", "rules", "conntrack", "nat"]);
+    assert_eq!(steps.len(), 11, "{steps:?}");
 }

@@ -189,6 +189,7 @@ impl<'a> Builder<'a> {
             }
             Path::BareBridge
             | Path::BridgeNetfilter
+            | Path::Routed
             | Path::Rules
             | Path::Conntrack
             | Path::Nat

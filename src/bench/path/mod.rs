@@ -12,6 +12,7 @@ pub(super) use lab::Hop;
 pub use lab::{Lab, SetUp, Skipped};
 pub(super) use proof::Addresses;
 pub use proof::Seen;
+pub use rung::shows_bridged_packets;
 
 use super::word::words;
 
@@ -44,7 +45,9 @@ words! {
         BareBridge = "bare-bridge",
         /// The same, and bridged packets are shown to netfilter, which has nothing to do.
         BridgeNetfilter = "br-netfilter",
-        /// The same, with a few rules that match nothing.
+        /// From one container to another that is on another bridge, by a host that routes and has no rules.
+        Routed = "routed",
+        /// As `br-netfilter`, or where there is none as `routed`, with a few rules that match nothing.
         Rules = "rules",
         /// The same, and connections are tracked.
         Conntrack = "conntrack",
@@ -84,7 +87,8 @@ impl Path {
             Self::SmallLoopback => "process → lo with an MTU of 1500 → process",
             Self::BareBridge => "container → bridge → container, unseen by netfilter",
             Self::BridgeNetfilter => "bare-bridge, and br_netfilter on",
-            Self::Rules => "br-netfilter, and ten rules that match nothing",
+            Self::Routed => "container → bridge → host → bridge → container",
+            Self::Rules => "br-netfilter (or else routed), and ten rules that match nothing",
             Self::Conntrack => "rules, and connections are tracked",
             Self::Nat => "conntrack, by a port of the bridge that is translated",
             Self::ThousandRules => "conntrack, and a thousand rules",

@@ -1,5 +1,6 @@
 //! The rungs of the ladder between a cable and a published port: each is the one below and one thing more, on a bridge of
-//! its own, so that what a thing costs is a difference.
+//! its own, so that what a thing costs is a difference. Where bridged packets cannot be shown to netfilter, the rungs above
+//! are routed from one bridge to another.
 
 use std::fmt::Write as _;
 
@@ -21,7 +22,10 @@ const LARGE_MTU: u32 = 9000;
 
 const GATEWAY: &str = "198.18.3.1";
 const CLIENT: &str = "198.18.3.2";
-const SERVER: &str = "198.18.3.3";
+/// On the same bridge, or behind another one.
+const NEAR_SERVER: &str = "198.18.3.3";
+const FAR_GATEWAY: &str = "198.18.4.1";
+const FAR_SERVER: &str = "198.18.4.2";
 const PREFIX: u8 = 24;
 const PORT: u16 = 20_001;
 
@@ -33,12 +37,28 @@ const MANY_RULES: usize = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Rung {
     mtu: u32,
-    /// Whether bridged packets are shown to netfilter.
-    bridge_netfilter: bool,
+    ground: Ground,
     /// Rules that match nothing.
     rules: usize,
     connections: Connections,
     offloads: bool,
+}
+
+/// What is between the two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ground {
+    /// A bridge that netfilter does not see.
+    Bridge,
+    /// A bridge whose packets are shown to it.
+    ShownBridge,
+    /// Two bridges, and a host that routes between them.
+    Route,
+}
+
+impl Ground {
+    fn server(self) -> &'static str {
+        if self == Self::Route { FAR_SERVER } else { NEAR_SERVER }
+    }
 }
 
 /// What netfilter knows of connections.
@@ -50,19 +70,20 @@ enum Connections {
 }
 
 impl Rung {
-    fn of(path: Path) -> Self {
+    /// `seen` is the ground on which netfilter sees what passes.
+    fn of(path: Path, seen: Ground) -> Self {
         let bare = Self {
             mtu: SMALL_MTU,
-            bridge_netfilter: false,
+            ground: Ground::Bridge,
             rules: 0,
             connections: Connections::Untracked,
             offloads: true,
         };
-        let shown = Self { bridge_netfilter: true, ..bare };
-        let ruled = Self { rules: FEW_RULES, ..shown };
+        let ruled = Self { rules: FEW_RULES, ground: seen, ..bare };
         let tracked = Self { connections: Connections::Tracked, ..ruled };
         match path {
-            Path::BridgeNetfilter => shown,
+            Path::BridgeNetfilter => Self { ground: Ground::ShownBridge, ..bare },
+            Path::Routed => Self { ground: Ground::Route, ..bare },
             Path::Rules => ruled,
             Path::Conntrack => tracked,
             Path::Nat => Self { connections: Connections::Translated, ..tracked },
@@ -94,7 +115,8 @@ impl Rung {
             for transport in ["tcp", "udp"] {
                 let _ = writeln!(
                     text,
-                    "add rule ip rung ports ip daddr {GATEWAY} {transport} dport {PORT} dnat to {SERVER}"
+                    "add rule ip rung ports ip daddr {GATEWAY} {transport} dport {PORT} dnat to {}",
+                    self.ground.server()
                 );
             }
         }
@@ -102,19 +124,35 @@ impl Rung {
     }
 }
 
+/// Whether this kernel can show bridged packets to netfilter: its module br_netfilter is loaded.
+pub fn shows_bridged_packets() -> bool {
+    sysctl::own(BRIDGED).is_some()
+}
+
+const BRIDGED: &str = "net.bridge.bridge-nf-call-iptables";
+
 /// Builds it; its host lives as long as the namespace that comes with it.
 pub(super) fn build(path: Path) -> Result<(Hop, Namespace), Error> {
-    let rung = Rung::of(path);
+    let seen = if shows_bridged_packets() { Ground::ShownBridge } else { Ground::Route };
+    let rung = Rung::of(path, seen);
     let (host, client, server) = (Namespace::create()?, Namespace::create()?, Namespace::create()?);
-    set_up_host(&host, rung)?;
+    set_up_host(&host, rung.ground)?;
     let mut plumbing = Plumbing::open_in(&host)?;
-    let bridge = bridge(&mut plumbing, rung.mtu)?;
-    for (number, (namespace, ip)) in (1..).zip([(&client, CLIENT), (&server, SERVER)]) {
-        let port = Port { number, bridge, mtu: rung.mtu };
-        connect(&mut plumbing, port, namespace, ip)?;
+    let near = bridge(&mut plumbing, (0, GATEWAY), rung.mtu)?;
+    let far = match rung.ground {
+        Ground::Route => bridge(&mut plumbing, (FAR, FAR_GATEWAY), rung.mtu)?,
+        Ground::Bridge | Ground::ShownBridge => near,
+    };
+    let target = rung.ground.server();
+    for (number, bridge, namespace, ip) in [(1, near, &client, CLIENT), (2, far, &server, target)] {
+        connect(&mut plumbing, Port { number, bridge, mtu: rung.mtu }, namespace, ip)?;
         if !rung.offloads {
             offload::set(namespace, &named("eth0"), Offloads::NONE)?;
         }
+    }
+    if rung.ground == Ground::Route {
+        add_default_route(&client, GATEWAY)?;
+        add_default_route(&server, FAR_GATEWAY)?;
     }
     let batch = rung.batch();
     if !batch.is_empty() {
@@ -122,33 +160,42 @@ pub(super) fn build(path: Path) -> Result<(Hop, Namespace), Error> {
         host.within(|| Nft::start()?.commit(&batch))??;
     }
     let witnesses = vec![Witness::call(&client, "eth0")?, Witness::call(&server, "eth0")?];
-    let mut hop = direct(path, (client, server), address(SERVER), witnesses);
+    let mut hop = direct(path, (client, server), address(target), witnesses);
     if rung.connections == Connections::Translated {
-        (hop.listen, hop.target, hop.claim) = ((address(SERVER), PORT), address(GATEWAY), Claim::Translated);
+        (hop.listen, hop.target, hop.claim) = ((address(target), PORT), address(GATEWAY), Claim::Translated);
     }
     Ok((hop, host))
 }
 
-fn set_up_host(host: &Namespace, rung: Rung) -> Result<(), Error> {
-    let shown = if rung.bridge_netfilter { "1" } else { "0" };
+fn set_up_host(host: &Namespace, ground: Ground) -> Result<(), Error> {
+    let shown = if ground == Ground::ShownBridge { "1" } else { "0" };
     let set = |name: &str, value: &str| sysctl::set::<sysctl::Error>(name, value, |_| Ok(()));
     let done = host.within(|| -> Result<Before, sysctl::Error> {
         set("net.ipv4.ip_forward", "1")?;
-        set("net.bridge.bridge-nf-call-iptables", shown)
+        set(BRIDGED, shown)
     })??;
     match done {
-        Before::Missing if rung.bridge_netfilter => Err(Error::NoBridgeNetfilter),
+        Before::Missing if ground == Ground::ShownBridge => Err(Error::NoBridgeNetfilter),
         _ => Ok(()),
     }
 }
 
-fn bridge(plumbing: &mut Plumbing, mtu: u32) -> Result<LinkIndex, Error> {
-    let name = named("bridge");
-    plumbing.create_bridge(&BridgeOrder { name: &name, mac: mac(0), mtu, alias: "" })?;
+/// Number of the second bridge; those of ports are between.
+const FAR: u8 = 9;
+
+fn bridge(plumbing: &mut Plumbing, (number, ip): (u8, &str), mtu: u32) -> Result<LinkIndex, Error> {
+    let name = named(&format!("bridge{number}"));
+    plumbing.create_bridge(&BridgeOrder { name: &name, mac: mac(number), mtu, alias: "" })?;
     let index = plumbing.link(&name)?.index;
-    plumbing.add_address(index, InterfaceAddress { address: address(GATEWAY), prefix: PREFIX })?;
+    plumbing.add_address(index, InterfaceAddress { address: address(ip), prefix: PREFIX })?;
     plumbing.set_up(index)?;
     Ok(index)
+}
+
+fn add_default_route(namespace: &Namespace, gateway: &str) -> Result<(), Error> {
+    let mut plumbing = Plumbing::open_in(namespace)?;
+    let link = plumbing.link(&named("eth0"))?.index;
+    Ok(plumbing.add_default_route(link, address(gateway), 0)?)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -190,7 +237,7 @@ mod tests {
     fn differences(one: Rung, other: Rung) -> usize {
         [
             one.mtu != other.mtu,
-            one.bridge_netfilter != other.bridge_netfilter,
+            one.ground != other.ground,
             one.rules != other.rules,
             one.connections != other.connections,
             one.offloads != other.offloads,
@@ -211,16 +258,22 @@ mod tests {
             (Path::NoOffload, Path::Conntrack),
             (Path::Jumbo, Path::Conntrack),
         ] {
-            assert_eq!(differences(Rung::of(path), Rung::of(below)), 1, "{path}");
+            let differences = |seen| differences(Rung::of(path, seen), Rung::of(below, seen));
+            assert_eq!(differences(Ground::ShownBridge), 1, "{path}");
         }
+        // Where bridged packets cannot be shown, the rungs stand on one that is routed.
+        let routed = |path| Rung::of(path, Ground::Route);
+        assert_eq!(differences(routed(Path::Routed), routed(Path::BareBridge)), 1);
+        assert_eq!(differences(routed(Path::Rules), routed(Path::Routed)), 1);
     }
 
     #[test]
     fn rules_are_there_where_they_are_wanted_alone() {
-        let batch = |path| Rung::of(path).batch();
+        let batch = |path| Rung::of(path, Ground::ShownBridge).batch();
         assert_eq!((batch(Path::BareBridge), batch(Path::BridgeNetfilter)), Default::default());
         assert!(!batch(Path::Rules).contains("ct state") && batch(Path::Conntrack).contains("ct state"));
         assert_eq!(batch(Path::ThousandRules).matches("saddr").count(), 1010);
         assert!(batch(Path::Nat).contains("tcp dport 20001 dnat to 198.18.3.3"));
+        assert!(Rung::of(Path::Nat, Ground::Route).batch().contains("dnat to 198.18.4.2"));
     }
 }
