@@ -11,6 +11,7 @@
 //! - [`meter`]: how much each container sends and receives, read from the kernel's counters again and again.
 //! - [`netmode`]: sandboxes on a bridge of our own, and the ports they publish.
 //! - [`mod@bench`]: what the ways between containers and others cost against host mode, measured side by side.
+//! - [`mod@why`]: why a connection to a container does not work, by leading a packet through what is known of the host.
 //! - [`report`]: results as tables, text and JSON, into any writer.
 //! - [`cli`]: what the user types and sees; the only room that knows stdout and exit codes.
 
@@ -25,3 +26,4 @@ pub mod packet;
 pub mod report;
 pub mod savefile;
 pub mod sys;
+pub mod why;

@@ -13,6 +13,7 @@ use super::bench_args::BenchArgs;
 use super::capture_args::CaptureArgs;
 use super::remote::{RemoteArgs, RemoteHost};
 use super::sandbox_args::{NetArgs, RunArgs};
+use super::why_args::WhyArgs;
 use super::wireshark_args::WiresharkArgs;
 use super::{select, units};
 
@@ -81,6 +82,8 @@ pub(super) enum Command {
     Run(Box<RunArgs>),
     /// Sandboxes that outlive a command: plan, up, down, ls, prune
     Net(Box<NetArgs>),
+    /// Explain why a connection to a container does not work, or that all is well
+    Why(Box<WhyArgs>),
     /// Measure what bridge, NAT, proxy and macvlan cost against host mode, here
     Bench(Box<BenchArgs>),
     /// Put containers into Wireshark's list of interfaces: install, uninstall, status

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use crate::capture::Ground;
 use crate::discovery::engine::{Address, Engines, PATIENCE};
-use crate::discovery::{EngineContainer, Facts, RequestedMode, Topology, scan};
+use crate::discovery::{EngineContainer, EngineNetwork, Facts, RequestedMode, Topology, scan};
 use crate::model::{Engine, Membership, NamespaceId, State as ContainerState};
 use crate::netmode::State;
 
@@ -22,6 +22,8 @@ pub(super) struct Look {
     pub(super) topology: Topology,
     /// Its namespaces, held open, and the links in them.
     pub(super) ground: Ground,
+    /// The engines' networks.
+    pub(super) networks: Vec<EngineNetwork>,
     /// Engines that were asked and did not answer.
     pub(super) silent: Vec<Address>,
     /// The host's name.
@@ -57,7 +59,15 @@ pub(super) async fn look(engines: &Engines) -> anyhow::Result<Look> {
         links: scan.facts.namespaces.into_iter().map(|namespace| (namespace.id, namespace.links)).collect(),
         host: scan.facts.host,
     };
-    Ok(Look { topology, ground, silent: answers.silent, host: crate::sys::system()?.host, time_ns: now_ns() })
+    let networks = answers.networks;
+    Ok(Look {
+        topology,
+        ground,
+        networks,
+        silent: answers.silent,
+        host: crate::sys::system()?.host,
+        time_ns: now_ns(),
+    })
 }
 
 /// Our own sandboxes, as containers among others.

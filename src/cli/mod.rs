@@ -33,6 +33,8 @@ mod select;
 mod terminal;
 mod top;
 mod units;
+mod why;
+mod why_args;
 mod wireshark;
 mod wireshark_args;
 

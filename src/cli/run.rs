@@ -17,7 +17,7 @@ use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
 use super::{
     bench, capture, completions, exit, extcap, inspect, list, man, net, read, remote, run_command, terminal,
-    top, wireshark,
+    top, why, wireshark,
 };
 
 /// Runs the program with the arguments of this process. Prints its own failures.
@@ -53,6 +53,7 @@ fn parse() -> Result<Arguments, clap::Error> {
         Command::Capture(args) => args.refusal().map(|reason| (vec!["capture"], reason)),
         Command::Run(args) => args.sandbox.refusal().map(|reason| (vec!["run"], reason)),
         Command::Net(args) => args.refusal(),
+        Command::Bench(args) => args.refusal().map(|reason| (vec!["bench"], reason)),
         _ => None,
     };
     match refused {
@@ -152,6 +153,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Capture(args) => wait_for(capture::run(*args)),
         Command::Read(args) => read::run(&args),
         Command::Top(args) => wait_for(top::run(args)),
+        Command::Why(args) => wait_for(why::run(*args)),
         Command::Bench(args) => bench::run(&args),
         Command::Run(args) => run_command::run(&args),
         Command::Net(args) => net::run(&args),

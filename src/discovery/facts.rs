@@ -101,4 +101,8 @@ pub struct EngineNetwork {
     pub bridge: Option<LinkName>,
     /// The gateway addresses.
     pub gateways: Vec<IpAddr>,
+    /// Whether it was made to lead nowhere else (`--internal`).
+    pub internal: bool,
+    /// Whether its members may talk to each other.
+    pub between_members: bool,
 }

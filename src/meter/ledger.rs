@@ -112,6 +112,9 @@ mod tests {
             cgroup: Some(cgroup),
             retransmissions: Some(retransmissions),
             drops: Some(0),
+            receive_queue: 0,
+            send_queue: 0,
+            v6_only: false,
         }
     }
 

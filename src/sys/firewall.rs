@@ -79,6 +79,16 @@ pub fn has_legacy_filter(family: TableFamily) -> bool {
     tables.is_ok_and(|tables| tables.lines().any(|table| table == "filter"))
 }
 
+/// Whether the older iptables has any table here, for IPv4 or IPv6.
+pub fn has_legacy_tables(family: TableFamily) -> bool {
+    let file = match family {
+        TableFamily::Ip => "ip_tables_names",
+        TableFamily::Ip6 => "ip6_tables_names",
+        TableFamily::Inet | TableFamily::Other(_) => return false,
+    };
+    fs::read_to_string(format!("/proc/thread-self/net/{file}")).is_ok_and(|tables| !tables.trim().is_empty())
+}
+
 fn chain(payload: &[u8]) -> Option<Chain> {
     let family = match i32::from(*payload.first()?) {
         libc::NFPROTO_IPV4 => TableFamily::Ip,

@@ -66,6 +66,11 @@ impl Iptables {
         Ok(listed.lines().map(str::to_owned).collect())
     }
 
+    /// The rules of every table with their counters, as `iptables-save -c` prints them.
+    pub fn all_rules(self) -> Result<String, Error> {
+        self.run("save", &["-c"], "")
+    }
+
     fn run(self, verb: &str, arguments: &[&str], input: &str) -> Result<String, Error> {
         let program = self.program(verb)?;
         let failed = |source| Error::Run { program: program.clone(), source };

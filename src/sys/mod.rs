@@ -31,6 +31,7 @@ pub mod mounts;
 pub mod netlink;
 pub mod netns;
 pub mod nft;
+pub mod offload;
 mod own_cgroup;
 pub mod placement;
 pub mod plumbing;

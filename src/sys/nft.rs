@@ -50,13 +50,30 @@ pub enum Error {
     Ended { words: String },
     #[error("applying the rules: nft does not answer")]
     Silent,
+    #[error("listing the rules; nft says: {words}")]
+    Unreadable { words: String },
 }
 
 impl Error {
     /// Whether the kernel wants a capability that we do not have (`CAP_NET_ADMIN`).
     pub fn is_not_permitted(&self) -> bool {
-        matches!(self, Self::Refused { words } | Self::Ended { words } if words.contains("not permitted"))
+        matches!(self, Self::Refused { words } | Self::Ended { words } | Self::Unreadable { words } if words.contains("not permitted"))
     }
+}
+
+/// The rules of the calling thread's namespace, all families, as nft's JSON (`libnftables-json(5)`). Reads only.
+pub fn listing() -> Result<String, Error> {
+    let program = tool::find("nft").ok_or(Error::Missing)?;
+    let failed = |source| Error::Start { program: program.clone(), source };
+    let listed = Command::new(&program)
+        .args(["-j", "list", "ruleset"])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(failed)?;
+    if listed.status.success() {
+        return Ok(String::from_utf8_lossy(&listed.stdout).into_owned());
+    }
+    Err(Error::Unreadable { words: shortened(&String::from_utf8_lossy(&listed.stderr)) })
 }
 
 /// A running nft in one network namespace. Dropping it ends it, and the kernel removes the tables it owns.

@@ -122,6 +122,8 @@ impl Home {
     pub(crate) fn plant(path: &Path, text: &str) {
         let folder = path.parent().unwrap();
         fs::create_dir_all(folder).unwrap();
+        // Not through a link that may be there.
+        let _ = fs::remove_file(path);
         fs::write(path, text).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }

@@ -205,3 +205,32 @@ fn a_profile_with_a_file_missing_is_found() {
     let (text, fix) = fault(&home.wireshark(&["status", "--json"]), "profile");
     assert!(text.ends_with("pcapsule.lua is missing") && fix.contains("--profile"), "{text}: {fix}");
 }
+
+#[test]
+fn what_was_installed_is_well_and_tshark_lists_it() {
+    if !has(&["tshark"]) || !nix_is_root() {
+        return;
+    }
+    let home = Home::of(As::Me);
+    assert_eq!(home.wireshark(&["install", "--user", "--profile"]).code, Some(0));
+    let ended = home.wireshark(&["status", "--json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    for check in ["tshark", "installed", "self-test", "tshark -D", "rights", "profile"] {
+        let verdicts: Vec<String> = ended.checks(check).into_iter().map(|(verdict, ..)| verdict).collect();
+        assert_eq!(verdicts, ["ok"], "{check}: {}", ended.stdout);
+    }
+    let listed = home.run("tshark", &["-D"]).stdout;
+    assert!(listed.lines().any(|line| line.contains(". pcapsule")), "{listed}");
+}
+
+#[test]
+fn a_plain_user_finds_the_interfaces_too() {
+    if !has(&["tshark"]) || !nix_is_root() {
+        return;
+    }
+    let home = Home::of(As::Nobody);
+    assert_eq!(home.wireshark(&["install", "--user"]).code, Some(0));
+    let ended = home.wireshark(&["status", "--json"]);
+    assert_eq!(ended.checks("self-test")[0].0, "ok", "{}", ended.stdout);
+    assert_eq!(ended.checks("tshark -D")[0].0, "ok", "{}", ended.stdout);
+}

@@ -23,7 +23,7 @@ pub(super) fn run(args: &InstallArgs) -> anyhow::Result<ExitCode> {
     let place = tshark.folders.of(scope);
     warn_of_sudo(scope);
     let plug = Plug::in_folder(&place.extcap);
-    put(&plug, &program, manner(args, scope, &program))?;
+    put(&plug, &program, manner(args, scope, &program, &plug))?;
     if let Some(grant) = &grant {
         give(grant, &program_of(&plug)?)?;
     }
@@ -50,10 +50,13 @@ fn program_of(plug: &Plug) -> Result<PathBuf, Error> {
     fs::canonicalize(plug.path()).map_err(Error::Program)
 }
 
-/// A link, unless something stands against it.
-fn manner(args: &InstallArgs, scope: Scope, program: &Path) -> Manner {
+/// A link, unless something stands against it: what a group gets is a program of its own, and this one stays everybody's.
+fn manner(args: &InstallArgs, scope: Scope, program: &Path, plug: &Plug) -> Manner {
     let is_private = scope == Scope::System && !plug::is_for_everybody(program);
-    if args.copy || is_private { Manner::Copy } else { Manner::Link }
+    // What somebody gave to a group before stays the group's.
+    let is_granted =
+        plug.look().is_ok_and(|found| found == plug::Found::Copy) && Grant::of(plug.path()).is_some();
+    if args.copy || args.group.is_some() || is_private || is_granted { Manner::Copy } else { Manner::Link }
 }
 
 fn put(plug: &Plug, program: &Path, manner: Manner) -> Result<(), Error> {

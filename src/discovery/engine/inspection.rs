@@ -30,6 +30,10 @@ pub struct Inspection {
     pub restart_count: Option<u64>,
     /// The health check's word (`starting`, `healthy`, `unhealthy`); none without a health check.
     pub health: Option<String>,
+    /// The host ports asked for, whether they are answered or not.
+    pub asked_ports: Vec<PublishedPort>,
+    /// Why its last start failed, in the engine's words.
+    pub failure: Option<String>,
     /// What could not be learnt and why, in sentences for the user.
     pub warnings: Vec<String>,
 }
@@ -47,6 +51,8 @@ impl Inspection {
             extra_hosts: fields.texts("/HostConfig/ExtraHosts"),
             restart_count: fields.take("/RestartCount", Value::as_u64),
             health: fields.text("/State/Health/Status").filter(|&word| word != "none").map(str::to_owned),
+            asked_ports: ports(&mut fields, "/HostConfig/PortBindings"),
+            failure: fields.text("/State/Error").map(str::to_owned),
             warnings: Vec::new(),
         };
         inspection.warnings.extend(docker::oddities(&inspection.container, fields));
@@ -67,17 +73,17 @@ fn container(fields: &mut Fields, engine: Engine, networks: &Networks) -> Option
         pid: fields.positive("/State/Pid"),
         sandbox: fields.text("/NetworkSettings/SandboxKey").map(str::to_owned),
         networks: docker::memberships(fields, networks),
-        published: published(fields),
+        published: ports(fields, "/NetworkSettings/Ports"),
         pod: docker::pod(&labels),
         labels,
         id,
     })
 }
 
-/// `NetworkSettings.Ports`: `80/tcp` to the list of its host sides, null where there is none.
-fn published(fields: &mut Fields) -> Vec<PublishedPort> {
+/// `NetworkSettings.Ports` and its like: `80/tcp` to the list of its host sides, null where there is none.
+fn ports(fields: &mut Fields, pointer: &'static str) -> Vec<PublishedPort> {
     let mut ports = Vec::new();
-    for (inside, bindings) in fields.entries("/NetworkSettings/Ports") {
+    for (inside, bindings) in fields.entries(pointer) {
         let Some((container_port, protocol)) = inside.split_once('/') else { continue };
         let (Ok(container_port), Some(protocol)) = (container_port.parse(), docker::protocol(protocol))
         else {

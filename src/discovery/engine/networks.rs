@@ -20,7 +20,10 @@ impl Networks {
             let driver = fields.text("/Driver").unwrap_or_default().to_owned();
             let bridge = (driver == "bridge").then(|| docker_bridge(fields, id, &name)).flatten();
             let gateways = gateways(fields, "/IPAM/Config", "/Gateway");
-            Some((id.to_owned(), EngineNetwork { name, driver, bridge, gateways }))
+            let internal = fields.take("/Internal", Value::as_bool).unwrap_or(false);
+            let between_members = !icc_is_off(fields);
+            let network = EngineNetwork { name, driver, bridge, gateways, internal, between_members };
+            Some((id.to_owned(), network))
         })
     }
 
@@ -32,7 +35,9 @@ impl Networks {
             let driver = fields.text("/driver").unwrap_or_default().to_owned();
             let bridge = (driver == "bridge").then(|| fields.parsed("/network_interface")).flatten();
             let gateways = gateways(fields, "/subnets", "/gateway");
-            Some((id, EngineNetwork { name, driver, bridge, gateways }))
+            let internal = fields.take("/internal", Value::as_bool).unwrap_or(false);
+            let network = EngineNetwork { name, driver, bridge, gateways, internal, between_members: true };
+            Some((id, network))
         })
     }
 
@@ -78,6 +83,15 @@ fn docker_bridge(fields: &mut Fields, id: &str, name: &str) -> Option<LinkName> 
     };
     let bridge = asked.flatten().filter(|name| !name.is_empty()).map(str::to_owned).or_else(made_up)?;
     bridge.parse().ok()
+}
+
+/// Whether Docker's option against inter-container communication is given.
+fn icc_is_off(fields: &mut Fields) -> bool {
+    let option = fields.take("/Options", |options| {
+        let options = options.as_object()?;
+        Some(options.get("com.docker.network.bridge.enable_icc").and_then(Value::as_str))
+    });
+    option.flatten() == Some("false")
 }
 
 fn gateways(fields: &mut Fields, list: &'static str, gateway: &'static str) -> Vec<std::net::IpAddr> {
@@ -134,12 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn networks_that_keep_to_themselves_are_told() {
+        let icc = json!({"com.docker.network.bridge.enable_icc": "false"});
+        let entry = json!({"Name": "quiet", "Id": "q", "Driver": "bridge", "Internal": true, "Options": icc});
+        let networks = Networks::from_docker(&[entry], &mut vec![]).into_list();
+        assert!(networks[0].internal && !networks[0].between_members);
+    }
+
+    #[test]
     fn an_odd_network_loses_only_its_odd_field() {
         let mut warnings = Vec::new();
         let odd =
             json!({"Name": "odd", "Id": "0123456789abcdef", "Driver": "bridge", "Options": 7, "IPAM": null});
         let networks = Networks::from_docker(&[odd, json!(null)], &mut warnings);
         assert_eq!(bridge(&networks, None, "odd").as_deref(), Some("br-0123456789ab"));
+        let [(_, odd)] = &networks.0[..] else { panic!("one network") };
+        assert!(!odd.internal && odd.between_members);
         assert_eq!(warnings, ["the engine describes the network odd oddly, left out: Options"]);
     }
 }

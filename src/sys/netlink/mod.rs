@@ -2,14 +2,18 @@
 //!
 //! Reads and listens only; `plumbing` changes things.
 
+mod bridge_ports;
 mod changes;
 mod links;
+mod rules;
 mod socket;
 mod tables;
 
 pub(super) use links::{decode_address, decode_link};
 pub(super) use tables::decode_route;
 
+pub use bridge_ports::{BridgePort, PortState};
 pub use changes::{Change, Changes};
+pub use rules::{RoutingRule, RuleOutcome};
 pub use socket::{Error, Netlink, Query};
 pub use tables::{ForwardingEntry, ForwardingOrigin, Neighbour, NeighbourState, NextHop, Route, RouteKind};

@@ -28,6 +28,8 @@ pub enum Query {
     Routes,
     Neighbours,
     Forwarding,
+    Rules,
+    BridgePorts,
     /// The number by which the socket's namespace knows another one.
     Number(NamespaceId),
 }
@@ -40,6 +42,8 @@ impl fmt::Display for Query {
             Self::Routes => f.write_str("the routes"),
             Self::Neighbours => f.write_str("the neighbours"),
             Self::Forwarding => f.write_str("the forwarding entries of bridges"),
+            Self::Rules => f.write_str("the rules that choose a routing table"),
+            Self::BridgePorts => f.write_str("the ports of bridges"),
             Self::Number(namespace) => write!(f, "the number of the namespace {namespace}"),
         }
     }

@@ -19,6 +19,7 @@ const MESSAGE: usize = 72;
 const INFO: u16 = 2;
 const SOCKET_MEMORY: u16 = 7;
 const PROTOCOL: u16 = 10;
+const V6_ONLY: u16 = 11;
 const CGROUP: u16 = 21;
 
 /// `tcpi_total_retrans` in `struct tcp_info`.
@@ -132,6 +133,12 @@ pub struct InetSocket {
     pub retransmissions: Option<u32>,
     /// Packets dropped for want of room in its buffer since it was made; told with [`Detail::Counters`].
     pub drops: Option<u32>,
+    /// Bytes that wait to be read; of a listener, connections that wait to be accepted.
+    pub receive_queue: u32,
+    /// Bytes that wait to be sent; of a listener, how many connections may wait to be accepted.
+    pub send_queue: u32,
+    /// Whether a socket of IPv6 takes no IPv4.
+    pub v6_only: bool,
 }
 
 /// A question for all sockets of a transport and an address family (`struct inet_diag_req_v2`).
@@ -161,11 +168,15 @@ pub(super) fn socket(transport: Transport, payload: &[u8]) -> Option<InetSocket>
         cgroup: None,
         retransmissions: None,
         drops: None,
+        receive_queue: word(56)?,
+        send_queue: word(60)?,
+        v6_only: false,
     };
     for (kind, value) in attributes(payload.get(MESSAGE..)?) {
         match kind {
             INFO if transport == Transport::Tcp => found.retransmissions = u32_at(value, TOTAL_RETRANS),
             SOCKET_MEMORY => found.drops = u32_at(value, DROPS),
+            V6_ONLY => found.v6_only = value.first().is_some_and(|flag| *flag != 0),
             CGROUP => found.cgroup = value.try_into().ok().map(u64::from_ne_bytes),
             _ => {}
         }
@@ -236,6 +247,9 @@ mod tests {
             cgroup: Some(1),
             retransmissions: None,
             drops: Some(9),
+            receive_queue: 0,
+            send_queue: 128,
+            v6_only: false,
         };
         assert_eq!(found, expected);
     }

@@ -27,6 +27,8 @@ pub(crate) enum Requirement {
     ProcessorLimit,
     /// Control groups that bound what is written to a disk, and disks in files.
     SlowDisk,
+    /// User namespaces for plain users.
+    UserNamespaces,
     /// An optimised build, named by `PCAPSULE_RELEASE`: for what is timed.
     Release,
 }
@@ -45,6 +47,7 @@ impl Requirement {
             Self::Sshd => "sshd",
             Self::ProcessorLimit => "cpulimit",
             Self::SlowDisk => "slowdisk",
+            Self::UserNamespaces => "userns",
             Self::Release => "release",
         }
     }
@@ -65,6 +68,13 @@ impl Requirement {
             Self::Sshd => Path::new("/usr/sbin/sshd").exists() && succeeds("ssh", &["-V"]),
             Self::ProcessorLimit => super::brake::can_limit_processor(),
             Self::SlowDisk => super::brake::can_slow_disk(),
+            Self::UserNamespaces => {
+                let user = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+                succeeds(
+                    "setpriv",
+                    &[&user[..], &["unshare", "--user", "--map-root-user", "--net", "true"]].concat(),
+                )
+            }
             Self::Release => env::var_os("PCAPSULE_RELEASE").is_some_and(|path| Path::new(&path).is_file()),
         }
     }

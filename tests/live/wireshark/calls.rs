@@ -118,7 +118,11 @@ fn tshark_does_not_hang_when_the_container_is_missing() {
     let _resident = Resident::of(cable.left_name());
     let home = Home::new();
     let begin = std::time::Instant::now();
-    let pick = ["-i", "pcapsule-pick", "-o", "extcap.pcapsule_pick.select:pcs-nobody", "-w", "/dev/null"];
+    // Not /dev/null: tshark removes what it writes to when no packet came, and root may remove that.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("none.pcapng");
+    let pick = ["-i", "pcapsule-pick", "-o", "extcap.pcapsule_pick.select:pcs-nobody", "-w"];
+    let pick = [&pick[..], &[file.to_str().unwrap()]].concat();
     let output = home.tshark(&pick).output().expect("tshark starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");

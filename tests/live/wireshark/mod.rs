@@ -6,6 +6,7 @@ mod elsewhere;
 mod ending;
 mod engines;
 mod listing;
+mod rootless;
 mod stage;
 mod streams;
 mod toolbar;

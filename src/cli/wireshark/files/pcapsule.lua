@@ -51,7 +51,7 @@ local function described(name, description)
     local facts = {}
     local is_host = description:find(" of the host, net:%[%d+%]") ~= nil
     local is_group = description:find("^sockets of the cgroup ") ~= nil
-    if not (is_host or is_group or description:find("net:%[%d+%]")) then
+    if not (is_host or description:find("sockets of the cgroup ") or description:find("net:%[%d+%]")) then
         return nil
     end
     if is_host then

@@ -1,0 +1,178 @@
+//! Gathers what an answer needs: namespaces as far as ways lead through them, details of engines, words of name servers.
+
+use std::net::IpAddr;
+
+use futures_util::future::join_all;
+
+use crate::cli::look::Look;
+use crate::cli::terminal;
+use crate::cli::why_args::WhyArgs;
+use crate::discovery::engine::Engines;
+use crate::model::{Container, Engine, NamespaceId};
+use crate::why::{self, Detail, Examination, Facts, Ground, Origin, Question, Target};
+
+/// Each round shows what the next one needs; a way leads through few namespaces.
+const ROUNDS: usize = 6;
+
+/// Details of so many containers are asked for, where nobody knows which one is meant.
+const MOST_DETAILS: usize = 64;
+
+/// Examines a question until nothing more is wanted.
+pub(super) async fn examine(
+    args: &WhyArgs,
+    look: &Look,
+    engines: &Engines,
+    question: &Question,
+) -> anyhow::Result<Examination> {
+    let ground = Ground::new(&look.topology, &look.ground.namespaces, &look.ground.links);
+    let mut facts =
+        Facts { topology: look.topology.clone(), networks: look.networks.clone(), ..Facts::default() };
+    details(&mut facts, &ground, engines, question).await;
+    let first: Vec<NamespaceId> = look
+        .topology
+        .host
+        .into_iter()
+        .chain(named(look, question).filter_map(|container| container.namespace))
+        .collect();
+    add_spaces(&mut facts, &ground, first).await;
+    if !args.no_probe {
+        ask_names(&mut facts, look, question);
+    }
+    let mut examination = why::diagnose(&facts, question);
+    for _ in 0..ROUNDS {
+        let before = facts.spaces.len();
+        let wanted = std::mem::take(&mut examination.wanted);
+        if wanted.is_empty() {
+            break;
+        }
+        add_spaces(&mut facts, &ground, wanted).await;
+        if facts.spaces.len() == before {
+            break;
+        }
+        examination = why::diagnose(&facts, question);
+    }
+    for sentence in std::mem::take(&mut facts.unseen) {
+        examination.diagnosis.unchecked(sentence);
+    }
+    Ok(examination)
+}
+
+async fn add_spaces(facts: &mut Facts, ground: &Ground<'_>, wanted: Vec<NamespaceId>) {
+    for id in wanted {
+        if facts.spaces.contains_key(&id) {
+            continue;
+        }
+        if let Some(space) = ground.space(id, &mut facts.unseen).await {
+            facts.spaces.insert(id, space);
+        }
+    }
+}
+
+/// The containers that the question names.
+fn named<'a>(look: &'a Look, question: &'a Question) -> impl Iterator<Item = &'a Container> {
+    let target = match &question.target {
+        Target::Container { id, .. } => Some(id),
+        _ => None,
+    };
+    let from = match &question.origin {
+        Origin::Container(id, _) => Some(id),
+        _ => None,
+    };
+    let ids = [target, from].into_iter().flatten();
+    ids.filter_map(|id| look.topology.containers.iter().find(|container| container.id == *id))
+}
+
+/// Asks the engines for what their lists do not tell.
+async fn details(facts: &mut Facts, ground: &Ground<'_>, engines: &Engines, question: &Question) {
+    let containers = &facts.topology.containers;
+    let is_engines = |container: &&Container| matches!(container.engine, Engine::Docker | Engine::Podman);
+    let is_named = |container: &&Container| match (&question.target, &question.origin) {
+        (Target::Container { id, .. }, _) if *id == container.id => true,
+        (_, Origin::Container(id, _)) if *id == container.id => true,
+        (Target::HostPort(port), _) => {
+            !container.state.is_live()
+                || container.published.is_empty()
+                || container.published.iter().any(|published| published.host_port == *port)
+        }
+        (Target::Name { .. }, _) => container.state.is_live(),
+        _ => false,
+    };
+    let asked: Vec<String> = containers
+        .iter()
+        .filter(is_engines)
+        .filter(is_named)
+        .map(|container| container.id.clone())
+        .take(MOST_DETAILS)
+        .collect();
+    let answers = join_all(asked.iter().map(|id| engines.inspect(id))).await;
+    for (id, answer) in asked.into_iter().zip(answers) {
+        match answer {
+            Ok(told) => {
+                if let Some(container) = facts.topology.containers.iter_mut().find(|one| one.id == id) {
+                    for member in &mut container.networks {
+                        let same =
+                            told.container.networks.iter().find(|known| known.network == member.network);
+                        if let Some(same) = same {
+                            member.aliases.clone_from(&same.aliases);
+                        }
+                    }
+                }
+                let age = told.container.pid.and_then(|pid| ground.age(pid));
+                facts.details.insert(
+                    id,
+                    Detail {
+                        asked_ports: told.asked_ports,
+                        restarts: told.restart_count.unwrap_or_default(),
+                        failure: told.failure,
+                        hostname: told.hostname,
+                        age,
+                    },
+                );
+            }
+            Err(error) => facts.unseen.push(format!("details of container {id:.12}: {error}")),
+        }
+    }
+}
+
+/// Asks the name servers of the asking container for the name in question.
+fn ask_names(facts: &mut Facts, look: &Look, question: &Question) {
+    let Origin::Container(_, namespace) = &question.origin else { return };
+    let name = match &question.target {
+        Target::Container { name: Some(name), .. } | Target::Name { name, .. } => name.clone(),
+        _ => return,
+    };
+    let own = facts.topology.containers.iter().any(|container| {
+        container.namespace == Some(*namespace)
+            && matches!(&question.target, Target::Container { id, .. } if *id == container.id)
+    });
+    let serves_names = facts.topology.containers.iter().any(|container| {
+        container.namespace == Some(*namespace) && matches!(container.engine, Engine::Docker | Engine::Podman)
+    });
+    let is_selector = matches!(question.target, Target::Container { .. });
+    if is_selector && !serves_names {
+        return;
+    }
+    let (Some(space), Some(held)) = (facts.spaces.get(namespace), look.ground.namespaces.get(namespace))
+    else {
+        return;
+    };
+    let in_hosts = space.names.hosts.iter().any(|(_, names)| names.contains(&name));
+    if own || in_hosts || name.parse::<IpAddr>().is_ok() || !space.names.read {
+        return;
+    }
+    for server in why::servers(space) {
+        terminal::tell(&format!(
+            "asking the name server {server} for {name}, as {} would",
+            facts.name_of(*namespace)
+        ));
+        let lookup = why::lookup(held, server, &name);
+        let answered = !matches!(
+            lookup.answer,
+            why::LookupAnswer::Silence | why::LookupAnswer::Unreachable | why::LookupAnswer::Failed(_)
+        );
+        facts.lookups.push(lookup);
+        if answered {
+            break;
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! A port of the host: who is published there, who holds it, and who is not but could be meant.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::model::{Container, NetworkMode, Protocol, PublishedPort};
+use crate::why::facts::{Listener, Space};
+use crate::why::finding::{Code, Finding};
+use crate::why::question::Origin;
+use crate::why::routing::{self, Direction, Question as RouteQuestion};
+use crate::why::walk::Connection;
+
+use super::{Examiner, Meant};
+
+impl<'a> Examiner<'a> {
+    /// A port of the host is asked for.
+    pub(super) fn host_port(&mut self, port: u16) {
+        let Some(host) = self.host() else { return };
+        let protocol = self.question.protocol;
+        let published: Vec<(&'a Container, &'a PublishedPort)> = self
+            .publications()
+            .filter(|(_, published)| published.host_port == port && published.protocol == protocol)
+            .collect();
+        if !published.is_empty() {
+            for (container, published) in published {
+                self.published(host, container, published);
+            }
+            return;
+        }
+        let holder = host
+            .listeners
+            .iter()
+            .find(|listener| listener.protocol == protocol && listener.local.port() == port);
+        if let Some(finding) = self.wanted_by_ended(host, port, holder) {
+            self.add(finding);
+            return;
+        }
+        let translated = self
+            .connections_to(host, port)
+            .into_iter()
+            .find(|connection| crate::why::walk::walk(self.facts, connection).translated.is_some());
+        match (holder, translated) {
+            (None, None) => {
+                let finding = self.unclaimed(port);
+                self.add(finding);
+            }
+            (_, translated) => self.held(host, port, holder, translated),
+        }
+    }
+
+    /// Every published port with its container.
+    pub(super) fn publications(&self) -> impl Iterator<Item = (&'a Container, &'a PublishedPort)> + use<'a> {
+        let containers = &self.facts.topology.containers;
+        containers.iter().flat_map(|container| container.published.iter().map(move |port| (container, port)))
+    }
+
+    /// A published port, from all the places from which it is meant to be reached.
+    pub(super) fn published(
+        &mut self,
+        host: &'a Space,
+        container: &'a Container,
+        published: &'a PublishedPort,
+    ) {
+        if let Some(finding) = self.state(container) {
+            self.add(finding);
+            return;
+        }
+        self.space(container.namespace);
+        let meant = Meant { container: Some(container), published: Some(published) };
+        let at = published.host_ip;
+        if !at.is_unspecified() && !host.is_local(at) {
+            let sentence = format!(
+                "{} is published on {}, an address that the host does not have",
+                container.name, published.host_ip
+            );
+            self.add(
+                Finding::new(Code::PublishedAddressMissing, sentence)
+                    .seen(published.to_string())
+                    .seen_all(
+                        host.addresses()
+                            .filter(|(_, own)| !own.address.is_loopback())
+                            .map(|(link, own)| format!("address of the host: {own} on {}", link.name)),
+                    )
+                    .repair(format!(
+                        "publish {} on another address, or give {at} to the host",
+                        container.name
+                    )),
+            );
+            return;
+        }
+        let (origin, protocol) = (self.question.origin.clone(), self.question.protocol);
+        match origin {
+            Origin::Host => {
+                self.attempt(self.from(host.id, near_address(published)), meant);
+            }
+            Origin::Anywhere => {
+                let works = self.attempt(self.from(host.id, near_address(published)), meant);
+                if works && at.is_unspecified() || at.is_unspecified() && at.is_ipv4() {
+                    self.published_outside(host, meant, published);
+                } else if works && !at.is_loopback() {
+                    self.published_outside(host, meant, published);
+                }
+            }
+            Origin::Outside(_) => {
+                if at.is_loopback() {
+                    self.add(on_loopback(container, published));
+                } else {
+                    self.published_outside(host, meant, published);
+                }
+            }
+            Origin::Container(_, namespace) => {
+                let Some(space) = self.space(Some(namespace)) else { return };
+                if at.is_loopback() {
+                    self.add(on_loopback(container, published));
+                    return;
+                }
+                let to = if at.is_unspecified() {
+                    self.host_seen_from(host, space, at.is_ipv4())
+                } else {
+                    Some(at)
+                };
+                let Some(to) = to else { return };
+                let destination = SocketAddr::new(to, published.host_port);
+                let connection = Connection { protocol, ..self.from(namespace, destination) };
+                self.attempt(connection, meant);
+            }
+        }
+    }
+
+    fn published_outside(&mut self, host: &'a Space, meant: Meant<'a>, published: &'a PublishedPort) {
+        let at = published.host_ip;
+        let address = (!at.is_unspecified()).then_some(at);
+        match self.from_outside(host, address, published.host_port, at.is_ipv4()) {
+            Some(connection) => {
+                self.attempt(connection, meant);
+            }
+            None if at.is_ipv4() => {
+                self.done.diagnosis.unchecked("from outside: the host has no interface that leads outside");
+            }
+            None => {}
+        }
+    }
+
+    /// A port that no container publishes, but that somebody holds or rules lead on.
+    fn held(
+        &mut self,
+        host: &'a Space,
+        port: u16,
+        holder: Option<&'a Listener>,
+        translated: Option<Connection>,
+    ) {
+        if let Some(listener) = holder {
+            let whose =
+                listener.holders.iter().find_map(|holder| self.facts.container(holder.container.as_deref()?));
+            let words = match whose {
+                Some(container) => format!("{} of the container {}", listener.holder_words(), container.name),
+                None => format!("{}, no container's", listener.holder_words()),
+            };
+            self.done.diagnosis.remarks.push(format!("port {port} of the host is held by {words}"));
+        }
+        let Some(connections) =
+            translated.map_or_else(|| self.held_connections(host, port, holder), |one| Some(vec![one]))
+        else {
+            return;
+        };
+        for connection in connections {
+            self.attempt(connection, Meant::default());
+        }
+    }
+
+    fn held_connections(
+        &mut self,
+        host: &'a Space,
+        port: u16,
+        holder: Option<&'a Listener>,
+    ) -> Option<Vec<Connection>> {
+        let own =
+            holder.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |listener| listener.local.ip().to_canonical());
+        let is_v4 = own.is_ipv4() || holder.is_some_and(|listener| own.is_unspecified() && !listener.v6_only);
+        let near = match own {
+            own if own.is_unspecified() && is_v4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            own if own.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            own => own,
+        };
+        let outside = |examiner: &Self| {
+            let address = (!own.is_unspecified() && !own.is_loopback()).then_some(own);
+            examiner.from_outside(host, address, port, is_v4)
+        };
+        match self.question.origin.clone() {
+            Origin::Host => Some(vec![self.from(host.id, SocketAddr::new(near, port))]),
+            Origin::Anywhere => {
+                let here = self.from(host.id, SocketAddr::new(near, port));
+                // What only listens on loopback is not meant for outside.
+                let there = (!own.is_loopback()).then(|| outside(self)).flatten();
+                Some([Some(here), there].into_iter().flatten().collect())
+            }
+            Origin::Outside(_) => outside(self).map(|connection| vec![connection]),
+            Origin::Container(_, namespace) => {
+                let space = self.space(Some(namespace))?;
+                let to = self.host_seen_from(host, space, is_v4)?;
+                Some(vec![self.from(namespace, SocketAddr::new(to, port))])
+            }
+        }
+    }
+
+    /// The connections by which a port of the host may be asked for.
+    fn connections_to(&mut self, host: &'a Space, port: u16) -> Vec<Connection> {
+        let outside = self.from_outside(host, None, port, true);
+        let local = outside.as_ref().map(|outside| self.from(host.id, outside.destination));
+        let inside = match self.question.origin.clone() {
+            Origin::Container(_, namespace) => self.space(Some(namespace)).and_then(|space| {
+                let to = self.host_seen_from(host, space, true)?;
+                Some(self.from(namespace, SocketAddr::new(to, port)))
+            }),
+            _ => None,
+        };
+        match self.question.origin {
+            Origin::Host => local.into_iter().collect(),
+            Origin::Outside(_) => outside.into_iter().collect(),
+            Origin::Container(..) => inside.into_iter().collect(),
+            Origin::Anywhere => outside.into_iter().chain(local).collect(),
+        }
+    }
+
+    /// The host's address that a container would take for it: its gateway where that is the host, else the uplink's.
+    pub(super) fn host_seen_from(&self, host: &Space, space: &Space, is_v4: bool) -> Option<IpAddr> {
+        let anybody: IpAddr = if is_v4 {
+            Ipv4Addr::new(192, 0, 2, 77).into()
+        } else {
+            Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1).into()
+        };
+        let question = RouteQuestion { destination: anybody, source: None, input: None, mark: 0 };
+        let gateway = match routing::route(space, question).direction {
+            Direction::Out { next, .. } if host.is_local(next) => Some(next),
+            _ => None,
+        };
+        gateway.or_else(|| Some(self.from_outside(host, None, 1, is_v4)?.destination.ip()))
+    }
+
+    /// A container that has ended, or could not be started, asked for this port.
+    fn wanted_by_ended(&mut self, host: &Space, port: u16, holder: Option<&Listener>) -> Option<Finding> {
+        let protocol = self.question.protocol;
+        let asks = |container: &&&'a Container| {
+            self.facts.details.get(&container.id).is_some_and(|detail| {
+                detail.asked_ports.iter().any(|asked| asked.host_port == port && asked.protocol == protocol)
+            })
+        };
+        let mut askers: Vec<&'a Container> = self.facts.topology.containers.iter().collect();
+        askers.retain(|container| asks(&container));
+        // One that is restarted again and again says more than one that ended long ago.
+        askers.sort_by_key(|container| container.state.is_live());
+        let _ = host;
+        for container in askers {
+            match (self.state(container), holder) {
+                (Some(finding), None) => return Some(finding),
+                (Some(finding), Some(_)) if finding.code == Code::HostPortTaken => return Some(finding),
+                (Some(_), Some(_)) => {}
+                (None, _) => return Some(self.asked_in_vain(container, port)),
+            }
+        }
+        None
+    }
+
+    /// A running container asked for a host port, and the engine did not publish it.
+    fn asked_in_vain(&self, container: &Container, port: u16) -> Finding {
+        let name = &container.name;
+        let internal = container
+            .networks
+            .iter()
+            .find(|member| self.facts.network(&member.network).is_some_and(|network| network.internal));
+        match internal {
+            Some(member) => {
+                let sentence = format!(
+                    "{name} is on the network {}, which is internal: the engine publishes no port of it, {port} neither",
+                    member.network
+                );
+                Finding::new(Code::NetworkInternal, sentence)
+                    .seen(format!("network {}: internal", member.network))
+                    .repair(format!("docker network connect NETWORK {name}  # one without --internal"))
+            }
+            None if container.mode == NetworkMode::None => {
+                let sentence = format!(
+                    "{name} has no network (--network none), so that its port {port} is not published"
+                );
+                Finding::new(Code::NetworkNone, sentence).seen(format!("mode of {name}: none"))
+            }
+            None => Finding::new(
+                Code::PortNotPublished,
+                format!("{name} asked for the host port {port}, and the engine does not publish it"),
+            )
+            .seen(format!("published ports of {name}: none"))
+            .repair(format!("docker restart {name}")),
+        }
+    }
+
+    /// A port that nobody publishes and nobody holds: what may have been meant.
+    fn unclaimed(&mut self, port: u16) -> Finding {
+        let protocol = self.question.protocol;
+        let all: Vec<_> = self.publications().collect();
+        if let Some((container, published)) = all.iter().find(|(_, published)| published.host_port == port) {
+            let sentence = format!(
+                "port {port} is published for {} alone, by {}, not for {protocol}",
+                published.protocol, container.name
+            );
+            return Finding::new(Code::PublishedForOtherProtocol, sentence)
+                .seen(published.to_string())
+                .repair(format!(
+                    "publish it for {protocol} too: -p {port}:{}/{protocol}",
+                    published.container_port
+                ));
+        }
+        let same_inside = all.iter().find(|(_, one)| one.container_port == port && one.protocol == protocol);
+        if same_inside.is_none()
+            && let Some(finding) = self.listening_inside(port, protocol)
+        {
+            return finding;
+        }
+        let nearest = all
+            .iter()
+            .filter(|(_, published)| published.protocol == protocol)
+            .min_by_key(|(_, published)| published.host_port.abs_diff(port));
+        match same_inside.or(nearest) {
+            Some((container, published)) => {
+                let sentence = format!(
+                    "nobody publishes port {port}; {} publishes its port {} as {} ({published})",
+                    container.name, published.container_port, published.host_port
+                );
+                let others =
+                    all.iter().map(|(container, published)| format!("{}: {published}", container.name));
+                let mut shown: Vec<String> = others.collect();
+                shown.truncate(12);
+                Finding::new(Code::PublishedOnOtherPort, sentence)
+                    .seen(format!(
+                        "no container publishes {port}/{protocol}, and no socket of the host waits on it"
+                    ))
+                    .seen_all(shown)
+                    .repair(format!("connect to port {}", published.host_port))
+            }
+            None => Finding::new(
+                Code::PortNotPublished,
+                format!(
+                    "no container publishes port {port}/{protocol}, and no process of the host listens on it"
+                ),
+            )
+            .seen(format!("no published port is {port}/{protocol}"))
+            .repair(format!("docker run --publish {port}:PORT …")),
+        }
+    }
+
+    /// A container that listens on the port, without publishing it.
+    fn listening_inside(&mut self, port: u16, protocol: Protocol) -> Option<Finding> {
+        let live: Vec<&'a Container> =
+            self.facts.topology.containers.iter().filter(|container| container.namespace.is_some()).collect();
+        for container in live.into_iter().take(MOST_LOOKED_INTO) {
+            if container.namespace == self.facts.topology.host {
+                continue;
+            }
+            let Some(space) = self.space(container.namespace) else { continue };
+            let listens = |listener: &&Listener| {
+                listener.protocol == protocol
+                    && listener.local.port() == port
+                    && !listener.local.ip().is_loopback()
+            };
+            if let Some(listener) = space.listeners.iter().find(listens) {
+                return Some(not_published(container, port, protocol).seen(format!(
+                    "socket {} of {} in {}",
+                    listener.words(),
+                    listener.holder_words(),
+                    container.name
+                )));
+            }
+        }
+        None
+    }
+}
+
+/// So many containers are looked into for one that listens.
+const MOST_LOOKED_INTO: usize = 48;
+
+/// A container's port is not published.
+pub(super) fn not_published(container: &Container, port: u16, protocol: Protocol) -> Finding {
+    let name = &container.name;
+    let sentence = format!(
+        "port {port}/{protocol} of {name} is not published: only its own networks and the host reach it"
+    );
+    let published: Vec<String> = container.published.iter().map(ToString::to_string).collect();
+    let words = if published.is_empty() { "none".to_owned() } else { published.join(", ") };
+    Finding::new(Code::PortNotPublished, sentence)
+        .seen(format!("published ports of {name}: {words}"))
+        .repair(format!("start {name} again with --publish {port}:{port}"))
+}
+
+/// A port that only the host itself reaches.
+pub(super) fn on_loopback(container: &Container, published: &PublishedPort) -> Finding {
+    let sentence = format!(
+        "{} is published on {} alone, the host's own loopback: nobody else reaches it",
+        container.name, published.host_ip
+    );
+    Finding::new(Code::PublishedOnLoopback, sentence).seen(published.to_string()).repair(format!(
+        "publish it on every address: -p {}:{}",
+        published.host_port, published.container_port
+    ))
+}
+
+/// The address by which the host itself reaches a published port.
+fn near_address(published: &PublishedPort) -> SocketAddr {
+    let address = match published.host_ip {
+        IpAddr::V4(v4) if v4.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        other => other,
+    };
+    SocketAddr::new(address, published.host_port)
+}

@@ -1,0 +1,25 @@
+//! Why a connection to a container does not work: facts in, findings out.
+//!
+//! `facts` is what was seen, `walk` leads a packet through it, `diagnose` chooses the connections to look at and judges
+//! what came out. All that is pure. `gather` fills the facts and `probe` sends the few packets that settle a doubt.
+
+mod diagnose;
+mod facts;
+mod finding;
+mod firewall;
+mod gather;
+mod names;
+mod packet;
+mod probe;
+mod question;
+mod routing;
+mod walk;
+
+pub use diagnose::{Examination, Tried, diagnose};
+pub use facts::{Detail, Facts, Holder, Listener, Names, Space};
+pub use finding::{Certainty, Code, Diagnosis, Finding, Hop};
+pub use gather::Ground;
+pub use names::servers;
+pub use probe::lookup;
+pub use question::{Lookup, LookupAnswer, Origin, Question, Target};
+pub use walk::{Connection, Start};

@@ -1,0 +1,316 @@
+//! Routes that lead nowhere, or elsewhere; routing that is off; sources that are not believed.
+
+use std::net::IpAddr;
+
+use crate::model::{HostSide, Link, LinkIndex};
+use crate::sys::netlink::Route;
+use crate::why::facts::{Facts, Space};
+use crate::why::finding::{Code, Finding};
+use crate::why::packet::{Packet, contains};
+use crate::why::routing::{self, Answer, Direction};
+
+use super::{inside, is_host};
+use crate::why::walk::Connection;
+
+/// No route, or one that refuses.
+pub(in crate::why::walk) fn no_way(
+    facts: &Facts,
+    space: &Space,
+    packet: &Packet,
+    answer: &Answer<'_>,
+) -> Finding {
+    let who = facts.name_of(space.id);
+    let to = packet.destination.ip();
+    if let Direction::Refused(route) = answer.direction {
+        let words = routing::words(space, route);
+        return Finding::new(
+            Code::RouteBlackhole,
+            format!("a route of {who} refuses what goes to {to}: {words}"),
+        )
+        .if_certain(answer.certain)
+        .seen(format!("route in {who}: {words}"))
+        .repair(format!("{}ip route del {words}", inside(facts, space.id)));
+    }
+    if let Direction::RefusedByRule(rule) = answer.direction {
+        let sentence =
+            format!("a routing rule of {who} refuses what goes to {to} (priority {})", rule.priority);
+        return Finding::new(Code::RouteBlackhole, sentence)
+            .if_certain(answer.certain)
+            .seen(format!("rule {} in {who}: {:?}", rule.priority, rule.outcome))
+            .repair(format!("{}ip rule del priority {}", inside(facts, space.id), rule.priority));
+    }
+    if is_host(facts, space) {
+        return without_network(facts, space, to)
+            .unwrap_or_else(|| no_route(facts, space, to, Code::NoRoute))
+            .if_certain(answer.certain);
+    }
+    without_default(facts, space, to).if_certain(answer.certain)
+}
+
+/// A container that has no way out.
+fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
+    let who = facts.name_of(space.id);
+    let family = |address: IpAddr| address.is_ipv4() == to.is_ipv4();
+    let links = space.links.iter().filter(|link| link.name.as_str() != "lo");
+    if links.clone().next().is_none() {
+        let sentence = format!("{who} has no network: its namespace has a loopback and nothing else");
+        return Finding::new(Code::NetworkNone, sentence)
+            .seen(format!("interfaces of {who}: lo"))
+            .repair(format!("docker network connect bridge {who}"));
+    }
+    let down = links.clone().find(|link| !link.up);
+    let has_address = links.clone().any(|link| link.addresses.iter().any(|own| family(own.address)));
+    if let Some(link) = down.filter(|link| link.up || space.routes.is_empty() || !any_up(space)) {
+        return super::link_down(facts, space, link);
+    }
+    if !has_address {
+        let word = if to.is_ipv4() { "IPv4" } else { "IPv6" };
+        return Finding::new(Code::NoAddress, format!("{who} has no address of {word}, and {to} is one"))
+            .seen_all(
+                space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)),
+            );
+    }
+    let internal = facts
+        .resident(space.id)
+        .into_iter()
+        .flat_map(|container| &container.networks)
+        .find(|member| facts.network(&member.network).is_some_and(|network| network.internal));
+    if let Some(member) = internal {
+        let sentence =
+            format!("{who} is on the network {}, which is internal: it has no way to {to}", member.network);
+        return Finding::new(Code::NetworkInternal, sentence)
+            .seen(format!("network {}: internal", member.network))
+            .seen(format!("no default route in {who}"))
+            .repair(format!("docker network connect NETWORK {who}  # one without --internal"));
+    }
+    no_route(facts, space, to, Code::NoDefaultRoute)
+}
+
+fn any_up(space: &Space) -> bool {
+    space.links.iter().any(|link| link.up && link.name.as_str() != "lo")
+}
+
+fn no_route(facts: &Facts, space: &Space, to: IpAddr, code: Code) -> Finding {
+    let who = facts.name_of(space.id);
+    let what = if code == Code::NoDefaultRoute { "no default route, and so no route" } else { "no route" };
+    let gateway = gateway_for(facts, space).filter(|gateway| gateway.is_ipv4() == to.is_ipv4());
+    let via = gateway.map_or_else(|| "GATEWAY".to_owned(), |gateway| gateway.to_string());
+    Finding::new(code, format!("{who} has {what} to {to}"))
+        .seen_all(
+            space
+                .routes
+                .iter()
+                .filter(|route| route.table == 254 && route.destination.address.is_ipv4() == to.is_ipv4())
+                .take(8)
+                .map(|route| format!("route in {who}: {}", routing::words(space, route))),
+        )
+        .seen(format!("no route in {who} fits {to}"))
+        .repair(format!("{}ip route add default via {via}", inside(facts, space.id)))
+}
+
+/// The address of the bridge that a container is on.
+fn gateway_for(facts: &Facts, space: &Space) -> Option<IpAddr> {
+    let container = facts.resident(space.id)?;
+    let bridge = container.endpoints.iter().find_map(|endpoint| endpoint.host_side.bridge())?;
+    let link = facts.topology.host_links.iter().find(|link| link.name == *bridge)?;
+    link.addresses.first().map(|own| own.address)
+}
+
+/// A container's address that the host has no route to: its bridge has lost its address.
+fn without_network(facts: &Facts, space: &Space, to: IpAddr) -> Option<Finding> {
+    let bridge = bridges_of(facts, space, to).next()?;
+    let link = space.link_named(bridge.as_str())?;
+    if !link.up {
+        return Some(super::bridge_down(link));
+    }
+    Some(bridge_without_address(facts, link, to))
+}
+
+/// A bridge without the address that its members need.
+pub(super) fn bridge_without_address(facts: &Facts, bridge: &Link, to: IpAddr) -> Finding {
+    let name = &bridge.name;
+    let gateway = facts
+        .network_of_bridge(name.as_str())
+        .and_then(|network| network.gateways.iter().find(|gateway| gateway.is_ipv4() == to.is_ipv4()));
+    let prefix = prefix_on(facts, bridge, to);
+    let address = match (gateway, prefix) {
+        (Some(gateway), Some(prefix)) => format!("{gateway}/{prefix}"),
+        _ => "ADDRESS/PREFIX".to_owned(),
+    };
+    let sentence = format!(
+        "the bridge {name} has no address in the network of {to}: the host does not reach its members"
+    );
+    Finding::new(Code::BridgeWithoutAddress, sentence)
+        .seen(match bridge.addresses.is_empty() {
+            true => format!("addresses of {name}: none"),
+            false => format!(
+                "addresses of {name}: {}",
+                bridge.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+        })
+        .repair(format!("ip address add {address} dev {name}"))
+}
+
+/// The length of the prefix that members of a bridge have.
+fn prefix_on(facts: &Facts, bridge: &Link, address: IpAddr) -> Option<u8> {
+    let endpoints = facts.topology.containers.iter().flat_map(|container| &container.endpoints);
+    endpoints
+        .filter(|endpoint| endpoint.host_side.bridge() == Some(&bridge.name))
+        .flat_map(|endpoint| &endpoint.link.addresses)
+        .find(|own| own.address.is_ipv4() == address.is_ipv4())
+        .map(|own| own.prefix)
+}
+
+/// The bridges of a namespace behind which somebody has that address.
+fn bridges_of<'a>(
+    facts: &'a Facts,
+    space: &'a Space,
+    address: IpAddr,
+) -> impl Iterator<Item = &'a crate::model::LinkName> {
+    let endpoints = facts.topology.containers.iter().flat_map(|container| &container.endpoints);
+    endpoints
+        .filter(move |endpoint| endpoint.link.addresses.iter().any(|own| own.address == address))
+        .filter_map(move |endpoint| match &endpoint.host_side {
+            HostSide::Pair { namespace, bridge: Some(bridge), .. } if *namespace == space.id => Some(bridge),
+            _ => None,
+        })
+}
+
+/// A container's address that a route leads elsewhere: another network has the same addresses, or the bridge lacks its own.
+pub(in crate::why::walk) fn diverted(
+    facts: &Facts,
+    space: &Space,
+    packet: &Packet,
+    (link, route): (LinkIndex, &Route),
+    answer: &Answer<'_>,
+) -> Result<(), Box<Finding>> {
+    let to = packet.destination.ip();
+    let Some(out) = space.link(link) else { return Ok(()) };
+    let bridges: Vec<_> = bridges_of(facts, space, to).collect();
+    if bridges.is_empty() || bridges.contains(&&out.name) {
+        return Ok(());
+    }
+    // A member of several networks is reached by any of its bridges.
+    let Some(bridge) = bridges.iter().find_map(|name| space.link_named(name.as_str())) else { return Ok(()) };
+    if !bridge.up {
+        return Err(Box::new(super::bridge_down(bridge)));
+    }
+    if !bridge.addresses.iter().any(|own| contains(*own, to)) {
+        return Err(Box::new(bridge_without_address(facts, bridge, to)));
+    }
+    let who = facts.name_of(space.id);
+    let words = routing::words(space, route);
+    let by_rule = answer.rule.map(|rule| format!(" (by routing rule {})", rule.priority)).unwrap_or_default();
+    let sentence = format!(
+        "the route {words}{by_rule} of {who} overlaps the network of {}: what goes to {to} leaves by {} instead",
+        bridge.name, out.name
+    );
+    let repair = match answer.rule {
+        Some(rule) => format!("{}ip rule del priority {}", inside(facts, space.id), rule.priority),
+        None => format!("{}ip route del {words}", inside(facts, space.id)),
+    };
+    Err(Box::new(
+        Finding::new(Code::SubnetOverlap, sentence)
+            .if_certain(answer.certain)
+            .seen(format!("route in {who}: {words}"))
+            .seen_all(bridge.addresses.iter().map(|own| format!("address of {}: {own}", bridge.name)))
+            .repair(repair),
+    ))
+}
+
+/// Routing is off.
+pub(in crate::why::walk) fn not_forwarding(
+    facts: &Facts,
+    space: &Space,
+    packet: &Packet,
+    (setting, value): (&str, i64),
+) -> Finding {
+    let who = facts.name_of(space.id);
+    let to = packet.destination.ip();
+    if !is_host(facts, space) {
+        let sentence =
+            format!("{who} is sent a packet for {to}, which is not its own address, and passes none on");
+        return Finding::new(Code::DnatWrongTarget, sentence).seen_all(
+            space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)),
+        );
+    }
+    Finding::new(Code::IpForwardOff, format!("{who} does not pass packets on: {setting} is {value}"))
+        .seen(format!("{setting} = {value}"))
+        .repair(format!("sysctl -w {setting}=1"))
+}
+
+/// `rp_filter` does not believe the sender.
+pub(in crate::why::walk) fn reverse_path(
+    facts: &Facts,
+    space: &Space,
+    link: &Link,
+    source: IpAddr,
+    (setting, strictness): (&str, i64),
+    answer: &Answer<'_>,
+) -> Finding {
+    let who = facts.name_of(space.id);
+    let back = match &answer.direction {
+        Direction::Out { link, route, .. } => format!(
+            "leaves by {} ({})",
+            space.link(*link).map_or_else(String::new, |link| link.name.to_string()),
+            routing::words(space, route)
+        ),
+        Direction::Local => "is its own address".to_owned(),
+        _ => "has no route".to_owned(),
+    };
+    let sentence = format!(
+        "rp_filter of {who} drops the packet at {}: it comes from {source}, and what goes there {back}",
+        link.name
+    );
+    Finding::new(Code::RpFilterDrops, sentence)
+        .if_certain(answer.certain)
+        .seen(format!("{setting} and net.ipv4.conf.all.rp_filter: the greater is {strictness}"))
+        .seen_all(
+            space
+                .counters
+                .get("TcpExt.IPReversePathFilter")
+                .map(|count| format!("IPReversePathFilter in {who}: {count}")),
+        )
+        .repair(format!(
+            "{}sysctl -w {setting}=2 net.ipv4.conf.all.rp_filter=2  # or a route to {source} by {}",
+            inside(facts, space.id),
+            link.name
+        ))
+}
+
+/// Translated to a loopback address, which the kernel takes from no link.
+pub(in crate::why::walk) fn loopback_from_outside(who: &str, packet: &Packet) -> Finding {
+    let sentence = format!(
+        "a rule sends the packet to {}, a loopback address, which {who} takes from no interface",
+        packet.destination
+    );
+    Finding::new(Code::DnatWrongTarget, sentence).seen("route_localnet is 0".to_owned())
+}
+
+/// An answer that comes from another address than was asked.
+pub(in crate::why::walk) fn foreign_answer(
+    facts: &Facts,
+    connection: &Connection,
+    source: Option<IpAddr>,
+) -> Finding {
+    let from = source.map_or_else(|| "somebody else".to_owned(), |source| source.to_string());
+    let asked = connection.destination;
+    let sentence = format!(
+        "the answer goes to the asker directly on the bridge and comes from {from}, but {asked} was asked: the connection \
+         must be masqueraded where it leaves by the bridge it came in by (hairpin)"
+    );
+    let bridge =
+        facts.topology.host_links.iter().find(|link| {
+            source.is_some_and(|source| link.addresses.iter().any(|own| contains(*own, source)))
+        });
+    let name = bridge.map_or_else(|| "BRIDGE".to_owned(), |link| link.name.to_string());
+    let subnet = bridge
+        .and_then(|link| link.addresses.iter().find(|own| own.address.is_ipv4() == asked.is_ipv4()))
+        .map_or_else(|| "SUBNET".to_owned(), |own| crate::why::packet::network(*own).to_string());
+    Finding::new(Code::HairpinMissing, sentence)
+        .seen(format!("asked: {asked}; answered by: {from}"))
+        .seen("no rule masquerades it")
+        .repair(format!(
+            "iptables -t nat -A POSTROUTING -s {subnet} -o {name} -m conntrack --ctstate DNAT -j MASQUERADE"
+        ))
+}
