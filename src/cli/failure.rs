@@ -125,7 +125,12 @@ fn judge(cause: &(dyn Error + 'static), missing: &[Capability], asks_kernel: boo
         return Some(judge_selection(error, missing));
     }
     if let Some(error) = cause.downcast_ref::<remote::Error>() {
-        let lacks = !matches!(error, remote::Error::Unreachable(_) | remote::Error::BrokenOff { .. });
+        let lacks = !matches!(
+            error,
+            remote::Error::Unreachable { .. }
+                | remote::Error::BrokenOff { .. }
+                | remote::Error::Failed { .. }
+        );
         let verdict = Verdict::of(if lacks { exit::UNSUPPORTED } else { exit::FAULT });
         return Some(error.hint().into_iter().fold(verdict, Verdict::hint));
     }

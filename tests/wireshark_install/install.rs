@@ -19,7 +19,7 @@ fn what_was_installed_is_removed_and_nothing_is_left() {
             assert_eq!(ended.stdout, "");
             assert_eq!(ended.stderr.contains("is there already"), again, "{}", ended.stderr);
             assert_eq!(fs::read_link(&plug).unwrap(), home.program());
-            assert_eq!(home.files().len(), 7, "{:?}", home.files());
+            assert_eq!(home.files().len(), 8, "{:?}", home.files());
         }
         let ended = home.wireshark(&["uninstall", "--user"]);
         assert_eq!((ended.code, home.files().len()), (Some(0), 0), "{user:?}: {}", ended.stderr);

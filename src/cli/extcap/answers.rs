@@ -1,6 +1,8 @@
 //! What Wireshark is told before it captures: interfaces, their options, the toolbar. Pure, and from constants but for the
 //! containers.
 
+use crate::cli::remote::KnownHost;
+
 use super::{
     roster::Roster,
     sentence::Sentence,
@@ -13,6 +15,8 @@ pub(super) const ALL: &str = "pcapsule";
 pub(super) const PICK: &str = "pcapsule-pick";
 /// What interfaces of one container or service begin with.
 pub(super) const PREFIX: &str = "pcapsule:";
+/// What interfaces of other hosts begin with; behind it stands what stands behind `ssh://`.
+pub(super) const ELSEWHERE: &str = "pcapsule@";
 /// Every interface that is listed is a further process whenever Wireshark starts or lists anew.
 const MOST_LISTED: usize = 20;
 /// The option that holds what was picked.
@@ -22,14 +26,23 @@ pub(super) const SELECT: &str = "select";
 const CONTAINERS_NUMBER: u8 = 0;
 
 /// Who we are, what can be captured, and the toolbar.
-pub(super) fn interfaces(roster: &Roster) -> Vec<Sentence> {
+pub(super) fn interfaces(roster: &Roster, hosts: &[KnownHost]) -> Vec<Sentence> {
     let interface =
         |value: &str, display: &str| Sentence::new("interface").with("value", value).with("display", display);
     let own = Sentence::new("extcap").with("version", env!("CARGO_PKG_VERSION")).with("display", "pcapsule");
     let fixed = [interface(ALL, "All containers"), interface(PICK, "Pick containers")];
     let youngest = roster.entries().iter().take(MOST_LISTED);
     let listed = youngest.map(|entry| interface(&format!("{PREFIX}{}", entry.word), &entry.display));
-    [own].into_iter().chain(fixed).chain(listed).chain(toolbar()).collect()
+    let elsewhere = hosts.iter().map(|known| {
+        let name = name_of(known);
+        interface(&format!("{ELSEWHERE}{name}"), &format!("Containers of {name}"))
+    });
+    [own].into_iter().chain(fixed).chain(listed).chain(elsewhere).chain(toolbar()).collect()
+}
+
+/// A host in the list: its URL without what all have.
+pub(super) fn name_of(known: &KnownHost) -> String {
+    known.host.to_string().replace("ssh://", "")
 }
 
 fn toolbar() -> impl Iterator<Item = Sentence> {
@@ -74,19 +87,21 @@ pub(super) fn options(interface: &str, roster: &Roster) -> Vec<Sentence> {
                 .with("save", false),
         );
         sentences.extend(choices(roster));
-        sentences.push(
-            option(1, SELECT, "string", "Or by words")
-                .with(
-                    "tooltip",
-                    "Selectors as on the command line, such as network=app image=nginx name=web-*",
-                )
-                .with("placeholder", "network=app image=nginx")
-                .with("group", "Containers"),
-        );
+        sentences.push(by_words("Or by words", "network=app image=nginx"));
+    } else if interface.starts_with(ELSEWHERE) {
+        // Who is there, is not known before the capture: nobody is called for a list.
+        sentences.push(by_words("Containers by words", "all"));
     }
     sentences.extend(places());
     sentences.extend(others());
     sentences
+}
+
+fn by_words(display: &str, placeholder: &str) -> Sentence {
+    option(1, SELECT, "string", display)
+        .with("tooltip", "Selectors as on the command line, such as network=app image=nginx name=web-*")
+        .with("placeholder", placeholder)
+        .with("group", "Containers")
 }
 
 /// What can be picked: projects with their services below them, then everybody else.
@@ -178,7 +193,18 @@ mod tests {
 
     #[test]
     fn without_containers_the_fixed_interfaces_are_there() {
-        insta::assert_snapshot!(text(&interfaces(&Roster::default())));
+        insta::assert_snapshot!(text(&interfaces(&Roster::default(), &[])));
+    }
+
+    #[test]
+    fn other_hosts_are_listed_by_their_names_and_asked_nothing() {
+        let known =
+            KnownHost { host: "ssh://root@web1:2222".parse().unwrap(), program: "pcapsule".to_owned() };
+        let listed = text(&interfaces(&Roster::default(), &[known]));
+        let entry = "interface {value=pcapsule@root@web1:2222}{display=Containers of root@web1:2222}";
+        assert!(listed.lines().any(|line| line == entry), "{listed}");
+        let options = text(&options("pcapsule@root@web1:2222", &Roster::default()));
+        assert!(options.contains("{call=--select}") && !options.contains("--containers"), "{options}");
     }
 
     #[test]

@@ -28,7 +28,8 @@ use crate::model::Selector;
 use crate::sys::{self, Capability};
 
 use super::{
-    answers::{ALL, CONTAINERS, PICK, PREFIX, SELECT},
+    answers::{ALL, CONTAINERS, ELSEWHERE, PICK, PREFIX, SELECT},
+    elsewhere,
     roster::Roster,
     toolbar::{Outlet, Toolbar, inlet},
     words::Words,
@@ -56,6 +57,9 @@ pub(super) fn run(words: &Words) -> anyhow::Result<ExitCode> {
         let outlet = outlet.clone();
         move |text| outlet.log(text)
     });
+    if let Some(name) = words.value("extcap-interface").and_then(|name| name.strip_prefix(ELSEWHERE)) {
+        return elsewhere::run(name, words, line(words, path), path);
+    }
     let messages = words.value("extcap-control-in").map(inlet);
     wait_for(async {
         let mut end = End::new()?;

@@ -1,12 +1,13 @@
 //! Wireshark's plug-in protocol (extcap): containers in its list of interfaces. The binary is its own plug-in.
 //!
 //! `words` reads a call, `answers` is what Wireshark is told, in `sentence`s, of whom the `roster` lists; `capturing` is a
-//! capture, and `toolbar` what the user can do beside it, by `control` messages. Everything that is not the answer to a
+//! capture, `elsewhere` one on another host, and `toolbar` what the user can do beside it, by `control` messages. Everything that is not the answer to a
 //! call goes to the toolbar's log: on stderr there is a line if the call failed, and nothing otherwise.
 
 mod answers;
 mod capturing;
 mod control;
+mod elsewhere;
 mod roster;
 mod sentence;
 mod toolbar;
@@ -29,6 +30,7 @@ use crate::sys::Filter;
 use super::{
     exit,
     failure::{self, Failure},
+    remote,
     run::wait_for,
     terminal,
 };
@@ -85,7 +87,7 @@ fn answer(words: &Words) -> anyhow::Result<ExitCode> {
     } else if words.has("extcap-capture-filter") {
         return complain_of(words.value("extcap-capture-filter").unwrap_or_default());
     } else {
-        answers::interfaces(&roster(PATIENCE_OF_A_START)?)
+        answers::interfaces(&roster(PATIENCE_OF_A_START)?, &remote::known_hosts())
     };
     print(&sentences)
 }

@@ -1,20 +1,24 @@
 //! `-H ssh://host`: the command is run by pcapsule on another host, through the user's own `ssh`.
 //!
-//! `host` is who is called, `ssh` the command line for it, `errand` the run from here, `end` what is done there. The
+//! `host` is who is called, `hosts` those that the user has written down, `ssh` the command line for it, `errand` the run
+//! from here, `end` what is done there. The
 //! words go over as they were typed; the hidden `--remote-end` tells the other end that it is one: it sends what `-w`
 //! names to its stdout, and ends when its stdin does, so that nothing goes on there when nobody is here any more.
 
 mod end;
 mod errand;
 mod host;
+mod hosts;
 mod ssh;
 
 use clap::Args;
 
 pub(super) use self::{
     end::{begin, send_to_stdout},
-    errand::run,
+    errand::{Errand, run},
     host::RemoteHost,
+    hosts::{KnownHost, known_hosts},
+    ssh::Screen,
 };
 use super::args::{Arguments, Command};
 use super::capture_args::CaptureArgs;
@@ -38,8 +42,10 @@ pub(super) enum Error {
     Lifeline(#[source] std::io::Error),
     #[error("running ssh")]
     Ssh(#[source] std::io::Error),
-    #[error("running pcapsule on {0}: ssh did not get there")]
-    Unreachable(String),
+    #[error("running pcapsule on {host}: {}", said.as_deref().unwrap_or("ssh did not get there"))]
+    Unreachable { host: String, said: Option<String> },
+    #[error("capturing on {host}: {}", said.as_deref().unwrap_or("it failed there"))]
+    Failed { host: String, said: Option<String> },
     #[error("running pcapsule on {host}: there is no '{program}'")]
     NotThere { host: String, program: String },
     #[error("pcapsule is version {here} here and {there} on the host that was called")]
@@ -57,10 +63,8 @@ impl Error {
             Self::Ssh(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Some("install an ssh client (Debian: openssh-client)".to_owned())
             }
-            Self::Ssh(_) | Self::Lifeline(_) | Self::BrokenOff { .. } => None,
-            Self::Unreachable(host) => {
-                Some(format!("its own words are above; does `ssh {host} true` work, without asking?"))
-            }
+            Self::Ssh(_) | Self::Lifeline(_) | Self::BrokenOff { .. } | Self::Failed { .. } => None,
+            Self::Unreachable { host, .. } => Some(format!("does `ssh {host} true` work, without asking?")),
             Self::NotThere { .. } => {
                 Some("install pcapsule there, or say where it is: --remote-path /opt/bin/pcapsule".to_owned())
             }

@@ -21,7 +21,7 @@ pub(super) struct Call<'a> {
 
 /// What the program at the other end writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Screen {
+pub(in crate::cli) enum Screen {
     /// A terminal like ours: it draws, hears keys, and gets the signals that are typed.
     Terminal,
     /// Streams.

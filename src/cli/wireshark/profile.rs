@@ -12,12 +12,16 @@ use super::Error;
 use super::folders::Place;
 
 /// What belongs into the folder of the profile, by name.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("preferences", include_str!("files/preferences")),
     ("colorfilters", include_str!("files/colorfilters")),
     ("dfilters", include_str!("files/dfilters")),
     ("dfilter_buttons", include_str!("files/dfilter_buttons")),
+    (RECENT, include_str!("files/recent")),
 ];
+
+/// How wide the columns are to begin with. Wireshark writes this one anew whenever it is closed, without anybody's doing.
+const RECENT: &str = "recent";
 
 /// The dissector; it is loaded whatever the profile, and keeps still about files of others.
 const DISSECTOR: (&str, &str) = ("pcapsule.lua", include_str!("files/pcapsule.lua"));
@@ -120,7 +124,7 @@ impl Profile {
         let mut done = Vec::new();
         for Entry { digest: known, path } in list {
             let deed = match fs::read(&path) {
-                Ok(bytes) if digest(&bytes) == known => {
+                Ok(bytes) if digest(&bytes) == known || is_rewritten(&path) => {
                     fs::remove_file(&path).map_err(|source| failed("removing", &path, source))?;
                     Deed::Removed
                 }
@@ -183,12 +187,18 @@ fn condition(path: &Path, text: &str, list: &[Entry]) -> io::Result<Condition> {
         read => read?,
     };
     let found = digest(&bytes);
+    let is_known = list.iter().any(|entry| entry.path == path);
     let is_ours = list.iter().any(|entry| entry.path == path && entry.digest == found);
-    Ok(match bytes == text.as_bytes() {
+    Ok(match bytes == text.as_bytes() || (is_known && is_rewritten(path)) {
         true => Condition::Current,
         false if is_ours => Condition::Older,
         false => Condition::Changed,
     })
+}
+
+/// Whether Wireshark itself changes that file.
+fn is_rewritten(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == RECENT)
 }
 
 /// In one step: whoever reads it meanwhile reads the old one or the new one.
@@ -229,11 +239,11 @@ mod tests {
     fn what_was_written_is_removed_and_nothing_is_left() {
         let root = tempfile::tempdir().unwrap();
         let profile = profile(root.path());
-        assert_eq!(deeds(&profile.install().unwrap()), [Deed::Written; 5]);
+        assert_eq!(deeds(&profile.install().unwrap()), [Deed::Written; 6]);
         assert!(profile.is_installed());
-        assert_eq!(deeds(&profile.install().unwrap()), [Deed::AsItWas; 5]);
+        assert_eq!(deeds(&profile.install().unwrap()), [Deed::AsItWas; 6]);
         assert!(profile.look().unwrap().iter().all(|(_, condition)| *condition == Condition::Current));
-        assert_eq!(deeds(&profile.uninstall().unwrap()), [Deed::Removed; 5]);
+        assert_eq!(deeds(&profile.uninstall().unwrap()), [Deed::Removed; 6]);
         assert!(!profile.folder().exists() && !profile.dissector().unwrap().exists());
         assert_eq!(profile.uninstall().unwrap(), []);
     }
@@ -252,6 +262,18 @@ mod tests {
         assert_eq!(alone(profile.uninstall().unwrap()), [&*changed]);
         assert_eq!(fs::read_to_string(&changed).unwrap(), "gui.window_title: mine\n");
         assert_eq!(fs::read_dir(profile.folder()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_wireshark_itself_rewrites_is_no_change_of_anybodys() {
+        let root = tempfile::tempdir().unwrap();
+        let profile = profile(root.path());
+        profile.install().unwrap();
+        fs::write(profile.folder().join(RECENT), "gui.zoom_level: 1\n").unwrap();
+        assert!(profile.look().unwrap().iter().all(|(_, condition)| *condition == Condition::Current));
+        assert_eq!(deeds(&profile.install().unwrap()), [Deed::AsItWas; 6]);
+        assert_eq!(deeds(&profile.uninstall().unwrap()), [Deed::Removed; 6]);
+        assert!(!profile.folder().exists());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod calls;
 mod containers;
+mod elsewhere;
 mod ending;
 mod engines;
 mod listing;
