@@ -8,6 +8,7 @@ use crate::sys::netns::Namespace;
 use crate::sys::placement::allowed_cores;
 use crate::sys::{sysctl, system};
 
+use super::path::{Lab, Seen};
 use super::scenario::Scenario;
 
 /// The machine, and the settings of the lab that it has from it. What is not known is null.
@@ -24,11 +25,14 @@ pub struct Environment {
     pub bridge_netfilter: Option<bool>,
     /// Average number of processes that want to run, before and after.
     pub load: Vec<f64>,
+    /// The interfaces that each path must pass.
+    pub links: Vec<Seen>,
 }
 
 impl Environment {
     /// Looks at the machine and the host of the lab.
-    pub(super) fn look(host: &Namespace, scenario: &Scenario) -> Self {
+    pub(super) fn look(lab: &Lab, scenario: &Scenario) -> Self {
+        let host: &Namespace = &lab.host;
         let system_congestion = || sysctl::read(host, "net.ipv4.tcp_congestion_control").ok();
         Self {
             kernel: system().map(|system| system.release).unwrap_or_default(),
@@ -40,6 +44,7 @@ impl Environment {
                 .ok()
                 .map(|value| value != "0"),
             load: load().into_iter().collect(),
+            links: lab.seen(),
         }
     }
 

@@ -2,11 +2,9 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::sys::netns;
-use crate::sys::plumbing;
-use crate::sys::statistics;
+use crate::sys::{netns, nft, offload, plumbing, statistics, sysctl};
 
-use super::path::Path;
+use super::path::{NoWay, Path};
 
 /// Why something could not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +16,16 @@ pub enum Error {
     Plumbing(#[from] plumbing::Error),
     #[error(transparent)]
     Statistics(#[from] statistics::Error),
+    #[error(transparent)]
+    Offload(#[from] offload::Error),
+    #[error(transparent)]
+    Setting(#[from] sysctl::Error),
+    #[error(transparent)]
+    Rules(#[from] nft::Error),
+    #[error(transparent)]
+    NoWay(#[from] NoWay),
+    #[error("letting bridged packets pass netfilter: the kernel module br_netfilter is not loaded")]
+    NoBridgeNetfilter,
     #[error("finding the address of {0} in the lab: there is none")]
     NoAddress(&'static str),
     #[error("starting a sandbox for the lab")]

@@ -27,7 +27,7 @@ pub fn measure(
     is_cancelled: &dyn Fn() -> bool,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
-    let mut environment = Environment::look(&lab.host, scenario);
+    let mut environment = Environment::look(lab, scenario);
     let allowed = allowed_cores().map_err(Error::Cores)?;
     if lab.hops.is_empty() {
         return Err(Error::NoPaths);
@@ -39,8 +39,15 @@ pub fn measure(
         cells.push(run.cell(*cell, number, &mut lab.hops)?);
     }
     environment.look_again();
-    let partial = is_cancelled();
-    Ok(Outcome { scenario: scenario.clone(), environment, cells, skipped: lab.skipped.clone(), partial })
+    Ok(Outcome {
+        scenario: scenario.clone(),
+        environment,
+        cells,
+        ways: lab.ways.clone(),
+        set_up: lab.set_up.clone(),
+        skipped: lab.skipped.clone(),
+        partial: is_cancelled(),
+    })
 }
 
 struct Run<'a> {
@@ -167,6 +174,7 @@ fn sample(measured: &Measured, spent: &Spent, elapsed: Duration) -> Sample {
         steal_ns: ns(spent.machine.steal),
         lost: measured.lost,
         reordered: measured.reordered,
+        jitter_ns: measured.jitter.map(ns),
         retransmissions: measured.connection.map(|connection| u64::from(connection.retransmissions)),
         congestion_window: measured.connection.map(|connection| connection.congestion_window),
         tcp_round_trip_ns: measured.connection.map(|connection| u64::from(connection.round_trip_us) * 1000),

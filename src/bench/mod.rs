@@ -5,9 +5,12 @@
 //! `stats` says what they mean. Plain threads and blocking calls: a measurement is not one of a scheduler of ours. Nothing
 //! here prints or knows the command line.
 
+mod compare;
+mod condition;
 mod endpoint;
 mod environment;
 mod error;
+mod explain;
 mod measure;
 mod outcome;
 mod path;
@@ -18,11 +21,14 @@ pub mod stats;
 mod summary;
 mod word;
 
+pub use compare::{Change, InvalidRun, Run, RunComparison, ToHost, compare_runs};
+pub use condition::{Answer, Condition, InvalidCondition, Ruling};
 pub use environment::Environment;
 pub use error::Error;
+pub use explain::{Bridged, Finding, Kind, Quantity, Step, Waterfall, rungs};
 pub use measure::{Progress, measure};
 pub use outcome::{CellOutcome, Outcome, PathOutcome, Sample};
-pub use path::{Lab, Path, Skipped};
+pub use path::{Goal, Lab, NoWay, Path, Seen, SetUp, Skipped, Visit, Way, shows_bridged_packets};
 pub use scenario::{Cell, Method, Placement, Scenario, Test};
 pub use summary::{Comparison, Cost, Percentiles, Summary, summarize};
 pub use word::UnknownWord;

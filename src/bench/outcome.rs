@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::environment::Environment;
-use super::path::{Path, Skipped};
+use super::path::{Path, SetUp, Skipped, Way};
 use super::scenario::{Placement, Scenario, Test};
 
 /// All of a run.
@@ -16,6 +16,10 @@ pub struct Outcome {
     pub scenario: Scenario,
     pub environment: Environment,
     pub cells: Vec<CellOutcome>,
+    /// What the paths of existing containers lead from and to.
+    pub ways: Vec<Way>,
+    /// How long each path took to be built.
+    pub set_up: Vec<SetUp>,
     /// Paths that could not be built.
     pub skipped: Vec<Skipped>,
     /// Whether it was ended before all was measured.
@@ -67,6 +71,8 @@ pub struct Sample {
     /// Datagrams that did not arrive, and that arrived behind a later one.
     pub lost: Option<u64>,
     pub reordered: Option<u64>,
+    /// How unevenly they arrived (RFC 3550).
+    pub jitter_ns: Option<u64>,
     /// Segments sent again in this turn; the state of the first connection at its end.
     pub retransmissions: Option<u64>,
     pub congestion_window: Option<u32>,
@@ -82,7 +88,23 @@ impl Sample {
     }
 }
 
+impl Outcome {
+    /// What a reader calls a path: of existing containers by their names.
+    pub fn name(&self, path: Path) -> String {
+        match self.ways.iter().find(|way| way.path == path) {
+            Some(way) if path != Path::ThisHost => format!("{} → {}", way.from, way.to),
+            _ if path == Path::Control => "host again".to_owned(),
+            _ => path.to_string(),
+        }
+    }
+}
+
 impl PathOutcome {
+    /// By rounds. A turn in which nothing arrived has the value 0, which is no value of a time.
+    pub(super) fn values(&self) -> Vec<Option<f64>> {
+        self.samples.iter().map(|sample| sample.as_ref().map(|sample| sample.value)).collect()
+    }
+
     /// The samples that there are.
     pub fn taken(&self) -> impl Iterator<Item = &Sample> {
         self.samples.iter().flatten()

@@ -26,6 +26,8 @@ words! {
         Udp = "udp",
         /// The same, cut and joined by the kernel (GSO, GRO).
         UdpGso = "udp-gso",
+        /// Datagrams at the highest rate at which fewer than one in a thousand is lost.
+        UdpRate = "udp-rate",
     }
 }
 
@@ -62,10 +64,17 @@ impl Test {
     /// round trips show the path on one alone.
     pub fn usual_placements(self) -> &'static [Placement] {
         match self {
-            Self::Tcp | Self::TcpDown | Self::TcpBoth | Self::Udp | Self::UdpGso => &[Placement::Two],
+            Self::Tcp | Self::TcpDown | Self::TcpBoth | Self::Udp | Self::UdpGso | Self::UdpRate => {
+                &[Placement::Two]
+            }
             Self::Latency | Self::Paced => &[Placement::One, Placement::Two],
             Self::Connect => &[Placement::One],
         }
+    }
+
+    /// How many slices a turn of it takes at most.
+    fn slices(self) -> usize {
+        if self == Self::UdpRate { PROBES } else { 1 }
     }
 
     /// Whether a smaller value is the better one.
@@ -118,19 +127,27 @@ pub struct Scenario {
 impl Scenario {
     /// How long it takes to measure all, without setting up.
     pub fn length(&self) -> Duration {
-        let slices = self.cells.len() * (self.paths.len() + CONTROLS) * (self.rounds + 1);
-        (self.slice + self.settle) * u32::try_from(slices).unwrap_or(u32::MAX)
+        self.round() * u32::try_from(self.rounds + 1).unwrap_or(u32::MAX)
+    }
+
+    /// How long a round of all cells takes.
+    fn round(&self) -> Duration {
+        let paths = u32::try_from(self.paths.len() + CONTROLS).unwrap_or(u32::MAX);
+        let slices = |cell: &Cell| u32::try_from(cell.test.slices()).unwrap_or(u32::MAX);
+        self.cells.iter().map(|cell| (self.slice * slices(cell) + self.settle) * paths).sum()
     }
 
     /// The number of rounds that fit into a time.
     pub fn rounds_within(&self, time: Duration) -> usize {
-        let paths = u32::try_from(self.cells.len() * (self.paths.len() + CONTROLS)).unwrap_or(u32::MAX);
-        let one = (self.slice + self.settle).as_secs_f64() * f64::from(paths);
+        let one = self.round().as_secs_f64();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number above 0")]
         let rounds = (time.as_secs_f64() / one.max(0.001)).floor().min(100_000.0) as usize;
         rounds.saturating_sub(1).max(FEWEST_ROUNDS)
     }
 }
+
+/// Probes of a search for the highest rate.
+pub(super) const PROBES: usize = 12;
 
 /// The base, and the base once more.
 const CONTROLS: usize = 2;
@@ -175,6 +192,8 @@ mod tests {
         scenario.rounds = scenario.rounds_within(Duration::from_secs(10));
         assert_eq!(scenario.rounds, 19);
         assert!(scenario.length() <= Duration::from_secs(10));
+        scenario.cells.push(Cell { test: Test::UdpRate, placement: Placement::Two });
+        assert_eq!(scenario.length(), Duration::from_secs(10) + Duration::from_millis(1225) * 4 * 20);
         assert_eq!(scenario.rounds_within(Duration::from_millis(1)), FEWEST_ROUNDS);
     }
 }

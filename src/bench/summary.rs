@@ -4,6 +4,7 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::explain::{self, Waterfall};
 use super::outcome::{CellOutcome, Outcome, PathOutcome, Sample};
 use super::path::Path;
 use super::scenario::{Placement, Test};
@@ -14,6 +15,8 @@ use super::stats::{Interval, Verdict, drift, estimate, paired_ratios, verdict};
 #[expect(missing_docs, reason = "the names say it all")]
 pub struct Summary {
     pub comparisons: Vec<Comparison>,
+    /// What each thing costs, where that was asked for.
+    pub waterfalls: Vec<Waterfall>,
     /// Sentences: what speaks against the figures, and what to do about it.
     pub doubts: Vec<String>,
 }
@@ -35,6 +38,12 @@ pub struct Comparison {
     pub percentiles: Option<Percentiles>,
     /// Share of datagrams that did not arrive.
     pub loss: Option<f64>,
+    /// Datagrams that arrived behind a later one, in all rounds.
+    pub reordered: Option<u64>,
+    /// How unevenly they arrived, in ns.
+    pub jitter: Option<Interval>,
+    /// Of the times of round trips in ns: at least the share in front took no longer.
+    pub distribution: Vec<(f64, u64)>,
     /// Segments sent again in all rounds.
     pub retransmissions: Option<u64>,
 }
@@ -89,26 +98,38 @@ impl Percentiles {
     }
 }
 
+/// Nearer and nearer to the slowest: each step halves what is left in a few.
+fn distribution(times: &Histogram<u64>) -> Vec<(f64, u64)> {
+    const STEPS_A_HALF: u32 = 5;
+    let points = times.iter_quantiles(STEPS_A_HALF);
+    points.map(|point| (point.quantile(), point.value_iterated_to())).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a time in ns")]
+fn jitter(path: &PathOutcome) -> Option<Interval> {
+    estimate(&path.taken().filter_map(|sample| Some(sample.jitter_ns? as f64)).collect::<Vec<_>>())
+}
+
 /// Computes it.
 pub fn summarize(outcome: &Outcome) -> Summary {
     let mut doubts = Vec::new();
     let mut comparisons = Vec::new();
     for cell in &outcome.cells {
         let found = compare(cell);
-        doubts.extend(doubts_of(cell, &found));
+        doubts.extend(doubts_of(cell, &found, &|path| outcome.name(path)));
         comparisons.extend(found);
     }
     doubts.extend(neighbours(outcome));
     doubts.extend(circumstances(outcome));
-    Summary { comparisons, doubts }
+    Summary { comparisons, waterfalls: explain::explain(outcome), doubts }
 }
 
 fn compare(cell: &CellOutcome) -> Vec<Comparison> {
-    let base = cell.path(Path::Host).map(values).unwrap_or_default();
-    let ratio_of = |path: &PathOutcome| estimate(&paired_ratios(&values(path), &base));
+    let base = cell.path(Path::Host).map(PathOutcome::values).unwrap_or_default();
+    let ratio_of = |path: &PathOutcome| estimate(&paired_ratios(&path.values(), &base));
     let control = cell.path(Path::Control).and_then(ratio_of);
     let one = |path: &PathOutcome| {
-        let value = estimate(&values(path).into_iter().flatten().collect::<Vec<_>>())?;
+        let value = estimate(&path.values().into_iter().flatten().collect::<Vec<_>>())?;
         let ratio = (path.path != Path::Host).then(|| ratio_of(path)).flatten();
         let is_compared = !matches!(path.path, Path::Host | Path::Control);
         let verdict = ratio.filter(|_| is_compared).map(|ratio| verdict(ratio, control));
@@ -122,15 +143,13 @@ fn compare(cell: &CellOutcome) -> Vec<Comparison> {
             cpu: cost(cell.test, path),
             percentiles: path.times.as_ref().and_then(Percentiles::of),
             loss: loss(path),
+            reordered: path.taken().map(|sample| sample.reordered).sum(),
+            jitter: jitter(path),
+            distribution: path.times.as_ref().map(distribution).unwrap_or_default(),
             retransmissions: retransmissions(path),
         })
     };
     cell.paths.iter().filter_map(one).collect()
-}
-
-/// By rounds. A turn in which nothing arrived has the value 0, which is no value of a time.
-fn values(path: &PathOutcome) -> Vec<Option<f64>> {
-    path.samples.iter().map(|sample| sample.as_ref().map(|sample| sample.value)).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "amounts, not counts")]
@@ -139,6 +158,8 @@ fn cost(test: Test, path: &PathOutcome) -> Option<Cost> {
         Test::Tcp | Test::TcpDown | Test::TcpBoth => (|sample| sample.bytes, 1e9),
         Test::Latency | Test::Paced | Test::Connect => (|sample| sample.operations, 1e5),
         Test::Udp | Test::UdpGso => (|sample| sample.operations, 1e6),
+        // Most of the work is that of probes which do not count.
+        Test::UdpRate => return None,
     };
     let each = |spent: fn(&Sample) -> u64| {
         let (work, time) =
@@ -168,13 +189,24 @@ fn retransmissions(path: &PathOutcome) -> Option<u64> {
 }
 
 /// What is odd in one cell.
-fn doubts_of(cell: &CellOutcome, comparisons: &[Comparison]) -> Vec<String> {
+fn doubts_of(
+    cell: &CellOutcome,
+    comparisons: &[Comparison],
+    name_of: &dyn Fn(Path) -> String,
+) -> Vec<String> {
     let (test, placement) = (cell.test, cell.placement);
     let mut doubts = Vec::new();
     for path in &cell.paths {
-        let name = path.path;
+        let name = name_of(path.path);
         if let Some(failure) = &path.failure {
-            doubts.push(format!("{test} ({placement}): {name} has failed: {failure}"));
+            // What nobody answers, somebody has dropped: a refusal would have come at once.
+            let is_dropped = path.path.is_of_visit() && failure.ends_with("timed out");
+            let hint = if is_dropped {
+                "; a firewall, or the engine that keeps its networks apart, drops it"
+            } else {
+                ""
+            };
+            doubts.push(format!("{test} ({placement}): {name} has failed: {failure}{hint}"));
         }
         let taken: Vec<f64> = path.taken().map(|sample| sample.value).collect();
         if let Some(found) = drift(&taken) {
@@ -268,6 +300,8 @@ mod tests {
             proxy_cpu_ns: 25_000_000,
             retransmissions: Some(2),
             lost: Some(1),
+            reordered: Some(3),
+            jitter_ns: Some(40),
             operations: 3,
             ..Sample::default()
         };
@@ -302,6 +336,8 @@ mod tests {
         assert!((cost.total() - 0.35).abs() < 1e-9 && (cost.proxy - 0.05).abs() < 1e-9, "{cost:?}");
         let bridge = path(Path::Bridge, &[1.0; 2]);
         assert_eq!((loss(&bridge), retransmissions(&bridge)), (Some(0.25), Some(4)));
+        let found = &compare(&cell(&[1.0; 20]))[2];
+        assert_eq!((found.reordered, found.jitter.map(|jitter| jitter.count)), (Some(60), Some(20)));
     }
 
     #[test]
@@ -311,12 +347,22 @@ mod tests {
         values[19] = 0.0;
         let mut cell = cell(&values);
         cell.paths[2].failure = Some("it broke".to_owned());
-        let doubts = doubts_of(&cell, &compare(&cell)).join("\n");
+        let doubts = doubts_of(&cell, &compare(&cell), &|path| path.to_string()).join("\n");
         for word in ["bridge has failed: it broke", "bridge drifted by -67 %", "stood still in 1 of 20 turns"]
         {
             assert!(doubts.contains(word), "{doubts}");
         }
         assert_eq!(doubts.lines().count(), 3);
+    }
+
+    #[test]
+    fn what_nobody_answers_is_said_to_be_dropped() {
+        let mut cell = cell(&[10.0; 20]);
+        let mut lost = path(Path::ToContainer, &[]);
+        lost.failure = Some("connecting to 172.18.0.2:80 on the path to-container: timed out".to_owned());
+        cell.paths.push(lost);
+        let doubts = doubts_of(&cell, &compare(&cell), &|path| format!("<{path}>")).join("\n");
+        assert!(doubts.contains("<to-container> has failed") && doubts.contains("drops it"), "{doubts}");
     }
 
     #[test]
@@ -328,5 +374,9 @@ mod tests {
         let found = Percentiles::of(&times).unwrap();
         assert!(found.p99.is_some() && found.p999.is_none(), "{found:?}");
         assert_eq!(found.count, 2000);
+        let points = distribution(&times);
+        assert!(points.is_sorted() && points.len() < 200, "{points:?}");
+        let middle = points.iter().find(|(share, _)| *share >= 0.5).unwrap().1;
+        assert!((990_000..1_010_000).contains(&middle), "{middle}");
     }
 }

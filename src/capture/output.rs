@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Seek, SeekFrom, Write},
     os::fd::{AsFd, BorrowedFd},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -21,6 +21,15 @@ const RESERVE_CHECK_BYTES: u64 = 16 << 20;
 
 /// Fewer bytes are not worth a request of their own to the disk.
 pub(super) const DIRECT_BYTES: usize = 256 << 10;
+
+/// Who may read a file that we make; one that is there already keeps its mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// As the process's umask has it.
+    Usual,
+    /// Its owner alone: it holds secrets.
+    Owner,
+}
 
 /// An open savefile or pipe.
 #[derive(Debug)]
@@ -51,9 +60,13 @@ impl Output {
 
     /// Makes the file, or empties it. `reserve` bytes of its disk are left alone; a file that may not be written for
     /// that is left as it was.
-    pub(super) fn create(path: &Path, reserve: u64) -> Result<Self, SinkError> {
+    pub(super) fn create(path: &Path, reserve: u64, readers: Readers) -> Result<Self, SinkError> {
         let failed = |source| SinkError::Io { operation: "creating", path: path.to_owned(), source };
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        if readers == Readers::Owner {
+            options.mode(0o600);
+        }
+        let file = options.write(true).create(true).truncate(false).open(path).map_err(failed)?;
         let output = Self::new(file, path.to_owned(), reserve);
         if output.is_regular {
             let metadata = output.file.metadata().map_err(failed)?;
@@ -265,16 +278,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("old.pcap");
         std::fs::write(&path, "an old capture").unwrap();
-        assert!(matches!(Output::create(&path, u64::MAX), Err(SinkError::Reserve { .. })));
+        assert!(matches!(Output::create(&path, u64::MAX, Readers::Usual), Err(SinkError::Reserve { .. })));
         assert_eq!(std::fs::read(&path).unwrap(), b"an old capture");
-        Output::create(&path, 1).unwrap();
+        Output::create(&path, 1, Readers::Usual).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_file_with_secrets_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Output::create(&folder.path().join("secret"), 0, Readers::Owner).unwrap();
+        assert_eq!(output.file.metadata().unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn what_a_file_holds_counts_as_room_for_its_successor() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let mut output = Output::create(file.path(), 0).unwrap();
+        let mut output = Output::create(file.path(), 0, Readers::Usual).unwrap();
         output.reserve = sys::free_bytes(file.path()).unwrap().0 + (1 << 40);
         assert!(output.check_reserve(0).is_err());
         assert!(output.check_reserve(1 << 41).is_ok());

@@ -20,7 +20,8 @@ use crate::sys::{LinkLayer, Payload};
 use super::{
     Event, TapSpec,
     destination::{Destination, DestinationError, Overwrite},
-    output::Output,
+    key_log::KeyRing,
+    output::{Output, Readers},
     rotation::{Ended, Next, Rotation},
     sink::{Settled, Sink, SinkError, TapTotals},
     write_behind::{self, PIECE_BYTES, WriteBehind},
@@ -54,6 +55,8 @@ pub struct SavefileOptions {
     pub reserve: u64,
     /// When packets are written.
     pub buffering: Buffering,
+    /// Who may read the files.
+    pub readers: Readers,
 }
 
 /// When packets are written.
@@ -76,6 +79,8 @@ pub struct SavefileSink {
     written_at: Instant,
     taps: Vec<Declared>,
     names: BTreeMap<IpAddr, String>,
+    /// The lines of key logs so far, for the files that follow.
+    keys: KeyRing,
     /// Why writing failed when a packet had been taken already, to be told at the next opportunity.
     failure: Option<SinkError>,
 }
@@ -102,7 +107,7 @@ impl SavefileSink {
                     // Its name may have the time in it, which has gone on since it was looked at.
                     Destination::File(path.clone()).check(options.overwrite)?;
                 }
-                Output::create(&path, options.reserve)?
+                Output::create(&path, options.reserve, options.readers)?
             }
         };
         let mut encoder = Encoder::new(options.format, options.snaplen);
@@ -120,6 +125,7 @@ impl SavefileSink {
             written_at: now,
             taps: Vec::new(),
             names: BTreeMap::new(),
+            keys: KeyRing::default(),
             failure: None,
         })
     }
@@ -165,6 +171,9 @@ impl SavefileSink {
             tap.id = Some(self.encoder.interface(&tap.interface));
         }
         self.encoder.names(self.names.iter().map(|(ip, name)| (*ip, name.as_str())));
+        if !self.keys.lines().is_empty() {
+            self.encoder.key_log(self.keys.lines());
+        }
         self.packets = 0;
         self.opened_at = Instant::now();
     }
@@ -239,6 +248,14 @@ impl Sink for SavefileSink {
         Ok(())
     }
 
+    fn key_log(&mut self, lines: &[u8]) -> Result<(), SinkError> {
+        self.encoder.key_log(lines);
+        if self.options.rotation.rotates() {
+            self.keys.add(lines);
+        }
+        Ok(())
+    }
+
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         let priority = (event.priority as u8).to_string();
         let mut fields = vec![
@@ -278,7 +295,7 @@ impl Sink for SavefileSink {
                 } else {
                     Destination::File(path.clone()).check(self.options.overwrite)?;
                 }
-                self.output.begin(Output::create(&path, self.options.reserve)?);
+                self.output.begin(Output::create(&path, self.options.reserve, self.options.readers)?);
             }
         }
         self.begin_file();

@@ -20,6 +20,12 @@ pub trait Sink: Send {
     /// Addresses have names from here on.
     fn names(&mut self, names: &[(IpAddr, String)]) -> Result<(), SinkError>;
 
+    /// What has been sent until now, and comes from here on, can be decrypted with these lines of a TLS key log.
+    fn key_log(&mut self, lines: &[u8]) -> Result<(), SinkError> {
+        let _ = lines;
+        Ok(())
+    }
+
     /// Something happened.
     fn event(&mut self, event: &Event) -> Result<(), SinkError>;
 

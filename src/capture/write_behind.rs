@@ -242,6 +242,7 @@ mod tests {
     use std::{fs::File, time::Duration};
 
     use super::*;
+    use crate::capture::Readers;
     use crate::model::{Direction, Frame};
     use crate::savefile::{Interface, PacketOptions, Section};
 
@@ -272,7 +273,7 @@ mod tests {
     fn files_that_are_not_written_yet_keep_what_was_taken_in_for_them() {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<_> = (0..5).map(|number| folder.path().join(number.to_string())).collect();
-        let create = |path: &PathBuf| Output::create(path, 0).unwrap();
+        let create = |path: &PathBuf| Output::create(path, 0, Readers::Usual).unwrap();
         let mut behind = WriteBehind::new(create(&paths[0]), Format::Pcap);
         let mut encoder = Encoder::new(Format::Pcap, 0);
         for (number, path) in paths.iter().enumerate() {

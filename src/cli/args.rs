@@ -11,8 +11,10 @@ use crate::report::{DumpFrom, HexDump, SequenceNumbers, TimeStyle};
 
 use super::bench_args::BenchArgs;
 use super::capture_args::CaptureArgs;
+use super::remote::{RemoteArgs, RemoteHost};
 use super::sandbox_args::{NetArgs, RunArgs};
 use super::why_args::WhyArgs;
+use super::wireshark_args::WiresharkArgs;
 use super::{select, units};
 
 const EXIT_CODES: &str = "\
@@ -34,6 +36,12 @@ Exit codes:
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) global: GlobalArgs,
+    /// Run ls, inspect, capture or top with pcapsule on another host, through ssh: ssh://[user@]host[:port]
+    #[arg(short = 'H', long = "host", id = "called", value_name = "URL")]
+    pub(super) host: Option<RemoteHost>,
+    /// Given by the other end of a `-H`: its version
+    #[arg(long, value_name = "VERSION", hide = true)]
+    pub(super) remote_end: Option<String>,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -78,6 +86,8 @@ pub(super) enum Command {
     Why(Box<WhyArgs>),
     /// Measure what bridge, NAT, proxy and macvlan cost against host mode, here
     Bench(Box<BenchArgs>),
+    /// Put containers into Wireshark's list of interfaces: install, uninstall, status
+    Wireshark(WiresharkArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -123,6 +133,8 @@ pub(super) struct ListArgs {
     /// Stay, and show every change; piped, print + and - lines with the time
     #[arg(long)]
     pub(super) watch: bool,
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +150,8 @@ pub(super) struct InspectArgs {
     /// Print one JSON document (docs/json.md)
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
 }
 
 #[derive(Debug, Args)]
@@ -280,6 +294,8 @@ pub(super) struct TopArgs {
     /// Sort by bytes, packets, connections, drops, retransmissions (the most first) or name
     #[arg(short = 'o', long, value_name = "KEY", default_value = "bytes", hide_possible_values = true)]
     pub(super) sort: Sort,
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
 }
 
 /// What `top` sorts by.

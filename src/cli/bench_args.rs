@@ -3,14 +3,18 @@
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
+    str::FromStr,
     time::Duration,
 };
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use crate::bench::{Cell, Method, Path, Placement, Scenario, Test};
+use crate::bench::{
+    Bridged, Cell, Condition, Method, Path, Placement, Scenario, Test, rungs, shows_bridged_packets,
+};
+use crate::model::Selector;
 
-use super::units;
+use super::{select, units};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -24,26 +28,55 @@ Paths, each compared with host mode (loopback) in the same round:
   host-nat        loopback of a host that publishes ports: what its rules cost
   macvlan         macvlan → macvlan on one parent
 
-Tests: tcp, tcp-down (server to client), tcp-both, udp, udp-gso, latency (requests by turns),
-paced (the same at a fixed rate), connect (a connection for each request).
+Tests: tcp, tcp-down (server to client), tcp-both, udp, udp-gso, udp-rate (the highest rate with
+less than 0.1 % lost), latency (requests by turns), paced (the same at a fixed rate), connect (a
+connection for each request).
 
 All of it is built in namespaces made for this, by `pcapsule run`, and taken down afterwards;
 nothing of the host is changed. Each path has one short turn in each round, in random order.
 Beside each median stands its 95 % interval, and a difference is called one only if it is larger
 than both that and what `host` differs from itself.
 
+--container measures a container that is there already, of any engine: sockets are opened in its
+network namespace. Nothing is needed in its image, it is not restarted, and nothing stays behind;
+but it shares its network with the measurement meanwhile. Firewalls that stand in the way are
+part of what is measured. For --to outside a cable is laid from the host to a namespace.
+
+--explain measures the way to a published port rung by rung, each with one thing more: a small
+MTU, a cable, a bridge, netfilter's hooks, rules, connection tracking, NAT; and routing, a
+proxy, a thousand rules, offloads off and a large MTU, each alone.
+
+--fail-if holds ratios against a bound, for CI: exit code 1 if all of the interval says so.
+[TEST[@PLACEMENT]:]PATH/PATH < NUMBER, or >; of times the larger ratio is the slower one.
+
 Examples:
   pcapsule bench
+  pcapsule bench --container web
+  pcapsule bench --container web --to db,host,outside --html web.html
+  pcapsule bench --explain
   pcapsule bench --paths bridge,published --tests latency --placement one
   pcapsule bench --tests tcp --streams 2 --size 1m --method splice --duration 20
-  pcapsule bench --json run.json")]
+  pcapsule bench --json run.json --fail-if 'tcp:bridge/host < 0.5'
+  pcapsule bench compare before.json after.json")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct BenchArgs {
-    /// What to compare with host mode
+    #[command(subcommand)]
+    pub(super) command: Option<BenchCommand>,
+    /// What to compare with host mode: veth,bridge,container,published,proxy unless --container or
+    /// --explain is given
     #[arg(long, value_name = "PATHS", value_delimiter = ',', value_parser = path)]
-    #[arg(default_value = "veth,bridge,container,published,proxy")]
     paths: Vec<Path>,
-    /// What to do on each path
-    #[arg(long, value_name = "TESTS", value_delimiter = ',', default_value = "tcp,latency,connect,udp")]
+    /// Measure this container, which is there already
+    #[arg(long, value_name = "SELECTOR", value_parser = select::selector)]
+    pub(super) container: Option<Selector>,
+    /// From there to what: `host`, `outside`, another container
+    #[arg(long, value_name = "WHERE", value_delimiter = ',', default_value = "host", requires = "container")]
+    pub(super) to: Vec<To>,
+    /// Say what each thing on the way to a published port costs
+    #[arg(long, conflicts_with = "container")]
+    explain: bool,
+    /// What to do on each path: tcp,latency,connect,udp, or with --explain latency,tcp
+    #[arg(long, value_name = "TESTS", value_delimiter = ',')]
     tests: Vec<Test>,
     /// Where both ends run: one (core), two (cores), free; without, what suits each test
     #[arg(long, value_name = "WHERE", value_delimiter = ',')]
@@ -84,10 +117,83 @@ pub(super) struct BenchArgs {
     /// Write one JSON document with every sample into FILE; - is stdout, instead of the table
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Write one page with plots into FILE; it needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// End with code 1 if this is so, as in 'tcp:bridge/host < 0.7'; can be given several times
+    #[arg(long, value_name = "CONDITION")]
+    pub(super) fail_if: Vec<Condition>,
     /// No progress on stderr
     #[arg(short, long)]
     pub(super) quiet: bool,
 }
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BenchCommand {
+    /// Say what has changed between two runs, and whether that is more than chance
+    Compare(CompareArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each path's ratio to host mode is compared, which a machine that was slower as a whole does not
+change; of `host` itself the figures. No difference is called one that is within the interval, or
+within what `host` differed from itself in either run. What else was different (settings, kernel,
+processor) is said on stderr.
+
+Examples:
+  pcapsule bench --json before.json
+  pcapsule bench --json after.json
+  pcapsule bench compare before.json after.json
+  pcapsule bench compare before.json after.json --fail-if-worse")]
+pub(super) struct CompareArgs {
+    /// What `bench --json` has written first
+    #[arg(value_name = "BEFORE")]
+    pub(super) before: PathBuf,
+    /// And later
+    #[arg(value_name = "AFTER")]
+    pub(super) after: PathBuf,
+    /// End with code 1 if a path has become worse against host mode
+    #[arg(long)]
+    pub(super) fail_if_worse: bool,
+    /// Print one JSON document instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Where a container's way is to lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum To {
+    Host,
+    Outside,
+    Container(Selector),
+}
+
+impl FromStr for To {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "host" => Ok(Self::Host),
+            "outside" => Ok(Self::Outside),
+            word => select::selector(word).map(Self::Container),
+        }
+    }
+}
+
+impl To {
+    fn path(&self) -> Path {
+        match self {
+            Self::Host => Path::ToHost,
+            Self::Outside => Path::ToOutside,
+            Self::Container(_) => Path::ToContainer,
+        }
+    }
+}
+
+const USUAL_PATHS: [Path; 5] = [Path::Veth, Path::Bridge, Path::Container, Path::Published, Path::Proxy];
+const USUAL_TESTS: [Test; 4] = [Test::Tcp, Test::Latency, Test::Connect, Test::Udp];
+const EXPLAINING_TESTS: [Test; 2] = [Test::Latency, Test::Tcp];
 
 /// What is left out at the beginning of a turn: TCP gets up to speed, caches warm up.
 const SETTLE: Duration = Duration::from_millis(25);
@@ -96,7 +202,7 @@ impl BenchArgs {
     /// What is to be measured; `made_up` is the seed if none was given.
     pub(super) fn scenario(&self, made_up: u64) -> Scenario {
         let mut scenario = Scenario {
-            paths: once_each(&self.paths),
+            paths: self.all_paths(),
             cells: self.cells(),
             rounds: 0,
             slice: self.slice,
@@ -115,16 +221,47 @@ impl BenchArgs {
         scenario
     }
 
+    /// Options that do not go together, in words.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let containers = self.to.iter().filter(|to| matches!(to, To::Container(_))).count();
+        if containers > 1 {
+            return Some("--to takes one other container at a time".to_owned());
+        }
+        let scenario = self.scenario(0);
+        self.fail_if.iter().find_map(|condition| condition.lacks(&scenario))
+    }
+
+    fn all_paths(&self) -> Vec<Path> {
+        let mut paths = Vec::new();
+        if self.container.is_some() {
+            paths.push(Path::ThisHost);
+            paths.extend(self.to.iter().map(To::path));
+        }
+        if self.explain {
+            let bridged = if shows_bridged_packets() { Bridged::Shown } else { Bridged::Unseen };
+            paths.extend(rungs(bridged));
+        }
+        if paths.is_empty() && self.paths.is_empty() {
+            paths.extend(USUAL_PATHS);
+        }
+        paths.extend(&self.paths);
+        once_each(&paths)
+    }
+
     fn cells(&self) -> Vec<Cell> {
-        let placements = |test: Test| {
-            if self.placement.is_empty() {
-                test.usual_placements().to_vec()
-            } else {
-                once_each(&self.placement)
-            }
+        let placements = |test: Test| match (self.placement.is_empty(), self.explain) {
+            // Where each end has a core of its own, waking it hides what is asked for.
+            (true, true) => vec![Placement::One],
+            (true, false) => test.usual_placements().to_vec(),
+            (false, _) => once_each(&self.placement),
+        };
+        let tests = match (self.tests.is_empty(), self.explain) {
+            (true, true) => EXPLAINING_TESTS.to_vec(),
+            (true, false) => USUAL_TESTS.to_vec(),
+            (false, _) => once_each(&self.tests),
         };
         let of_test = |test| placements(test).into_iter().map(move |placement| Cell { test, placement });
-        once_each(&self.tests).into_iter().flat_map(of_test).collect()
+        tests.into_iter().flat_map(of_test).collect()
     }
 }
 
@@ -142,6 +279,7 @@ fn once_each<T: Copy + PartialEq>(words: &[T]) -> Vec<T> {
 fn path(word: &str) -> Result<Path, String> {
     match word.parse() {
         Ok(Path::Host | Path::Control) => Err("host is measured in any case".to_owned()),
+        Ok(path) if path.is_of_visit() => Err("--container measures the ways of a container".to_owned()),
         Ok(path) => Ok(path),
         Err(unknown) => Err(unknown.to_string()),
     }
@@ -203,6 +341,40 @@ mod tests {
         assert_eq!(asked.paths, [Path::Bridge, Path::Veth]);
         assert_eq!(asked.cells.iter().map(|cell| cell.test).collect::<Vec<_>>(), [Test::Latency, Test::Tcp]);
         assert_eq!((asked.rounds, asked.seed), (3, 9));
+    }
+
+    #[test]
+    fn a_container_is_measured_beside_host_mode_alone() {
+        let asked = scenario("--container web --to db,outside,host --rounds 3");
+        assert_eq!(asked.paths, [Path::ThisHost, Path::ToContainer, Path::ToOutside, Path::ToHost]);
+        let beside = scenario("--container web --paths bridge");
+        assert_eq!(beside.paths, [Path::ThisHost, Path::ToHost, Path::Bridge]);
+        assert!(path("to-host").is_err());
+    }
+
+    #[test]
+    fn an_explanation_is_about_one_core() {
+        let asked = scenario("--explain");
+        assert!(asked.paths.contains(&Path::Rules) && asked.paths.contains(&Path::Proxy));
+        assert!(asked.cells.iter().all(|cell| cell.placement == Placement::One));
+        assert!(asked.rounds >= 10, "{}", asked.rounds);
+    }
+
+    #[test]
+    fn what_cannot_be_done_together_is_refused() {
+        for (words, refused) in [
+            ("--container web --to db,cache", Some("one other container")),
+            ("--paths veth --fail-if bridge/host<1", Some("the path bridge is not measured")),
+            ("--tests udp --fail-if tcp:bridge/host<1", Some("that test is not made")),
+            ("--fail-if tcp:bridge/veth<1", None),
+        ] {
+            let line = ["bench"].into_iter().chain(words.split_whitespace());
+            let refusal = Typed::parse_from(line).args.refusal();
+            match refused {
+                Some(words) => assert!(refusal.is_some_and(|refusal| refusal.contains(words)), "{words}"),
+                None => assert_eq!(refusal, None),
+            }
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::model::Selector;
 use crate::savefile::Format;
 
 use super::args::PrintArgs;
+use super::capture::{KeyLogPlace, key_log_place};
+use super::remote::{self, RemoteArgs};
 use super::select;
 use super::units::{self, Bytes};
 
@@ -21,10 +23,12 @@ use super::units::{self, Bytes};
 Examples:
   pcapsule capture web                              a line a packet
   pcapsule capture web -w web.pcapng                into a file for Wireshark
+  pcapsule capture web --wireshark                  into the window of Wireshark
   pcapsule capture web db -w - -- tcp port 5432 | wireshark -k -i -
   pcapsule capture project=shop -w shop.pcapng --at container,veth,bridge
   pcapsule capture cgroup=/system.slice/nginx.service
   pcapsule capture all -w ring.pcapng -C 100 --keep 10
+  pcapsule capture web -w web.pcapng --keylog web:/tmp/keys
   pcapsule capture web -w web.pcapng --headers --duration 5m --fail-on-loss")]
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
 pub(super) struct CaptureArgs {
@@ -63,9 +67,15 @@ pub(super) struct CaptureArgs {
     /// Leave the interface as it is: take only what it would receive anyhow
     #[arg(short = 'p', long = "no-promiscuous-mode", overrides_with = "no_promiscuous")]
     pub(super) no_promiscuous: bool,
+    /// Capture the ssh connection that the output goes through as well; it is left out otherwise
+    #[arg(long)]
+    pub(super) own_connection: bool,
     /// Only the containers that run now: none that start later
     #[arg(long)]
     pub(super) no_follow: bool,
+    /// Leave out the rows that tell what happened to the containers
+    #[arg(long)]
+    pub(super) no_events: bool,
     /// How packets are taken from the kernel: ring or libpcap
     #[arg(long, value_name = "ENGINE", default_value = "ring", hide_possible_values = true)]
     pub(super) engine: CaptureEngine,
@@ -75,6 +85,10 @@ pub(super) struct CaptureArgs {
     /// Write a line to this file descriptor once every tap listens
     #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(0..))]
     pub(super) ready_fd: Option<i32>,
+    /// Show the packets in Wireshark while they come; it ends when Wireshark is closed. PCAPSULE_WIRESHARK names
+    /// another command that reads pcapng, as in 'tshark -i -'
+    #[arg(long)]
+    pub(super) wireshark: bool,
     /// Say less on stderr: no line when listening, no live counters
     #[arg(short, long, overrides_with = "quiet")]
     pub(super) quiet: bool,
@@ -85,6 +99,8 @@ pub(super) struct CaptureArgs {
     pub(super) save: SaveArgs,
     #[command(flatten)]
     pub(super) print: PrintArgs,
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
 }
 
 /// Where the file goes, and when it ends. SIZE is in millions of bytes, or with k, m, g in KiB, MiB, GiB.
@@ -93,7 +109,7 @@ pub(super) struct CaptureArgs {
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line each")]
 pub(super) struct SaveArgs {
     /// Write to FILE; - is stdout
-    #[arg(short = 'w', long = "write", value_name = "FILE")]
+    #[arg(short = 'w', long = "write", value_name = "FILE", conflicts_with = "wireshark")]
     pub(super) output: Option<PathBuf>,
     /// Write classic pcap, as a name ending in .pcap does
     #[arg(long, conflicts_with = "pcapng")]
@@ -123,6 +139,10 @@ pub(super) struct SaveArgs {
     /// Stop rather than leave less than this free on the disk; 0 to fill it
     #[arg(long, value_name = "SIZE", value_parser = units::size_or_zero)]
     pub(super) reserve: Option<Bytes>,
+    /// Put the keys of this TLS key log (SSLKEYLOGFILE) into the file as they come up, so that Wireshark shows
+    /// plaintext; web:/tmp/keys is a file in the container web. May be repeated
+    #[arg(long, value_name = "FILE", value_parser = key_log_place)]
+    pub(super) keylog: Vec<KeyLogPlace>,
     /// Overwrite FILE even if it is not a capture file
     #[arg(long)]
     pub(super) force: bool,
@@ -163,6 +183,27 @@ impl SaveArgs {
         if self.pcap || (named_pcap && !self.pcapng) { Format::Pcap } else { Format::Pcapng }
     }
 
+    /// What was to be written to a file goes to stdout, in the format that the file's name asked for.
+    pub(super) fn send_to_stdout(&mut self) {
+        if self.output.is_some() {
+            self.pcap = self.format() == Format::Pcap;
+            self.pcapng = !self.pcap;
+            self.output = Some("-".into());
+        }
+    }
+
+    /// The first option given that makes more than one file.
+    pub(super) fn rotating(&self) -> Option<&'static str> {
+        let options = [
+            (self.rotate_size.is_some(), "-C"),
+            (self.rotate_after.is_some(), "-G"),
+            (self.file_count.is_some(), "-W"),
+            (self.keep.is_some(), "--keep"),
+            (self.max_total.is_some(), "--max-total"),
+        ];
+        options.into_iter().find_map(|(given, option)| given.then_some(option))
+    }
+
     /// The first option given that is about a file.
     fn about_a_file(&self) -> Option<&'static str> {
         let options = [
@@ -177,6 +218,7 @@ impl SaveArgs {
             (self.reserve.is_some(), "--reserve"),
             (self.force, "--force"),
             (self.native_linktypes, "--native-linktypes"),
+            (!self.keylog.is_empty(), "--keylog"),
         ];
         options.into_iter().find_map(|(given, option)| given.then_some(option))
     }
@@ -191,6 +233,9 @@ impl CaptureArgs {
     /// Why this mix of options is not taken, although tcpdump takes most of it and ignores a part.
     pub(super) fn refusal(&self) -> Option<String> {
         let save = &self.save;
+        if self.wireshark {
+            return self.refusal_of_window().or_else(|| remote::refusal(self));
+        }
         if save.output.is_none()
             && let Some(option) = save.about_a_file()
         {
@@ -201,8 +246,22 @@ impl CaptureArgs {
         {
             return Some(format!("{option} shapes printed lines, and -w prints none"));
         }
-        (save.native_linktypes && save.format() == Format::Pcap)
-            .then(|| "--native-linktypes needs pcapng: a pcap file has one link type".to_owned())
+        let needs_pcapng = [
+            (save.native_linktypes, "--native-linktypes needs pcapng: a pcap file has one link type"),
+            (!save.keylog.is_empty(), "--keylog needs pcapng: a pcap file has no place for keys"),
+        ];
+        let refused = needs_pcapng.iter().find(|(given, _)| *given && save.format() == Format::Pcap);
+        refused.map(|(_, reason)| (*reason).to_owned()).or_else(|| remote::refusal(self))
+    }
+
+    /// Why an option is not taken with `--wireshark`.
+    fn refusal_of_window(&self) -> Option<String> {
+        let shaping = self.print.about_lines().map(|option| (option, "shapes printed lines"));
+        // Keys are as good for the window; this is the last option that is looked for.
+        let filing = self.save.about_a_file().filter(|option| *option != "--keylog");
+        let filing = filing.map(|option| (option, "is about a file"));
+        let (option, what) = shaping.or(filing)?;
+        Some(format!("{option} {what}, and --wireshark takes the packets itself"))
     }
 }
 
@@ -246,6 +305,26 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_to_stdout_keeps_the_format_of_its_name() {
+        for (words, format) in [
+            ("-w a.pcapng", Format::Pcapng),
+            ("-w a.pcap", Format::Pcap),
+            ("-w a.pcap --pcapng", Format::Pcapng),
+        ] {
+            let mut args = parse(&format!("pcapsule capture web {words}"));
+            args.save.send_to_stdout();
+            assert_eq!(
+                (args.save.output.as_deref(), args.save.format()),
+                (Some(Path::new("-")), format),
+                "{words}"
+            );
+        }
+        let mut printing = parse("pcapsule capture web");
+        printing.save.send_to_stdout();
+        assert_eq!(printing.save.output, None);
+    }
+
+    #[test]
     fn mixes_that_would_be_ignored_are_refused() {
         for (words, option) in [
             ("-C 1", "-C "),
@@ -253,14 +332,27 @@ mod tests {
             ("-w f -x", "-x "),
             ("-w f -tt", "-t "),
             ("-w f --json", "--json "),
+            ("--wireshark -x", "-x "),
+            ("--wireshark -C 1", "-C "),
+            ("--wireshark -C 1 --keylog k", "-C "),
+            ("--wireshark -H ssh://web1", "--wireshark "),
             ("-w f.pcap --native-linktypes", "--native-linktypes "),
+            ("--keylog k", "--keylog "),
+            ("-w f.pcap --keylog k", "--keylog needs pcapng"),
+            ("-w f -C 1 -H ssh://web1", "-C does not go with -H"),
+            ("-w f --ready-fd 3 -H ssh://web1", "--ready-fd "),
         ] {
             let refusal = parse(&format!("pcapsule capture web {words}")).refusal().unwrap();
             assert!(refusal.starts_with(option), "{words}: {refusal}");
         }
-        for words in
-            ["-n -e -x", "-w f -n", "-w f -C 1 -W 3", "-w f -G 60 -C 5 --keep 3 --max-total 1g", "-w f -q"]
-        {
+        for words in [
+            "-n -e -x",
+            "--wireshark --keylog k",
+            "-w f -n",
+            "-w f -C 1 -W 3",
+            "-w f -G 60 -C 5 --keep 3 --max-total 1g",
+            "-w f -q",
+        ] {
             assert_eq!(parse(&format!("pcapsule capture web {words}")).refusal(), None, "{words}");
         }
     }

@@ -12,7 +12,7 @@ use crate::sys::{
     self, Capability, CgroupTapError, FilterError, SourceError, cgroup, ebpf, netlink, netns, process,
 };
 
-use super::{exit, net, sandbox_failure, select, terminal};
+use super::{capture, exit, net, remote, sandbox_failure, select, terminal, wireshark};
 
 /// The rights that looking and capturing need, with what each is for (capabilities(7)).
 const RIGHTS: [(Capability, &str); 4] = [
@@ -76,6 +76,15 @@ impl Failure {
         self.verdict.code
     }
 
+    /// As [`report`](Self::report), in the one line that Wireshark shows.
+    pub(super) fn report_in_one_line(self) -> ExitCode {
+        if self.verdict.code != exit::DONE {
+            let sentences: Vec<String> = [self.sentence()].into_iter().chain(self.verdict.hints).collect();
+            terminal::last_words(&sentences.join("; ").replace(['\r', '\n'], " "));
+        }
+        ExitCode::from(self.verdict.code)
+    }
+
     /// "failed opening x: no such file"; what does not begin with a doing ("x exists already") stands for itself.
     fn sentence(&self) -> String {
         let first = self.line.split(' ').next().unwrap_or_default();
@@ -115,8 +124,25 @@ fn judge(cause: &(dyn Error + 'static), missing: &[Capability], asks_kernel: boo
     if let Some(error) = cause.downcast_ref::<select::Error>() {
         return Some(judge_selection(error, missing));
     }
+    if let Some(error) = cause.downcast_ref::<remote::Error>() {
+        let lacks = !matches!(
+            error,
+            remote::Error::Unreachable { .. }
+                | remote::Error::BrokenOff { .. }
+                | remote::Error::Failed { .. }
+        );
+        let verdict = Verdict::of(if lacks { exit::UNSUPPORTED } else { exit::FAULT });
+        return Some(error.hint().into_iter().fold(verdict, Verdict::hint));
+    }
     if cause.is::<net::Unknown>() {
         return Some(Verdict::of(exit::NO_TARGET).hint("`pcapsule net ls` lists the sandboxes"));
+    }
+    if let Some(error) = cause.downcast_ref::<capture::ViewerError>() {
+        return Some(judge_viewer(error));
+    }
+    if let Some(error) = cause.downcast_ref::<wireshark::Error>() {
+        let (code, hint) = error.judged();
+        return Some(hint.into_iter().fold(Verdict::of(code), Verdict::hint));
     }
     if let Some(sandbox_failure::Judgement { code, hint }) = sandbox_failure::judge(cause) {
         let verdict = Verdict::of(code);
@@ -191,6 +217,16 @@ fn judge_capture(cause: &(dyn Error + 'static)) -> Option<Verdict> {
         }
         SinkError::DiskFull { .. } => Some(Verdict::of(exit::UNSUPPORTED)),
         SinkError::Closed | SinkError::Complete | SinkError::Io { .. } => None,
+    }
+}
+
+fn judge_viewer(error: &capture::ViewerError) -> Verdict {
+    match error {
+        capture::ViewerError::Absent(_) => Verdict::of(exit::UNSUPPORTED)
+            .hint("install it (apt install wireshark), or send the packets to another reader: -w - | …"),
+        capture::ViewerError::NoScreen => Verdict::of(exit::UNSUPPORTED)
+            .hint("where there is one: ssh HOST sudo pcapsule capture NAME -w - | wireshark -k -i -"),
+        capture::ViewerError::Ended { .. } => Verdict::of(exit::FAULT),
     }
 }
 

@@ -60,11 +60,18 @@ pub(super) async fn look(engines: &Engines) -> anyhow::Result<Look> {
         host: scan.facts.host,
     };
     let networks = answers.networks;
-    Ok(Look { topology, ground, networks, silent: answers.silent, host: crate::sys::system()?.host, time_ns: now_ns() })
+    Ok(Look {
+        topology,
+        ground,
+        networks,
+        silent: answers.silent,
+        host: crate::sys::system()?.host,
+        time_ns: now_ns(),
+    })
 }
 
 /// Our own sandboxes, as containers among others.
-fn sandboxes(host: NamespaceId) -> impl Iterator<Item = EngineContainer> {
+pub(super) fn sandboxes(host: NamespaceId) -> impl Iterator<Item = EngineContainer> {
     State::of(host).live().into_iter().map(|record| {
         let requested = match (record.mode.parse(), record.mode.strip_prefix("container:")) {
             (_, Some(target)) => RequestedMode::Container(target.to_owned()),

@@ -2,7 +2,7 @@
 //!
 //! `args` and `capture_args` parse, `look` looks at the host, `select` finds what the words mean, `advice` what they may
 //! have meant, `failure` turns an
-//! error into a line, a hint and an exit code. Nothing here decodes, joins or captures.
+//! error into a line, a hint and an exit code; `extcap` answers Wireshark instead of people. Nothing here decodes, joins or captures.
 
 mod advice;
 mod args;
@@ -12,6 +12,7 @@ mod capture;
 mod capture_args;
 mod completions;
 pub mod exit;
+mod extcap;
 mod failure;
 mod gather;
 mod inspect;
@@ -21,6 +22,7 @@ mod man;
 mod net;
 mod printer;
 mod read;
+mod remote;
 mod run;
 mod run_command;
 mod sandbox;
@@ -33,5 +35,7 @@ mod top;
 mod units;
 mod why;
 mod why_args;
+mod wireshark;
+mod wireshark_args;
 
 pub use run::run;

@@ -15,10 +15,17 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 
 use super::args::{Arguments, Command};
 use super::failure::{self, Failure};
-use super::{bench, capture, completions, exit, inspect, list, man, net, read, run_command, terminal, top, why};
+use super::{
+    bench, capture, completions, exit, extcap, inspect, list, man, net, read, remote, run_command, terminal,
+    top, why, wireshark,
+};
 
 /// Runs the program with the arguments of this process. Prints its own failures.
 pub fn run() -> ExitCode {
+    let words: Vec<_> = env::args_os().collect();
+    if extcap::is_call(&words) {
+        return extcap::run(&words);
+    }
     let arguments = match parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -29,8 +36,8 @@ pub fn run() -> ExitCode {
         }
     };
     terminal::choose_colour(arguments.global.color);
-    start_logging(arguments.global.log);
-    conclude(|| dispatch(arguments.command))
+    start_logging(arguments.global.log.clone());
+    conclude(|| run_where_wanted(arguments))
 }
 
 fn parse() -> Result<Arguments, clap::Error> {
@@ -39,10 +46,14 @@ fn parse() -> Result<Arguments, clap::Error> {
     if let Command::Read(args) = &mut arguments.command {
         args.take_words();
     }
+    if let Err(reason) = remote::take_host(&mut arguments) {
+        return Err(refusal(&[], reason));
+    }
     let refused = match &arguments.command {
         Command::Capture(args) => args.refusal().map(|reason| (vec!["capture"], reason)),
         Command::Run(args) => args.sandbox.refusal().map(|reason| (vec!["run"], reason)),
         Command::Net(args) => args.refusal(),
+        Command::Bench(args) => args.refusal().map(|reason| (vec!["bench"], reason)),
         _ => None,
     };
     match refused {
@@ -122,6 +133,17 @@ fn conclude(command: impl FnOnce() -> anyhow::Result<ExitCode>) -> ExitCode {
     }
 }
 
+fn run_where_wanted(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(remote) = remote::wanted(&mut arguments) {
+        return wait_for(remote::run(remote, arguments.command));
+    }
+    if let Some(version) = &arguments.remote_end {
+        remote::begin(version)?;
+        remote::send_to_stdout(&mut arguments);
+    }
+    dispatch(arguments.command)
+}
+
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Completions(args) => completions::run(&args),
@@ -135,6 +157,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(&args),
         Command::Run(args) => run_command::run(&args),
         Command::Net(args) => net::run(&args),
+        Command::Wireshark(args) => wireshark::run(&args),
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) enum Error {
     NotLive { selector: String, name: String, state: State },
     #[error("finding anything to listen on: {0}")]
     NothingToHear(String),
+    #[error("finding anything to listen on: {0}")]
+    NothingThere(String),
     #[error("telling the packets of container {name} from others: it {reason}")]
     NoCgroup { name: String, reason: NoCgroup },
     #[error("finding the cgroup {0}")]
@@ -86,6 +88,9 @@ impl Error {
             Self::NothingToHear(_) => {
                 "without --no-follow the capture waits for a container to start".to_owned()
             }
+            Self::NothingThere(_) => {
+                "other places to listen at (the loopback, the sockets) are among the options of the interface".to_owned()
+            }
             Self::NotLive { .. } => "`pcapsule ls --all` lists ended containers too".to_owned(),
             Self::Ambiguous { .. } => "type more of the id, or the name".to_owned(),
             Self::UnknownProcess(_) => "has it ended, or does it belong to another user?".to_owned(),
@@ -98,7 +103,7 @@ impl Error {
     /// Whether it may be there all the same, for somebody who is allowed to see more.
     pub(super) fn may_be_hidden(&self) -> bool {
         match self {
-            Self::UnknownWord { .. } | Self::NoMatch(_) => true,
+            Self::UnknownWord { .. } | Self::NoMatch(_) | Self::NothingThere(_) => true,
             Self::UnknownProcess(pid) => Path::new("/proc").join(pid.to_string()).exists(),
             _ => false,
         }

@@ -5,6 +5,7 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     os::fd::AsFd as _,
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -84,6 +85,28 @@ pub(super) fn colour_on_stderr() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
+/// Who hears what would else be said on stderr.
+type Listener = Box<dyn Fn(&str) + Send + Sync>;
+
+static LISTENER: OnceLock<Listener> = OnceLock::new();
+
+/// Has somebody else told, from now on and for good, what would be said on stderr: under Wireshark each line there is an
+/// error.
+pub(super) fn divert(listener: impl Fn(&str) + Send + Sync + 'static) {
+    // Called once a run; a second listener would have nothing to hear.
+    let _ = LISTENER.set(Box::new(listener));
+}
+
+/// Whether stderr is left alone.
+pub(super) fn is_diverted() -> bool {
+    LISTENER.get().is_some()
+}
+
+/// The one line on stderr that is not diverted: why the program fails.
+pub(super) fn last_words(text: &str) {
+    let _ = writeln!(io::stderr(), "pcapsule: {text}");
+}
+
 /// A line that ends the program.
 pub(super) fn complain(text: &str) {
     say("pcapsule", ERROR, text);
@@ -101,6 +124,9 @@ pub(super) fn tell(text: &str) {
 
 /// A line of its own, without a name before it.
 pub(super) fn line(text: &str) {
+    if let Some(listener) = LISTENER.get() {
+        return listener(text);
+    }
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
@@ -110,6 +136,9 @@ pub(super) fn hint(text: &str) {
 }
 
 fn say(who: &str, style: anstyle::Style, text: &str) {
+    if let Some(listener) = LISTENER.get() {
+        return if who == "pcapsule" { listener(text) } else { listener(&format!("{who}: {text}")) };
+    }
     // Where stderr is closed there is nobody to tell.
     let _ = writeln!(anstream::stderr(), "{style}{who}:{style:#} {text}");
 }

@@ -156,7 +156,11 @@ mod tests {
         assert_eq!(parsed(":53/udp"), Ok((TargetKind::HostPort(53), Some(Protocol::Udp))));
         let address = TargetKind::Address("[fd00::1]:80".parse().unwrap());
         assert_eq!(parsed("[fd00::1]:80"), Ok((address, None)));
-        let named = |word: &str, port| TargetKind::Named { selector: word.parse().unwrap(), word: word.to_owned(), port };
+        let named = |word: &str, port| TargetKind::Named {
+            selector: word.parse().unwrap(),
+            word: word.to_owned(),
+            port,
+        };
         assert_eq!(parsed("web"), Ok((named("web", None), None)));
         assert_eq!(parsed("service=db:5432/tcp"), Ok((named("service=db", Some(5432)), Some(Protocol::Tcp))));
         assert_eq!(parsed("image=a/b:1.2"), Ok((named("image=a/b:1.2", None), None)));

@@ -14,6 +14,6 @@ mod watch;
 pub use facts::{EngineContainer, EngineNetwork, Facts, NamespaceFacts, ProcessFacts, RequestedMode};
 pub use names::names;
 pub use runtime::Origin;
-pub use scan::{Error, Scan, scan};
+pub use scan::{Error, Scan, scan, scan_residents};
 pub use topology::Topology;
 pub use watch::{Occurrence, Watch};

@@ -46,6 +46,13 @@ pub async fn scan() -> Result<Scan, Error> {
     Ok(census.into_scan(host.id(), crawl))
 }
 
+/// Who is there, without their interfaces: a look for those who only want names, at a part of the price. Containers that
+/// are nested in others are not told from processes of theirs.
+pub fn scan_residents() -> Result<Facts, Error> {
+    let host = Namespace::current().map_err(Error::OwnNamespace)?;
+    Ok(Census::take(&host)?.into_scan(host.id(), Crawl::default()).facts)
+}
+
 /// Who is there: processes, and every namespace that a process or a bind mount holds, opened.
 #[derive(Default)]
 struct Census {

@@ -30,6 +30,13 @@ pub enum Selector {
     Project(Pattern),
     /// `service=db`: a Compose service.
     Service(Pattern),
+    /// That service of that Compose project; made, not typed.
+    ServiceOf {
+        /// The project's name.
+        project: String,
+        /// The service's.
+        service: String,
+    },
     /// `pod=web`.
     Pod(Pattern),
     /// `pid=123`: whatever namespace that process is in.
@@ -90,6 +97,9 @@ impl Selector {
             }
             Self::Project(pattern) => container.project().is_some_and(|name| pattern.matches(name)),
             Self::Service(pattern) => container.service().is_some_and(|name| pattern.matches(name)),
+            Self::ServiceOf { project, service } => {
+                container.project() == Some(project) && container.service() == Some(service)
+            }
             Self::Pod(pattern) => container.pod.as_deref().is_some_and(|name| pattern.matches(name)),
             Self::Pid(pid) => container.pid == Some(*pid),
             Self::Netns(path) => {
@@ -161,6 +171,7 @@ impl fmt::Display for Selector {
             Self::Network(pattern) => write!(f, "network={pattern}"),
             Self::Project(pattern) => write!(f, "project={pattern}"),
             Self::Service(pattern) => write!(f, "service={pattern}"),
+            Self::ServiceOf { project, service } => write!(f, "service={service} of project={project}"),
             Self::Pod(pattern) => write!(f, "pod={pattern}"),
             Self::Pid(pid) => write!(f, "pid={pid}"),
             Self::Netns(path) => write!(f, "netns={}", path.display()),

@@ -3,11 +3,12 @@
 use std::io;
 
 use crate::bench::{
-    CellOutcome, Comparison, Outcome, Path, Percentiles, Placement, Summary, Test, stats::Interval,
-    stats::Verdict,
+    CellOutcome, Comparison, Outcome, Path, Percentiles, Summary, Test, Way, stats::Interval, stats::Verdict,
 };
 
+use super::figures::{figure, microseconds, placed};
 use super::grid::{Grid, Layout, Step};
+use super::waterfall::waterfalls;
 
 /// Writes all tables.
 pub fn bench(
@@ -17,16 +18,23 @@ pub fn bench(
     out: &mut impl io::Write,
 ) -> io::Result<()> {
     writeln!(out, "{}", machine(outcome))?;
+    for way in outcome.ways.iter().filter(|way| way.path != Path::ThisHost) {
+        writeln!(out, "{}", leads(outcome, way))?;
+    }
     for cell in &outcome.cells {
         writeln!(out, "\n{}", heading(outcome, cell))?;
         let of_cell = |found: &&Comparison| (found.test, found.placement) == (cell.test, cell.placement);
         let comparisons: Vec<&Comparison> = summary.comparisons.iter().filter(of_cell).collect();
-        table(cell, &comparisons, layout, out)?;
+        table(outcome, cell, &comparisons, layout, out)?;
     }
-    Ok(())
+    if !summary.waterfalls.is_empty() {
+        writeln!(out)?;
+    }
+    waterfalls(&summary.waterfalls, layout, out)
 }
 
-fn machine(outcome: &Outcome) -> String {
+/// What it ran on, and how.
+pub(super) fn machine(outcome: &Outcome) -> String {
     let environment = &outcome.environment;
     let netfilter = match environment.bridge_netfilter {
         Some(true) => "on",
@@ -45,8 +53,17 @@ fn machine(outcome: &Outcome) -> String {
     )
 }
 
+/// Where a container's way leads, and what its packets pass.
+fn leads(outcome: &Outcome, way: &Way) -> String {
+    let links = outcome.environment.links.iter().filter(|link| link.path == way.path);
+    let passes: Vec<String> = links.map(|link| format!("{} (MTU {})", link.interface, link.mtu)).collect();
+    let at = way.address.map(|address| format!(" at {address}")).unwrap_or_default();
+    let through = if passes.is_empty() { String::new() } else { format!(", passes {}", passes.join(", ")) };
+    format!("{}{at}{through}", outcome.name(way.path))
+}
+
 /// What was done, where, and what the figures are.
-fn heading(outcome: &Outcome, cell: &CellOutcome) -> String {
+pub(super) fn heading(outcome: &Outcome, cell: &CellOutcome) -> String {
     let scenario = &outcome.scenario;
     let streams = if scenario.streams == 1 { String::new() } else { format!("{} × ", scenario.streams) };
     let bytes = scenario.write_bytes;
@@ -67,13 +84,12 @@ fn heading(outcome: &Outcome, cell: &CellOutcome) -> String {
             "a connection for each request, thousands/s, CPU in core-seconds per 100,000".to_owned()
         }
         Test::Udp | Test::UdpGso => datagrams,
+        Test::UdpRate => format!(
+            "{} B datagrams at the highest rate with less than 0.1 % lost, thousands/s, jitter in µs",
+            scenario.datagram_bytes
+        ),
     };
-    let place = match cell.placement {
-        Placement::One => "both ends on one core",
-        Placement::Two => "each end on a core of its own",
-        Placement::Free => "ends wherever the kernel puts them",
-    };
-    format!("{}: {what}; {place}", cell.test)
+    format!("{}: {what}; {}", cell.test, placed(cell.placement))
 }
 
 const PATH: &str = "PATH";
@@ -86,26 +102,22 @@ const P99: &str = "P99";
 const P999: &str = "P99.9";
 const MAX: &str = "MAX";
 const LOSS: &str = "LOSS";
+const REORDERED: &str = "REORDERED";
+const JITTER: &str = "JITTER";
 const AGAIN: &str = "RETRANS";
 
 fn table(
+    outcome: &Outcome,
     cell: &CellOutcome,
     comparisons: &[&Comparison],
     layout: Layout,
     out: &mut impl io::Write,
 ) -> io::Result<()> {
-    let has_times = cell.test.is_time();
-    let mut headings = vec![PATH, MEDIAN, TO_HOST];
-    headings.extend(if has_times { &[P99, P999, MAX][..] } else { &[] });
-    headings.extend(match cell.test {
-        Test::Udp | Test::UdpGso => Some(LOSS),
-        Test::Tcp | Test::TcpDown | Test::TcpBoth => Some(AGAIN),
-        _ => None,
-    });
-    headings.extend([CPU, SPLIT, SOFTIRQ]);
+    let headings = columns(cell.test);
     let mut grid = Grid::new(&headings);
     for found in comparisons {
-        let cells = headings.iter().map(|heading| text(heading, found)).collect();
+        let name = outcome.name(found.path);
+        let cells = headings.iter().map(|heading| text(heading, &name, found)).collect();
         grid.push(cells);
     }
     let steps =
@@ -113,19 +125,38 @@ fn table(
     grid.write(layout, &steps, out)
 }
 
-fn text(heading: &str, found: &Comparison) -> String {
+/// What there is to say of a test, column by column.
+pub(super) fn columns(test: Test) -> Vec<&'static str> {
+    let mut headings = vec![PATH, MEDIAN, TO_HOST];
+    headings.extend(if test.is_time() { &[P99, P999, MAX][..] } else { &[] });
+    headings.extend(match test {
+        Test::Udp | Test::UdpGso => &[LOSS][..],
+        Test::UdpRate => &[LOSS, REORDERED, JITTER],
+        Test::Tcp | Test::TcpDown | Test::TcpBoth => &[AGAIN],
+        Test::Latency | Test::Paced | Test::Connect => &[],
+    });
+    if test != Test::UdpRate {
+        headings.extend([CPU, SPLIT, SOFTIRQ]);
+    }
+    headings
+}
+
+/// What stands under a heading.
+pub(super) fn text(heading: &str, name: &str, found: &Comparison) -> String {
     let time = |of: fn(&Percentiles) -> Option<u64>| {
         found.percentiles.as_ref().and_then(of).map_or_else(String::new, microseconds)
     };
     match heading {
-        PATH if found.path == Path::Control => "host again".to_owned(),
-        PATH => found.path.to_string(),
+        PATH => name.to_owned(),
         MEDIAN => spread(&scaled(found)),
         TO_HOST => ratio(found),
         P99 => time(|times| times.p99),
         P999 => time(|times| times.p999),
         MAX => time(|times| Some(times.max)),
-        LOSS => found.loss.map_or_else(String::new, |loss| format!("{:.1} %", loss * 100.0)),
+        LOSS if found.test == Test::UdpRate => share(found.loss, 3),
+        LOSS => share(found.loss, 1),
+        REORDERED => found.reordered.map_or_else(String::new, |count| count.to_string()),
+        JITTER => found.jitter.map_or_else(String::new, |jitter| spread(&divided(jitter, 1e3))),
         AGAIN => found.retransmissions.map_or_else(String::new, |count| count.to_string()),
         CPU => found.cpu.map_or_else(String::new, |cost| figure(cost.total())),
         SPLIT => found.cpu.map_or_else(String::new, |cost| {
@@ -138,20 +169,41 @@ fn text(heading: &str, found: &Comparison) -> String {
 }
 
 /// In the unit that the heading names.
-fn scaled(found: &Comparison) -> Interval {
-    let unit = match found.test {
+pub(super) fn scaled(found: &Comparison) -> Interval {
+    divided(found.value, size(found.test))
+}
+
+/// How large that unit is.
+pub(super) fn size(test: Test) -> f64 {
+    match test {
         Test::Tcp | Test::TcpDown | Test::TcpBoth => 1e9,
-        Test::Latency | Test::Paced | Test::Connect | Test::Udp | Test::UdpGso => 1e3,
-    };
-    let Interval { median, low, high, count } = found.value;
+        Test::Latency | Test::Paced | Test::Connect | Test::Udp | Test::UdpGso | Test::UdpRate => 1e3,
+    }
+}
+
+/// That unit.
+pub(super) fn unit(test: Test) -> &'static str {
+    match test {
+        Test::Tcp | Test::TcpDown | Test::TcpBoth => "Gbit/s",
+        Test::Latency | Test::Paced => "µs",
+        Test::Connect => "thousand connections/s",
+        Test::Udp | Test::UdpGso | Test::UdpRate => "thousand datagrams/s",
+    }
+}
+
+fn divided(Interval { median, low, high, count }: Interval, unit: f64) -> Interval {
     Interval { median: median / unit, low: low / unit, high: high / unit, count }
 }
 
-fn spread(interval: &Interval) -> String {
+fn share(share: Option<f64>, digits: usize) -> String {
+    share.map_or_else(String::new, |share| format!("{:.digits$} %", share * 100.0))
+}
+
+pub(super) fn spread(interval: &Interval) -> String {
     format!("{} ({}–{})", figure(interval.median), figure(interval.low), figure(interval.high))
 }
 
-fn ratio(found: &Comparison) -> String {
+pub(super) fn ratio(found: &Comparison) -> String {
     let Some(ratio) = found.ratio else { return String::new() };
     let figures = format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.low, ratio.high);
     match found.verdict {
@@ -160,21 +212,6 @@ fn ratio(found: &Comparison) -> String {
         }
         _ => figures,
     }
-}
-
-/// Three digits that say something.
-fn figure(value: f64) -> String {
-    match value {
-        value if value >= 100.0 => format!("{value:.0}"),
-        value if value >= 10.0 => format!("{value:.1}"),
-        value if value >= 1.0 => format!("{value:.2}"),
-        value => format!("{value:.3}"),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a time to be read")]
-fn microseconds(ns: u64) -> String {
-    figure(ns as f64 / 1e3)
 }
 
 #[cfg(test)]
@@ -195,14 +232,20 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_page_keeps_the_comparison() {
-        let narrow = page(Width::Columns(72));
-        assert!(narrow.contains("1.25 (1.23–1.27)") && !narrow.contains(SOFTIRQ), "{narrow}");
+    fn ways_of_containers_bear_their_names() {
+        let mut outcome = outcome();
+        outcome.ways = vec![Way::told(Path::Bridge, "web", "db", Some([172, 17, 0, 3].into()))];
+        let mut out = Vec::new();
+        let layout = Layout { width: Width::Unlimited, headings: Headings::Plain };
+        bench(&outcome, &summary(), layout, &mut out).unwrap();
+        let page = String::from_utf8(out).unwrap();
+        assert!(page.contains("\nweb → db at 172.17.0.3, passes eth0 (MTU 1500)\n"), "{page}");
+        assert!(page.lines().any(|line| line.starts_with("web → db  ") && line.contains(" 16.8 ")), "{page}");
     }
 
     #[test]
-    fn figures_have_three_digits() {
-        let shown = [0.0123, 1.234, 12.34, 123.4, 1234.5].map(figure);
-        assert_eq!(shown, ["0.012", "1.23", "12.3", "123", "1234"]);
+    fn a_narrow_page_keeps_the_comparison() {
+        let narrow = page(Width::Columns(72));
+        assert!(narrow.contains("1.25 (1.23–1.27)") && !narrow.contains(SOFTIRQ), "{narrow}");
     }
 }

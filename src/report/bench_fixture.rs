@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::bench::stats::{Interval, Verdict};
 use crate::bench::{
-    Cell, CellOutcome, Comparison, Cost, Environment, Method, Outcome, Path, PathOutcome, Percentiles,
-    Placement, Sample, Scenario, Skipped, Summary, Test,
+    Cell, CellOutcome, Comparison, Cost, Environment, Finding, Kind, Method, Outcome, Path, PathOutcome,
+    Percentiles, Placement, Quantity, Sample, Scenario, Seen, SetUp, Skipped, Step, Summary, Test, Waterfall,
 };
+use crate::sys::offload::Offloads;
 
 const CELL: Cell = Cell { test: Test::Latency, placement: Placement::One };
 
@@ -35,8 +36,16 @@ pub(crate) fn outcome() -> Outcome {
             congestion_control: Some("cubic".to_owned()),
             bridge_netfilter: Some(true),
             load: vec![0.25, 0.5],
+            links: vec![Seen {
+                path: Path::Bridge,
+                interface: "eth0".parse().unwrap(),
+                mtu: 1500,
+                offloads: Some(Offloads { tso: true, gso: true, gro: false }),
+            }],
             ..Environment::default()
         },
+        ways: Vec::new(),
+        set_up: vec![SetUp { path: Path::Bridge, took_ns: 31_500_000 }],
         cells: vec![CellOutcome { test: CELL.test, placement: CELL.placement, paths }],
         skipped: vec![Skipped { path: Path::Macvlan, why: "the kernel has none".to_owned() }],
         partial: false,
@@ -84,6 +93,9 @@ pub(crate) fn summary() -> Summary {
             max: 1_094_000,
         }),
         loss: None,
+        reordered: None,
+        jitter: None,
+        distribution: vec![(0.0, 12_900), (0.5, 13_400), (0.99, 18_600), (1.0, 1_094_000)],
         retransmissions: None,
     };
     let unsure = Verdict::NoDifferenceSeen { within: 0.023 };
@@ -93,5 +105,34 @@ pub(crate) fn summary() -> Summary {
         one(Path::Bridge, 16_800.0, Some(1.25), Some(Verdict::Higher)),
         one(Path::Veth, 13_500.0, Some(1.003), Some(unsure)),
     ];
-    Summary { comparisons, doubts: vec!["others were at work".to_owned()] }
+    Summary { comparisons, waterfalls: Vec::new(), doubts: vec!["others were at work".to_owned()] }
+}
+
+/// Three steps, of which one costs nothing, and two changes.
+pub(crate) fn waterfall() -> Waterfall {
+    let near =
+        |median: f64, spread: f64| Interval { median, low: median - spread, high: median + spread, count: 9 };
+    let step = |path, without, words, kind, (adds, total): (f64, f64), finding| Step {
+        words,
+        kind,
+        path,
+        without,
+        adds: near(adds, 100.0),
+        total: near(total, 200.0),
+        finding,
+    };
+    let nothing = Finding::NothingSeen { within: 160.0 };
+    Waterfall {
+        test: Test::Latency,
+        placement: Placement::One,
+        quantity: Quantity::RoundTrip,
+        base: near(13_400.0, 50.0),
+        steps: vec![
+            step(Path::Veth, Path::Host, "a cable", Kind::Step, (60.0, 13_460.0), nothing),
+            step(Path::BareBridge, Path::Veth, "a bridge", Kind::Step, (1600.0, 15_060.0), Finding::Costs),
+            step(Path::Nat, Path::BareBridge, "NAT", Kind::Step, (3000.0, 18_060.0), Finding::Costs),
+            step(Path::Proxy, Path::Bridge, "a proxy", Kind::Change, (90_000.0, 105_000.0), Finding::Costs),
+            step(Path::Jumbo, Path::Nat, "large packets", Kind::Change, (-2000.0, 16_060.0), Finding::Saves),
+        ],
+    }
 }

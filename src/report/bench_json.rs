@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::bench::{Comparison, Outcome, Summary};
+use crate::bench::{Comparison, Outcome, Summary, Waterfall};
 
 use super::json::Document;
 
@@ -16,7 +16,7 @@ pub fn bench_json(
     time_ns: u64,
     out: &mut impl io::Write,
 ) -> io::Result<()> {
-    let contents = Measured { outcome, comparisons: &summary.comparisons };
+    let contents = Measured { outcome, comparisons: &summary.comparisons, waterfalls: &summary.waterfalls };
     let document = Document::new("pcapsule.bench", time_ns, host, &summary.doubts, contents);
     serde_json::to_writer(&mut *out, &document)?;
     writeln!(out)
@@ -27,6 +27,7 @@ struct Measured<'a> {
     #[serde(flatten)]
     outcome: &'a Outcome,
     comparisons: &'a [Comparison],
+    waterfalls: &'a [Waterfall],
 }
 
 #[cfg(test)]

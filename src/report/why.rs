@@ -116,9 +116,11 @@ mod tests {
 
     #[test]
     fn an_answer_has_its_finding_evidence_and_repair() {
-        let finding =
-            Finding::new(Code::VethDown, "the interface veth1 is down").seen("veth1: up false").repair("ip link set veth1 up");
-        let diagnosis = Diagnosis { findings: vec![finding], way: vec![hop("host", false)], ..Diagnosis::default() };
+        let finding = Finding::new(Code::VethDown, "the interface veth1 is down")
+            .seen("veth1: up false")
+            .repair("ip link set veth1 up");
+        let diagnosis =
+            Diagnosis { findings: vec![finding], way: vec![hop("host", false)], ..Diagnosis::default() };
         let answer = Answer {
             target: "web:80",
             from: "host".to_owned(),

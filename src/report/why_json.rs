@@ -50,7 +50,9 @@ mod tests {
     #[test]
     fn the_document_keeps_its_names() {
         let diagnosis = Diagnosis {
-            findings: vec![Finding::new(Code::BridgeDown, "the bridge docker0 is down").seen("docker0: up false")],
+            findings: vec![
+                Finding::new(Code::BridgeDown, "the bridge docker0 is down").seen("docker0: up false"),
+            ],
             way: vec![Hop { hop: "bridge", name: "docker0".to_owned(), reached: false }],
             ..Diagnosis::default()
         };

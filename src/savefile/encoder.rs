@@ -29,7 +29,7 @@ pub enum Format {
 /// may follow at any time. To begin another file, do the same again: each file stands alone. All packets of a file have
 /// the same link type (Ethernet) and snapshot length, because libpcap refuses files in which they differ.
 ///
-/// A classic file has no place for interfaces, names, events and counters; they are left out.
+/// A classic file has no place for interfaces, names, events, keys and counters; they are left out.
 pub struct Encoder(Layout);
 
 enum Layout {
@@ -114,6 +114,13 @@ impl Encoder {
     pub fn event(&mut self, time_ns: u64, fields: &[(&str, &str)]) {
         if let Layout::Pcapng(pcapng) = &mut self.0 {
             pcapng.event(time_ns, fields);
+        }
+    }
+
+    /// Adds lines of a TLS key log. Readers that go through a file once decrypt only what comes behind them.
+    pub fn key_log(&mut self, lines: &[u8]) {
+        if let Layout::Pcapng(pcapng) = &mut self.0 {
+            pcapng.key_log(lines);
         }
     }
 

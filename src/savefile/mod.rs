@@ -30,4 +30,5 @@ pub use magic::is_capture;
 pub use reader::Reader;
 pub use record::{
     Event, Interface, InterfaceId, LinkType, Packet, PacketOptions, Process, Record, Section, Statistics,
+    TLS_KEY_LOG,
 };

@@ -21,7 +21,7 @@ use pcap_file::{
 };
 
 use super::{
-    Interface, InterfaceId, PacketOptions, Section, Statistics,
+    Interface, InterfaceId, PacketOptions, Section, Statistics, TLS_KEY_LOG,
     encoder::{lengths, put_frame, put_words},
     gathered::Gathered,
     journal,
@@ -30,6 +30,9 @@ use crate::model::{Direction, Frame, InterfaceAddress, Mac};
 
 /// What an enhanced packet block has beside data and options (bytes).
 const PACKET_FRAME: u32 = 32;
+/// The block that the crate does not know, and what it has beside data (bytes).
+const DECRYPTION_SECRETS_BLOCK: u32 = 0x0a;
+const SECRETS_FRAME: u32 = 20;
 /// The longest text in an option: its length has 16 bits, and a filter has one byte before its text.
 const MAX_TEXT: usize = u16::MAX as usize - 1;
 /// The longest name in a name record: such a record also holds an address, and its length has 16 bits.
@@ -129,6 +132,16 @@ impl PcapngEncoder {
 
     pub(super) fn event(&mut self, time_ns: u64, fields: &[(&str, &str)]) {
         self.append(SystemdJournalExportBlock { journal_entry: Cow::Owned(journal::entry(time_ns, fields)) });
+    }
+
+    pub(super) fn key_log(&mut self, lines: &[u8]) {
+        let data_len = word(lines.len()).next_multiple_of(4);
+        let length = SECRETS_FRAME + data_len;
+        let out = self.writer.get_mut().append(length as usize);
+        let head = [DECRYPTION_SECRETS_BLOCK, length, TLS_KEY_LOG, word(lines.len())];
+        let (data, end) = put_words(out, head).split_at_mut(data_len as usize);
+        put_padded(data, lines.len(), |data| data.copy_from_slice(lines));
+        put_words(end, [length]);
     }
 
     pub(super) fn statistics(&mut self, interface: InterfaceId, statistics: &Statistics) {
@@ -314,6 +327,14 @@ mod tests {
             b"\x05\0\0\0\x06\0\0\0abcde\0\0\0",
             b"\x28\0\0\0",
         ];
+        assert_eq!(encoder.bytes(), expected.concat());
+    }
+
+    #[test]
+    fn keys_are_padded_and_have_no_options() {
+        let (mut encoder, _) = encoder();
+        encoder.key_log(b"KEY 1\n");
+        let expected = [&b"\x0a\0\0\0\x1c\0\0\0KSLT\x06\0\0\0"[..], b"KEY 1\n\0\0", b"\x1c\0\0\0"];
         assert_eq!(encoder.bytes(), expected.concat());
     }
 

@@ -189,6 +189,9 @@ impl<'a> Packet<'a> {
     }
 }
 
+/// Secrets of that kind are a TLS key log, as `SSLKEYLOGFILE` has it (the pcapng document's number).
+pub const TLS_KEY_LOG: u32 = 0x544c_534b;
+
 /// One thing a file says, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record<'a> {
@@ -216,7 +219,7 @@ pub enum Record<'a> {
     },
     /// Keys for decryption.
     Secrets {
-        /// What they are, by the number in the pcapng document: 0x544c534b is a TLS key log.
+        /// What they are, by the number in the pcapng document: [`TLS_KEY_LOG`] is one.
         kind: u32,
         /// The keys.
         data: &'a [u8],

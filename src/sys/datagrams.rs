@@ -42,7 +42,13 @@ impl Datagrams {
 
     /// Sends all of them over a connected socket; returns how many went.
     pub fn send(&mut self, socket: &impl AsFd) -> io::Result<usize> {
+        self.send_first(MOST, socket)
+    }
+
+    /// Sends the first `some` of them; returns how many went.
+    pub fn send_first(&mut self, some: usize, socket: &impl AsFd) -> io::Result<usize> {
         self.call(|headers, count| {
+            let count = count.min(u32::try_from(some).unwrap_or(u32::MAX));
             // SAFETY: the headers and what they point to live until the call returns.
             unsafe { libc::sendmmsg(socket.as_fd().as_raw_fd(), headers, count, 0) }
         })

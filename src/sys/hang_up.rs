@@ -1,7 +1,15 @@
 //! Whether the other end of a pipe is gone, without writing to it.
 
-use std::os::fd::BorrowedFd;
+use std::{
+    fs::{File, OpenOptions},
+    os::{
+        fd::BorrowedFd,
+        unix::fs::{FileTypeExt as _, OpenOptionsExt as _},
+    },
+    path::Path,
+};
 
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Whether nobody reads any more what is written there (`poll(2)`: POLLERR of a pipe, POLLHUP of a socket or terminal).
@@ -12,9 +20,16 @@ pub fn reader_is_gone(descriptor: BorrowedFd<'_>) -> bool {
     answered && asked[0].revents().is_some_and(|events| events.intersects(gone))
 }
 
+/// Opens a named pipe that somebody reads, for looking whether that stays so. None for anything else.
+pub fn open_pipe(path: &Path) -> Option<File> {
+    let is_pipe = path.metadata().is_ok_and(|found| found.file_type().is_fifo());
+    let open = || OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok();
+    if is_pipe { open() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{fs::File, os::fd::AsFd};
+    use std::os::fd::AsFd;
 
     use super::*;
 

@@ -3,6 +3,8 @@
 //! The calling thread never changes its namespace: whatever has to happen inside one happens on a thread that is
 //! thrown away afterwards (`setns(2)` changes the thread, not the process).
 
+mod visit;
+
 use std::{
     fs::File,
     io,
@@ -95,7 +97,8 @@ impl Namespace {
     /// Runs `work` inside the namespace, on a thread of its own, and waits for it.
     ///
     /// Sockets opened there stay in the namespace when they are handed back. Needs `CAP_SYS_ADMIN` over the user
-    /// namespace that owns it and over our own (`setns(2)`), unless the calling thread is in it already. A panic in
+    /// namespace that owns it and over our own (`setns(2)`), unless the calling thread is in it already; or nothing at all
+    /// where the calling user made that user namespace, as it is with rootless containers. A panic in
     /// `work` goes on in the caller.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
         let namespace = self.id;
@@ -106,9 +109,14 @@ impl Namespace {
             let thread = thread::Builder::new()
                 .name("netns".to_owned())
                 .spawn_scoped(scope, || {
-                    setns(self, CloneFlags::CLONE_NEWNET)
-                        .map_err(|errno| Error::Enter { namespace, source: errno.into() })?;
-                    Ok(work())
+                    match setns(self, CloneFlags::CLONE_NEWNET) {
+                        Ok(()) => Ok(work()),
+                        Err(refused @ nix::Error::EPERM) => {
+                            visit::by_owner(self, work).map_err(|_| refused.into())
+                        }
+                        Err(errno) => Err(errno.into()),
+                    }
+                    .map_err(|source| Error::Enter { namespace, source })
                 })
                 .map_err(|source| Error::Thread { namespace, source })?;
             thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))

@@ -65,8 +65,11 @@ impl Error {
 pub fn listing() -> Result<String, Error> {
     let program = tool::find("nft").ok_or(Error::Missing)?;
     let failed = |source| Error::Start { program: program.clone(), source };
-    let listed =
-        Command::new(&program).args(["-j", "list", "ruleset"]).stdin(Stdio::null()).output().map_err(failed)?;
+    let listed = Command::new(&program)
+        .args(["-j", "list", "ruleset"])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(failed)?;
     if listed.status.success() {
         return Ok(String::from_utf8_lossy(&listed.stdout).into_owned());
     }

@@ -6,7 +6,7 @@ use std::{env, os::unix::fs::PermissionsExt, path::Path, path::PathBuf};
 const ADMINISTRATORS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"];
 
 /// The program of that name: the first in PATH, else in one of the administrator's directories.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
+pub fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let listed: Vec<PathBuf> = env::split_paths(&path).filter(|directory| directory.is_absolute()).collect();
     let everywhere = listed.into_iter().chain(ADMINISTRATORS.iter().map(PathBuf::from));

@@ -211,7 +211,9 @@ impl Facts {
 
     /// The engine's network that a bridge stands for.
     pub fn network_of_bridge(&self, bridge: &str) -> Option<&EngineNetwork> {
-        self.networks.iter().find(|network| network.bridge.as_ref().is_some_and(|name| name.as_str() == bridge))
+        self.networks
+            .iter()
+            .find(|network| network.bridge.as_ref().is_some_and(|name| name.as_str() == bridge))
     }
 }
 

@@ -141,7 +141,13 @@ pub struct Finding {
 impl Finding {
     /// Something that is certain, so far without evidence.
     pub fn new(code: Code, sentence: impl Into<String>) -> Self {
-        Self { code, certainty: Certainty::Certain, sentence: sentence.into(), evidence: Vec::new(), repair: None }
+        Self {
+            code,
+            certainty: Certainty::Certain,
+            sentence: sentence.into(),
+            evidence: Vec::new(),
+            repair: None,
+        }
     }
 
     /// Adds a fact.

@@ -6,8 +6,8 @@
 mod diagnose;
 mod facts;
 mod finding;
-mod gather;
 mod firewall;
+mod gather;
 mod names;
 mod packet;
 mod probe;

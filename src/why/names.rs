@@ -82,7 +82,9 @@ fn broken(facts: &Facts, from: &Container, space: &Space, name: &str) -> Result<
     };
     let servers = servers(space);
     if servers.is_empty() {
-        return Err(finding(format!("the resolv.conf of {who} names no server, so that it resolves no name")));
+        return Err(finding(format!(
+            "the resolv.conf of {who} names no server, so that it resolves no name"
+        )));
     }
     let embedded: IpAddr = EMBEDDED.parse().expect("it is an address");
     let nobody = |server: &SocketAddr| {
@@ -95,8 +97,10 @@ fn broken(facts: &Facts, from: &Container, space: &Space, name: &str) -> Result<
         loopback && !served
     };
     if servers.iter().all(nobody) {
-        let sentence =
-            format!("the resolv.conf of {who} names {}, its own loopback, where no server is", servers[0].ip());
+        let sentence = format!(
+            "the resolv.conf of {who} names {}, its own loopback, where no server is",
+            servers[0].ip()
+        );
         return Err(finding(sentence));
     }
     let bypassed = on_named_network(from) && !servers.iter().any(|server| server.ip() == embedded);
@@ -112,12 +116,16 @@ fn broken(facts: &Facts, from: &Container, space: &Space, name: &str) -> Result<
 /// Whether the engine serves names to a container.
 fn on_named_network(container: &Container) -> bool {
     container.engine == Engine::Docker
-        && container.networks.iter().any(|member| ![WITHOUT_NAMES, "host", "none"].contains(&member.network.as_str()))
+        && container
+            .networks
+            .iter()
+            .any(|member| ![WITHOUT_NAMES, "host", "none"].contains(&member.network.as_str()))
 }
 
 fn is_container_name(facts: &Facts, name: &str) -> bool {
     facts.topology.containers.iter().any(|container| {
-        container.name == name || container.networks.iter().any(|member| member.aliases.iter().any(|alias| alias == name))
+        container.name == name
+            || container.networks.iter().any(|member| member.aliases.iter().any(|alias| alias == name))
     })
 }
 
@@ -135,7 +143,10 @@ fn not_resolved(facts: &Facts, from: &Container, name: &str) -> Finding {
             let shared = owner.networks.iter().find(|member| own.contains(&member.network.as_str()));
             match shared {
                 Some(member) if member.network == WITHOUT_NAMES => {
-                    format!("{} is on the default bridge with it, where the engine resolves no names", owner.name)
+                    format!(
+                        "{} is on the default bridge with it, where the engine resolves no names",
+                        owner.name
+                    )
                 }
                 Some(member) => format!("{} has another name on {}", owner.name, member.network),
                 None => format!(
@@ -146,10 +157,15 @@ fn not_resolved(facts: &Facts, from: &Container, name: &str) -> Finding {
                 ),
             }
         }
-        None => "no container on its networks has that name or alias, nor does any name server know it".to_owned(),
+        None => {
+            "no container on its networks has that name or alias, nor does any name server know it".to_owned()
+        }
     };
     let repair = match owner {
-        Some(owner) => format!("docker network connect NETWORK {}  # one that both are on, not the default bridge", owner.name),
+        Some(owner) => format!(
+            "docker network connect NETWORK {}  # one that both are on, not the default bridge",
+            owner.name
+        ),
         None => format!("docker network connect --alias {name} NETWORK CONTAINER"),
     };
     Finding::new(Code::NameNotResolved, format!("{who} cannot resolve the name {name}: {reason}"))
@@ -158,7 +174,11 @@ fn not_resolved(facts: &Facts, from: &Container, name: &str) -> Finding {
             let networks = owner.networks.iter().map(|member| {
                 format!("{} ({})", member.network, words(member.aliases.iter().map(String::as_str)))
             });
-            format!("networks of {} with its aliases: {}", owner.name, networks.collect::<Vec<_>>().join(", "))
+            format!(
+                "networks of {} with its aliases: {}",
+                owner.name,
+                networks.collect::<Vec<_>>().join(", ")
+            )
         }))
         .repair(repair)
 }

@@ -79,9 +79,7 @@ fn prefix_of(address: IpAddr, prefix: u8) -> u128 {
         IpAddr::V4(v4) => {
             u128::from(u32::from(v4).checked_shr(u32::from(32_u8.saturating_sub(prefix))).unwrap_or(0))
         }
-        IpAddr::V6(v6) => {
-            u128::from(v6).checked_shr(u32::from(128_u8.saturating_sub(prefix))).unwrap_or(0)
-        }
+        IpAddr::V6(v6) => u128::from(v6).checked_shr(u32::from(128_u8.saturating_sub(prefix))).unwrap_or(0),
     }
 }
 

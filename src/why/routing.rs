@@ -78,9 +78,14 @@ pub fn route<'a>(space: &'a Space, question: Question<'_>) -> Answer<'a> {
         match rule.outcome {
             RuleOutcome::Table { table, suppressed } => {
                 let found = in_table(space, question.destination, table);
-                let counts = |route: &&Route| suppressed.is_none_or(|bits| u32::from(route.destination.prefix) > bits);
+                let counts =
+                    |route: &&Route| suppressed.is_none_or(|bits| u32::from(route.destination.prefix) > bits);
                 if let Some(route) = found.filter(counts) {
-                    return Answer { direction: direction(route, question.destination), certain, rule: special };
+                    return Answer {
+                        direction: direction(route, question.destination),
+                        certain,
+                        rule: special,
+                    };
                 }
             }
             RuleOutcome::Blackhole | RuleOutcome::Refuse => {

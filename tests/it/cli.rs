@@ -26,7 +26,19 @@ fn stdout_of(words: &str) -> String {
 
 #[test]
 fn help_is_as_it_was_agreed() {
-    for command in ["", "ls", "inspect", "capture", "read", "top", "bench", "completions", "man"] {
+    for command in [
+        "",
+        "ls",
+        "inspect",
+        "capture",
+        "read",
+        "top",
+        "bench",
+        "wireshark",
+        "wireshark install",
+        "completions",
+        "man",
+    ] {
         let name = format!("help {command}").trim_end().replace(' ', "-");
         insta::assert_snapshot!(name, stdout_of(&format!("{command} --help")));
     }

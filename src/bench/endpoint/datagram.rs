@@ -138,7 +138,7 @@ impl Outgoing {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
+pub(super) fn is_full(error: &io::Error) -> bool {
     const NO_BUFFERS: i32 = 105; // errno(3), ENOBUFS
     error.raw_os_error() == Some(NO_BUFFERS)
 }

@@ -4,6 +4,7 @@
 
 mod connect;
 mod datagram;
+mod rate;
 mod round_trip;
 mod socket;
 mod stream;
@@ -52,6 +53,8 @@ pub(super) struct Measured {
     /// Datagrams that were sent and did not arrive, and those that arrived behind a later one.
     pub(super) lost: Option<u64>,
     pub(super) reordered: Option<u64>,
+    /// How unevenly they arrived (RFC 3550).
+    pub(super) jitter: Option<Duration>,
     /// Times of round trips in ns.
     pub(super) times: Option<Histogram<u64>>,
     /// What TCP says of the first connection.
@@ -112,6 +115,7 @@ pub(super) fn open(
             Ok(Box::new(round_trip::RoundTrips::open(hop, scenario, cores, Some(interval))?))
         }
         Test::Connect => Ok(Box::new(connect::Connects::open(hop, scenario, cores)?)),
+        Test::UdpRate => Ok(Box::new(rate::Search::open(hop, scenario, cores)?)),
         Test::Udp | Test::UdpGso => Ok(Box::new(datagram::Flood::open(hop, cell.test, scenario, cores)?)),
     }
 }
@@ -135,7 +139,10 @@ struct Window {
 impl Window {
     /// Hears of an arrival, and how much has arrived with it.
     fn note(&mut self, slice: Slice, total: u64) {
-        let now = Instant::now();
+        self.note_at(Instant::now(), slice, total);
+    }
+
+    fn note_at(&mut self, now: Instant, slice: Slice, total: u64) {
         if now < slice.settled || self.last.is_some_and(|(at, _)| at >= slice.end) {
             return;
         }
@@ -175,17 +182,19 @@ mod tests {
 
     #[test]
     fn what_comes_before_and_after_does_not_count() {
-        let slice = Slice::begin(Duration::ZERO, Duration::from_millis(20));
+        let ms = Duration::from_millis;
+        let begun = Instant::now();
+        let slice = Slice { settled: begun + ms(5), end: begun + ms(20) };
         let mut window = Window::default();
-        let mut total = 0;
-        while Instant::now() < slice.end + Duration::from_millis(5) {
-            total += 1000;
-            window.note(slice, total);
-            std::thread::sleep(Duration::from_millis(1));
+        for number in 0..30 {
+            window.note_at(begun + ms(number), slice, 1000 * number);
         }
-        let (from, to) = (window.first.unwrap(), window.last.unwrap());
-        assert!(to.0 >= slice.end && to.1 < total && from.1 == 1000);
-        assert!(window.rate() > 0.0);
+        // From the first arrival behind the settling to the first behind the end.
+        assert_eq!(
+            (window.first, window.last),
+            (Some((begun + ms(5), 5000)), Some((begun + ms(20), 20_000)))
+        );
+        assert!((window.rate() - 1e6).abs() < 1.0, "{}", window.rate());
         assert!(Window::default().rate().abs() < f64::EPSILON);
     }
 }

@@ -1,17 +1,20 @@
 //! The lab: a host of its own, outside of it another one, and containers on it by our own network modes. Nothing of the
 //! real host is changed, and its firewall has no say, as all is in namespaces made for this.
 
-use std::{net::IpAddr, path::Path as FilePath};
+use std::{net::IpAddr, path::Path as FilePath, time::Instant};
 
 use serde::Serialize;
 
 use crate::bench::Error;
 use crate::bench::error::in_words;
+use crate::bench::outcome::ns;
 use crate::model::{InterfaceAddress, LinkName};
 use crate::sys::netns::Namespace;
 use crate::sys::plumbing::{CableOrder, Plumbing};
 
-use super::{Path, proof::Witness, sandbox::Sandbox};
+use super::existing::{Visit, Way};
+use super::proof::{Seen, Witness};
+use super::{Path, rung, sandbox::Sandbox};
 
 /// Addresses for benchmarks, which no other network has (RFC 2544).
 const HOST: &str = "198.18.0.1";
@@ -22,6 +25,9 @@ const PARENT: &str = "198.18.2.1";
 const PARENTS_PEER: &str = "198.18.2.2";
 const MACVLANS: [&str; 2] = ["198.18.2.10", "198.18.2.11"];
 const LOOPBACK: &str = "127.0.0.1";
+/// In the host's own namespace: the last of that range, as tunnels that use it take the first.
+const VISITED_HOST: &str = "198.19.255.253";
+const VISITED_OUTSIDE: &str = "198.19.255.254";
 
 /// The published ports, one for each path that uses one.
 const PUBLISHED: u16 = 20_001;
@@ -35,6 +41,8 @@ pub(in crate::bench) enum Claim {
     Direct,
     Translated,
     Proxied,
+    /// It arrives where it was sent to; where it says to come from may be translated.
+    Outward,
 }
 
 /// One way, built: where its ends are, and how to see that it was taken.
@@ -61,6 +69,14 @@ pub struct Skipped {
     pub why: String,
 }
 
+/// How long a path took to be built. A container that several paths share counts for the first of them.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct SetUp {
+    pub path: Path,
+    pub took_ns: u64,
+}
+
 /// All that was built. Dropping it takes it down.
 #[derive(Debug)]
 pub struct Lab {
@@ -68,6 +84,9 @@ pub struct Lab {
     pub(in crate::bench) hops: Vec<Hop>,
     /// What could not be built.
     pub skipped: Vec<Skipped>,
+    pub(in crate::bench) set_up: Vec<SetUp>,
+    /// The ways of existing containers among the paths.
+    pub(in crate::bench) ways: Vec<Way>,
     // Namespaces end with the last that is in them: the sandboxes first, as their keepers undo things in the host.
     _sandboxes: Vec<Sandbox>,
     _namespaces: Vec<Namespace>,
@@ -76,11 +95,20 @@ pub struct Lab {
 impl Lab {
     /// Builds the base and those paths, in their order. `program` is pcapsule, which makes the containers.
     pub fn build(paths: &[Path], program: &FilePath) -> Result<Self, Error> {
-        let mut builder = Builder::new(program)?;
-        let (mut hops, mut skipped) = (Vec::new(), Vec::new());
+        Self::build_with(paths, None, program)
+    }
+
+    /// The same; some of the paths may be those of existing containers.
+    pub fn build_with(paths: &[Path], visit: Option<&Visit>, program: &FilePath) -> Result<Self, Error> {
+        let mut builder = Builder::new(program, visit)?;
+        let (mut hops, mut skipped, mut set_up) = (Vec::new(), Vec::new(), Vec::new());
         for path in [Path::Host, Path::Control].into_iter().chain(paths.iter().copied()) {
+            let begun = Instant::now();
             match builder.hop(path) {
-                Ok(hop) => hops.push(hop),
+                Ok(hop) => {
+                    set_up.push(SetUp { path, took_ns: ns(begun.elapsed()) });
+                    hops.push(hop);
+                }
                 Err(error) => skipped.push(Skipped { path, why: in_words(&error) }),
             }
         }
@@ -88,12 +116,24 @@ impl Lab {
         let mut sandboxes: Vec<Sandbox> = macvlans;
         sandboxes.extend(peer);
         sandboxes.extend(web);
-        Ok(Self { host, hops, skipped, _sandboxes: sandboxes, _namespaces: namespaces })
+        let ways = visit.map(|visit| visit.ways.clone()).unwrap_or_default();
+        let host = visit.map_or(host, |visit| visit.host.clone());
+        Ok(Self { host, hops, skipped, set_up, ways, _sandboxes: sandboxes, _namespaces: namespaces })
+    }
+
+    /// What the packets of each path pass.
+    pub(in crate::bench) fn seen(&self) -> Vec<Seen> {
+        let of_hop = |hop: &Hop| {
+            let path = hop.path;
+            hop.witnesses.iter().map(move |witness| witness.seen(path)).collect::<Vec<_>>()
+        };
+        self.hops.iter().flat_map(of_hop).collect()
     }
 }
 
 struct Builder<'a> {
     program: &'a FilePath,
+    visit: Option<&'a Visit>,
     host: Namespace,
     /// A host with no containers: the base.
     plain: Namespace,
@@ -107,16 +147,14 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// The host and the outside, with a cable between them: it must be there when ports are published.
-    fn new(program: &'a FilePath) -> Result<Self, Error> {
+    fn new(program: &'a FilePath, visit: Option<&'a Visit>) -> Result<Self, Error> {
         let (host, plain, outside) = (Namespace::create()?, Namespace::create()?, Namespace::create()?);
         for namespace in [&host, &plain] {
-            let mut plumbing = Plumbing::open_in(namespace)?;
-            let lo = plumbing.link(&named("lo"))?.index;
-            plumbing.set_up(lo)?;
+            set_loopback_up(namespace, None)?;
         }
-        cable((&host, "uplink", HOST), (&outside, "eth0", OUTSIDE))?;
+        cable(24, (&host, "uplink", HOST), (&outside, "eth0", OUTSIDE))?;
         let (namespaces, macvlans) = (Vec::new(), Vec::new());
-        Ok(Self { program, host, plain, outside, namespaces, web: None, peer: None, macvlans })
+        Ok(Self { program, visit, host, plain, outside, namespaces, web: None, peer: None, macvlans })
     }
 
     fn hop(&mut self, path: Path) -> Result<Hop, Error> {
@@ -144,12 +182,62 @@ impl<'a> Builder<'a> {
             }
             Path::Proxy => self.published(path, (self.host.clone(), "lo"), (LOOPBACK, PROXY)),
             Path::Macvlan => self.macvlan(),
+            Path::SmallLoopback => {
+                let small = Namespace::create()?;
+                set_loopback_up(&small, Some(rung::SMALL_MTU))?;
+                loopback(path, &small)
+            }
+            Path::BareBridge
+            | Path::BridgeNetfilter
+            | Path::Routed
+            | Path::Rules
+            | Path::Conntrack
+            | Path::Nat
+            | Path::ThousandRules
+            | Path::NoOffload
+            | Path::Jumbo => {
+                let (hop, host) = rung::build(path)?;
+                self.namespaces.push(host);
+                Ok(hop)
+            }
+            Path::ToHost | Path::ToContainer | Path::ToOutside | Path::ThisHost => self.existing(path),
         }
+    }
+
+    /// A way of a container that was there before.
+    fn existing(&mut self, path: Path) -> Result<Hop, Error> {
+        let visit = self.visit.ok_or(Error::NoAddress("a container"))?;
+        let way = visit.ways.iter().find(|way| way.path == path).ok_or(Error::NoAddress("a container"))?;
+        let namespace = |id| visit.namespaces.get(&id).cloned().ok_or(Error::NoAddress("a container"));
+        let client = namespace(way.client)?;
+        let (Some(server), Some(target)) = (way.server, way.address) else {
+            return self.outside(client, &visit.host);
+        };
+        let passes = way.passes.iter();
+        let witnesses = passes
+            .map(|(place, name)| Witness::call(&namespace(*place)?, name.as_str()))
+            .collect::<Result<Vec<_>, Error>>()?;
+        Ok(direct(path, (client, namespace(server)?), target, witnesses))
+    }
+
+    /// Another namespace with a cable to this host: the one thing that is made in the host's own namespace. It goes with
+    /// the namespace at the far end, which is ours alone, however we end.
+    fn outside(&mut self, client: Namespace, host: &Namespace) -> Result<Hop, Error> {
+        let outside = Namespace::create()?;
+        let near = format!("pcb{}", std::process::id());
+        cable(30, (host, &near, VISITED_HOST), (&outside, "eth0", VISITED_OUTSIDE))?;
+        let mut plumbing = Plumbing::open_in(&outside)?;
+        let link = plumbing.link(&named("eth0"))?.index;
+        plumbing.add_default_route(link, address(VISITED_HOST), 0)?;
+        let witnesses = vec![Witness::call(&outside, "eth0")?];
+        self.namespaces.push(outside.clone());
+        let hop = direct(Path::ToOutside, (client, outside), address(VISITED_OUTSIDE), witnesses);
+        Ok(Hop { claim: Claim::Outward, ..hop })
     }
 
     fn veth(&mut self) -> Result<Hop, Error> {
         let (left, right) = (Namespace::create()?, Namespace::create()?);
-        cable((&left, "eth0", LEFT), (&right, "eth0", RIGHT))?;
+        cable(24, (&left, "eth0", LEFT), (&right, "eth0", RIGHT))?;
         let witnesses = vec![Witness::call(&left, "eth0")?];
         self.namespaces.extend([left.clone(), right.clone()]);
         Ok(direct(Path::Veth, (left, right), address(RIGHT), witnesses))
@@ -169,7 +257,7 @@ impl<'a> Builder<'a> {
 
     fn macvlan(&mut self) -> Result<Hop, Error> {
         let far = Namespace::create()?;
-        cable((&self.host, "parent", PARENT), (&far, "eth0", PARENTS_PEER))?;
+        cable(24, (&self.host, "parent", PARENT), (&far, "eth0", PARENTS_PEER))?;
         self.namespaces.push(far);
         for (name, ip) in ["bench-m1", "bench-m2"].into_iter().zip(MACVLANS) {
             let options = ["--net", "macvlan", "--parent", "parent", "--subnet", "198.18.2.0/24", "--ip", ip];
@@ -206,7 +294,17 @@ fn loopback(path: Path, host: &Namespace) -> Result<Hop, Error> {
     Ok(direct(path, (host.clone(), host.clone()), address(LOOPBACK), witnesses))
 }
 
-fn direct(
+/// Sets loopback up, with another MTU if one is given.
+fn set_loopback_up(namespace: &Namespace, mtu: Option<u32>) -> Result<(), Error> {
+    let mut plumbing = Plumbing::open_in(namespace)?;
+    let lo = plumbing.link(&named("lo"))?.index;
+    if let Some(mtu) = mtu {
+        plumbing.set_mtu(lo, mtu)?;
+    }
+    Ok(plumbing.set_up(lo)?)
+}
+
+pub(super) fn direct(
     path: Path,
     (client, server): (Namespace, Namespace),
     target: IpAddr,
@@ -216,24 +314,27 @@ fn direct(
     Hop { path, client, server, listen, target, claim: Claim::Direct, witnesses, proxy: None }
 }
 
+/// A namespace, what the end of a cable is called there, and its address.
+type End<'a> = (&'a Namespace, &'a str, &'a str);
+
 /// Lays a cable between two namespaces, each end with an address, and up.
-fn cable(near: (&Namespace, &str, &str), far: (&Namespace, &str, &str)) -> Result<(), Error> {
+fn cable(prefix: u8, near: End<'_>, far: End<'_>) -> Result<(), Error> {
     let (name, peer_name) = (named(near.1), named(far.1));
     let order = CableOrder { name: &name, peer_name: &peer_name, peer_namespace: far.0 };
     Plumbing::open_in(near.0)?.create_cable(&order)?;
     for (namespace, name, ip) in [near, far] {
         let mut plumbing = Plumbing::open_in(namespace)?;
         let link = plumbing.link(&named(name))?.index;
-        plumbing.add_address(link, InterfaceAddress { address: address(ip), prefix: 24 })?;
+        plumbing.add_address(link, InterfaceAddress { address: address(ip), prefix })?;
         plumbing.set_up(link)?;
     }
     Ok(())
 }
 
-fn named(name: &str) -> LinkName {
+pub(super) fn named(name: &str) -> LinkName {
     name.parse().expect("it is an interface name")
 }
 
-fn address(text: &str) -> IpAddr {
+pub(super) fn address(text: &str) -> IpAddr {
     text.parse().expect("it is an address")
 }

@@ -3,19 +3,35 @@
 
 use std::net::SocketAddr;
 
+use serde::Serialize;
+
 use crate::bench::Error;
 use crate::model::{Counters, LinkIndex, LinkName};
 use crate::sys::netns::Namespace;
+use crate::sys::offload::{self, Offloads};
 use crate::sys::plumbing::Plumbing;
 use crate::sys::statistics::Statistics;
 
-use super::lab::Claim;
+use super::{Path, lab::Claim};
+
+/// An interface that a path passes, as it was when the path was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct Seen {
+    pub path: Path,
+    pub interface: LinkName,
+    pub mtu: u32,
+    /// None where they cannot be asked for.
+    pub offloads: Option<Offloads>,
+}
 
 /// An interface that every packet of a path passes.
 #[derive(Debug)]
 pub(in crate::bench) struct Witness {
     name: LinkName,
     index: LinkIndex,
+    mtu: u32,
+    offloads: Option<Offloads>,
     statistics: Statistics,
     before: Counters,
 }
@@ -24,9 +40,16 @@ impl Witness {
     /// Calls an interface to witness.
     pub(super) fn call(namespace: &Namespace, name: &str) -> Result<Self, Error> {
         let name: LinkName = name.parse().map_err(|_| Error::NoAddress("an interface"))?;
-        let index = Plumbing::open_in(namespace)?.link(&name)?.index;
+        let link = Plumbing::open_in(namespace)?.link(&name)?;
         let statistics = Statistics::open_in(namespace)?;
-        Ok(Self { name, index, statistics, before: Counters::default() })
+        let offloads = offload::read(namespace, &name).ok();
+        let (index, mtu, before) = (link.index, link.mtu, Counters::default());
+        Ok(Self { name, index, mtu, offloads, statistics, before })
+    }
+
+    /// What is to be said of it.
+    pub(super) fn seen(&self, path: Path) -> Seen {
+        Seen { path, interface: self.name.clone(), mtu: self.mtu, offloads: self.offloads }
     }
 
     /// Begins to watch.
@@ -78,7 +101,11 @@ impl Addresses {
     /// None if it is what is claimed; otherwise what speaks against it.
     pub(in crate::bench) fn object_to(&self, claim: Claim) -> Option<String> {
         let Self { client, connected_to, server, accepted_from } = self;
-        (self.tell() != claim).then(|| {
+        let is_so = match claim {
+            Claim::Outward => connected_to == server,
+            claim => self.tell() == claim,
+        };
+        (!is_so).then(|| {
             format!("the client is {client} and connects to {connected_to}, while {server} has accepted {accepted_from}")
         })
     }
@@ -98,6 +125,9 @@ mod tests {
         let direct = addresses(["10.0.0.2:4000", "10.0.0.3:80", "10.0.0.3:80", "10.0.0.2:4000"]);
         let translated = addresses(["198.18.0.2:4000", "198.18.0.1:80", "10.0.0.3:80", "198.18.0.2:4000"]);
         let proxied = addresses(["127.0.0.1:4000", "127.0.0.1:80", "10.0.0.3:80", "10.0.0.1:5000"]);
+        let masqueraded = addresses(["10.0.0.2:4000", "198.19.0.2:80", "198.19.0.2:80", "198.19.0.1:999"]);
+        assert_eq!(masqueraded.object_to(Claim::Outward), None);
+        assert!(translated.object_to(Claim::Outward).is_some());
         let all = [(direct, Claim::Direct), (translated, Claim::Translated), (proxied, Claim::Proxied)];
         for (seen, claim) in all {
             for (_, other) in all {

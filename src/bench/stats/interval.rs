@@ -71,6 +71,22 @@ pub fn estimate(values: &[f64]) -> Option<Interval> {
     Some(Interval { median: middle, low: bound(0.025), high: bound(0.975), count: values.len() })
 }
 
+/// The ratio of two medians of runs that have no rounds in common; none where there is nothing, or nothing to divide by.
+pub fn ratio_of_medians(values: &[f64], base: &[f64]) -> Option<Interval> {
+    let divided = |value: f64, base: f64| (base > 0.0).then(|| value / base);
+    let middle = divided(median(values)?, median(base)?)?;
+    let mut random = Random::new(0x005e_ed0f_ca11);
+    let mut again = |of: &[f64]| -> Option<f64> {
+        let drawn: Vec<f64> = (0..of.len()).map(|_| of[random.below(of.len())]).collect();
+        median(&drawn)
+    };
+    let mut ratios: Vec<f64> = (0..RESAMPLES).filter_map(|_| divided(again(values)?, again(base)?)).collect();
+    ratios.sort_by(f64::total_cmp);
+    let bound = |share| quantile_of_sorted(&ratios, share).unwrap_or(middle);
+    let count = values.len().min(base.len());
+    Some(Interval { median: middle, low: bound(0.025), high: bound(0.975), count })
+}
+
 /// The ratio within each round that has both; what divides by nothing is left out.
 pub fn paired_ratios(values: &[Option<f64>], base: &[Option<f64>]) -> Vec<f64> {
     let pairs = values.iter().zip(base).filter_map(|pair| match pair {
@@ -126,6 +142,17 @@ mod tests {
             held += i32::from(estimate(&values).unwrap().contains(half));
         }
         assert!((180..=200).contains(&held), "{held} of 200");
+    }
+
+    #[test]
+    fn a_ratio_of_two_runs_has_the_spread_of_both() {
+        let (steady, wide) = ([10.0; 20], (0..20).map(|n| 15.0 + f64::from(n % 11)).collect::<Vec<_>>());
+        let found = ratio_of_medians(&wide, &steady).unwrap();
+        assert!(near(found.median, median(&wide).unwrap() / 10.0) && found.low < found.median);
+        let turned = ratio_of_medians(&steady, &wide).unwrap();
+        assert!(near(turned.median * found.median, 1.0) && turned.high > turned.median);
+        assert_eq!(ratio_of_medians(&wide, &[]), None);
+        assert_eq!(ratio_of_medians(&wide, &[0.0; 3]), None);
     }
 
     #[test]

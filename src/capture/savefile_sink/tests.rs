@@ -23,6 +23,7 @@ fn options(pattern: &Path, rotation: RotationOptions) -> SavefileOptions {
         overwrite: Overwrite::CapturesOnly,
         reserve: 0,
         buffering: Buffering::Blocks,
+        readers: Readers::Usual,
     }
 }
 
@@ -160,7 +161,8 @@ fn packets_that_a_full_disk_did_not_take_are_counted() {
         deliver(&mut sink, 10).1.unwrap();
         sink.write().unwrap();
         // As if the next file of a rotation were on a full disk.
-        sink.output = WriteBehind::new(Output::create(Path::new("/dev/full"), 0).unwrap(), format);
+        sink.output =
+            WriteBehind::new(Output::create(Path::new("/dev/full"), 0, Readers::Usual).unwrap(), format);
         sink.begin_file();
         let (taken, ended) = deliver(&mut sink, 3000);
         assert!(matches!(ended, Err(SinkError::DiskFull { .. })), "{ended:?}");

@@ -31,6 +31,8 @@ pub enum Command {
     End(TapKey),
     /// Addresses have names.
     Names(Vec<(IpAddr, String)>),
+    /// Keys came up: lines of a TLS key log.
+    KeyLog(Vec<u8>),
     /// Something happened.
     Note(Event),
     /// Write out whatever the sink holds back.

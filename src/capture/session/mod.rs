@@ -40,6 +40,8 @@ const AHEAD: Duration = Duration::from_millis(100);
 const FRAMES_A_TURN: usize = 1 << 16;
 /// Held-back frames are looked at again after that part of the time that they are held back.
 const HELD_BACK_PART: u32 = 4;
+/// The same where they are held back for keys. The time is spent asleep, while a ring may fill.
+const KEY_PATIENCE_PART: u32 = 32;
 /// How long a turn may last when nothing happens.
 const IDLE_TURN: Duration = Duration::from_millis(250);
 const READER: u64 = u64::MAX - 1;
@@ -54,6 +56,8 @@ pub struct Session<S: Sink> {
     taps: Vec<Option<Armed>>,
     outcomes: Vec<TapOutcome>,
     progress: Arc<Progress>,
+    /// How long frames are held back for keys that go before them.
+    key_patience: Duration,
     delivered: u64,
     bytes: u64,
     /// How many more frames this turn may deliver.
@@ -106,6 +110,7 @@ impl<S: Sink> Session<S> {
             taps: Vec::new(),
             outcomes: Vec::new(),
             progress: Arc::default(),
+            key_patience: Duration::ZERO,
             delivered: 0,
             bytes: 0,
             left_in_turn: FRAMES_A_TURN,
@@ -120,6 +125,12 @@ impl<S: Sink> Session<S> {
     /// Tells the sink names before it is given the first frame.
     pub fn learn(&mut self, names: &[(IpAddr, String)]) -> Result<(), StopReason> {
         self.sink.names(names).map_err(StopReason::Sink)
+    }
+
+    /// Holds frames back for that long, so that what [`Command::KeyLog`] brings in the meantime goes before them. A
+    /// ring that fills up is emptied all the same.
+    pub fn wait_for_keys(&mut self, patience: Duration) {
+        self.key_patience = patience;
     }
 
     /// Counts to show while it runs.
@@ -167,7 +178,7 @@ impl<S: Sink> Session<S> {
     /// Returns the keys of the descriptors that failed; readable ones need no answer but the next delivery.
     fn wait(&self, rest: Rest, deadline: Option<Instant>) -> Result<Vec<u64>, StopReason> {
         let now = Instant::now();
-        let held_back = self.delay() / HELD_BACK_PART;
+        let held_back = (self.delay() / HELD_BACK_PART).max(self.key_patience / KEY_PATIENCE_PART);
         let ending = self.live().filter_map(|armed| armed.last_call).min();
         let mut at_most = match rest {
             Rest::Nothing => IDLE_TURN,
@@ -195,10 +206,11 @@ impl<S: Sink> Session<S> {
                 Command::Arm(_) => {}
                 Command::End(key) => {
                     for armed in self.taps.iter_mut().flatten().filter(|armed| armed.tap.spec.key() == key) {
-                        armed.end();
+                        armed.end(self.key_patience);
                     }
                 }
                 Command::Names(names) => self.sink.names(&names).map_err(StopReason::Sink)?,
+                Command::KeyLog(lines) => self.sink.key_log(&lines).map_err(StopReason::Sink)?,
                 Command::Note(event) => self.sink.event(&event).map_err(StopReason::Sink)?,
                 Command::Flush => self.sink.flush().map_err(StopReason::Sink)?,
                 Command::Stop => self.stop(StopReason::Asked),
@@ -214,7 +226,7 @@ impl<S: Sink> Session<S> {
         for (number, armed) in numbered(&mut self.taps) {
             armed.went_down |= failed.contains(&(number as u64));
             if armed.went_down && !armed.tap.source.interface_exists() {
-                armed.end();
+                armed.end(self.key_patience);
             }
         }
         Ok(())
@@ -236,7 +248,7 @@ impl<S: Sink> Session<S> {
     fn stop(&mut self, reason: StopReason) {
         self.stopping.get_or_insert(reason);
         for armed in self.taps.iter_mut().flatten() {
-            armed.end();
+            armed.end(self.key_patience);
         }
     }
 
@@ -315,10 +327,11 @@ impl<S: Sink> Session<S> {
         let now = now_ns();
         let has_all_come =
             self.stopping.is_some() && self.live().all(|armed| armed.last_call <= Some(Instant::now()));
-        let horizon = if has_all_come || self.live().nth(1).is_none() || self.is_pressed() {
+        let is_alone = self.live().nth(1).is_none() && self.key_patience.is_zero();
+        let horizon = if has_all_come || is_alone || self.is_pressed() {
             u64::MAX - 1
         } else {
-            now.saturating_sub(nanoseconds(self.delay()))
+            now.saturating_sub(nanoseconds(self.delay().max(self.key_patience)))
         };
         (horizon, now.saturating_add(nanoseconds(AHEAD)))
     }
@@ -413,10 +426,10 @@ fn numbered(taps: &mut [Option<Armed>]) -> impl Iterator<Item = (usize, &mut Arm
 
 impl Armed {
     /// Lets nothing more in; what is there will be delivered.
-    fn end(&mut self) {
+    fn end(&mut self, key_patience: Duration) {
         if self.last_call.is_none() {
             self.tap.source.close_gate();
-            self.last_call = Some(Instant::now() + self.tap.source.delay() + LINGER);
+            self.last_call = Some(Instant::now() + self.tap.source.delay().max(key_patience) + LINGER);
         }
     }
 

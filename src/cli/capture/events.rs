@@ -6,7 +6,7 @@ use crate::capture::{Event, Priority};
 use crate::discovery::engine::{EngineEvent, EventKind};
 
 /// The row for an engine's event of the container of that name; none for what says nothing about the network or the life of a container.
-pub(super) fn engine(event: &EngineEvent, name: &str) -> Option<Event> {
+pub(in crate::cli) fn engine(event: &EngineEvent, name: &str) -> Option<Event> {
     let network = |network: &Option<String>| network.clone().unwrap_or_else(|| "a network".to_owned());
     let (word, what, priority) = match &event.kind {
         EventKind::Create => ("create", "created".to_owned(), Priority::Info),
@@ -55,6 +55,11 @@ pub(super) fn gap(reason: &str) -> Event {
 pub(super) fn not_heard(tap: &str, error: &dyn Error) -> Event {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     noted("not-heard", format!("{tap} is not captured: {error}{cause}"))
+}
+
+/// The row that somebody set by hand while it ran.
+pub(in crate::cli) fn mark(text: &str) -> Event {
+    Event { priority: Priority::Info, ..noted("mark", text.to_owned()) }
 }
 
 fn noted(word: &str, message: String) -> Event {

@@ -1,17 +1,14 @@
-//! Keeps the taps in step with the host while a capture runs: containers that start join, those that end leave.
+//! Who is listened to: the containers that the words select, and the taps that hear them. Opens taps, and does not wait
+//! for anything: see `follower`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
-use tokio::time::{sleep, timeout};
-
 use crate::capture::{
-    Changes, Command, Controls, Ground, NoCgroup, Note, OpenTap, Place, Plan, TapKey, TapSpec, Wanted,
-    changes, plan,
+    Changes, Ground, NoCgroup, Note, OpenTap, Place, Plan, TapKey, TapSpec, Wanted, changes, plan,
 };
 use crate::cli::{
     look::{self, Look},
@@ -19,14 +16,11 @@ use crate::cli::{
     terminal,
 };
 use crate::discovery::engine::{Address, Engines};
-use crate::discovery::{Occurrence, Watch, names};
+use crate::discovery::names;
 use crate::model::{Container, Pattern, Selector};
 use crate::sys::{Posts, cgroup::Cgroup, netns::Namespace};
 
-use super::{events, groups::Groups, setup::Setup, told::Voice};
-
-/// How soon an engine that did not answer is asked again.
-const RETRY: Duration = Duration::from_secs(1);
+use super::{groups::Groups, keylog::Homes, setup::Setup};
 
 /// A tap that is open.
 struct Heard {
@@ -75,10 +69,12 @@ pub(super) struct Audience<'a> {
     is_blind: bool,
     /// What taps do not hear, as far as it was told.
     gaps_told: BTreeSet<String>,
+    /// Where key logs are.
+    homes: Homes,
 }
 
 impl<'a> Audience<'a> {
-    pub(super) fn new(setup: &'a Setup, engines: Engines) -> Self {
+    pub(super) fn new(setup: &'a Setup, engines: Engines, homes: Homes) -> Self {
         Self {
             setup,
             engines,
@@ -89,6 +85,7 @@ impl<'a> Audience<'a> {
             answered: BTreeSet::new(),
             is_blind: false,
             gaps_told: BTreeSet::new(),
+            homes,
         }
     }
 
@@ -101,6 +98,7 @@ impl<'a> Audience<'a> {
         let may_come =
             |error: &select::Error| self.setup.follow && matches!(error, select::Error::NoMatch(_));
         let selection = self.selection(&look, ended, may_come)?;
+        self.homes.settle(&look.topology, ended, |word| pinned(word, &look), may_come)?;
         let groups = Groups::of(&selection, self.setup.places);
         if let Some(refused) = groups.unknown() {
             return Err(refused);
@@ -174,13 +172,36 @@ impl<'a> Audience<'a> {
     /// A container that was named, and that no waiting gives a cgroup to listen at.
     fn named_without_cgroup(&self, selection: &Selection<'_>, groups: &Groups) -> Option<(String, NoCgroup)> {
         let is_named = |container: &&&Container| {
-            let naming = |selector: &&Selector| matches!(selector, Selector::Word(_) | Selector::Id(_));
+            let naming = |selector: &&Selector| {
+                matches!(selector, Selector::Word(_) | Selector::Id(_) | Selector::ExactName(_))
+            };
             self.selectors.iter().filter(naming).any(|selector| selector.matches(container))
         };
         selection.containers.iter().filter(is_named).find_map(|container| {
             let refused = groups.of_containers.get(&container.id)?.as_ref().err()?;
             Some((container.name.clone(), refused.clone()))
         })
+    }
+
+    /// Why there is nothing to listen on, of a selection that has nothing.
+    pub(super) fn nothing_to_hear(&self) -> select::Error {
+        let notes = self.look.as_ref().map_or_else(Vec::new, |look| {
+            let selection = self.selection(look, Ended::Included, |_| true).unwrap_or_default();
+            let groups = Groups::of(&selection, self.setup.places);
+            self.plan(&selection, &groups, &look.ground).notes
+        });
+        let reasons: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
+        let reasons = if reasons.is_empty() {
+            "no container of the selection runs".to_owned()
+        } else {
+            reasons.join("; ")
+        };
+        select::Error::NothingThere(reasons)
+    }
+
+    /// Selects these as well.
+    pub(super) fn add(&mut self, selectors: Vec<Selector>) {
+        self.selectors.extend(selectors);
     }
 
     /// Opens these taps and takes note of them. What has gone since the look is left out; if nothing else is left and
@@ -200,7 +221,7 @@ impl<'a> Audience<'a> {
         }
     }
 
-    fn open_each(
+    pub(super) fn open_each(
         &mut self,
         specs: Vec<TapSpec>,
     ) -> Vec<Result<OpenTap, (String, crate::capture::OpenError)>> {
@@ -220,12 +241,12 @@ impl<'a> Audience<'a> {
     }
 
     /// Whether something may change that nobody tells of.
-    fn must_ask_again(&self) -> bool {
+    pub(super) fn must_ask_again(&self) -> bool {
         self.is_blind || self.asked_groups().next().is_some()
     }
 
     /// Whether that is worth a look.
-    fn may_have_changed(&self) -> bool {
+    pub(super) fn may_have_changed(&self) -> bool {
         let is_heard =
             |path| Groups::open(path).is_ok_and(|group| self.heard.contains_key(&TapKey::Cgroup(group.id())));
         self.is_blind
@@ -239,6 +260,21 @@ impl<'a> Audience<'a> {
             Selector::Cgroup(path) => Some(path.as_str()),
             _ => None,
         })
+    }
+
+    /// Whether rows tell what happened to the containers.
+    pub(super) fn tells_events(&self) -> bool {
+        self.setup.events
+    }
+
+    /// Takes note that a tap has ended, and tells its name.
+    pub(super) fn forget(&mut self, key: TapKey) -> Option<String> {
+        self.heard.remove(&key).map(|heard| heard.name)
+    }
+
+    /// Whether there is no tap.
+    pub(super) fn hears_nothing(&self) -> bool {
+        self.heard.is_empty()
     }
 
     /// How many taps there are, and how many bytes their buffers have in all.
@@ -259,7 +295,7 @@ impl<'a> Audience<'a> {
     }
 
     /// What a container is called, if it is of the selection and an event of it so of interest.
-    fn called(&self, id: &str, name: Option<&str>) -> Option<String> {
+    pub(super) fn called(&self, id: &str, name: Option<&str>) -> Option<String> {
         let containers = self.look.as_ref().map_or(&[][..], |look| &look.topology.containers);
         let known = containers.iter().find(|known| known.id == id);
         match known {
@@ -273,7 +309,7 @@ impl<'a> Audience<'a> {
     }
 
     /// Another look; answers with what has changed.
-    async fn again(&mut self) -> anyhow::Result<Changes> {
+    pub(super) async fn again(&mut self) -> anyhow::Result<Changes> {
         let look = look::look(&self.engines).await?;
         self.is_blind = look.silent.iter().any(|engine| self.answered.contains(engine));
         // A word that means nothing now is a container that is between two lives.
@@ -302,6 +338,7 @@ impl<'a> Audience<'a> {
     }
 
     fn keep(&mut self, look: Look) {
+        self.homes.update(&look.topology);
         let answered = self.engines.addresses().iter().filter(|engine| !look.silent.contains(engine));
         self.answered.extend(answered.cloned());
         self.look = Some(look);
@@ -340,98 +377,5 @@ fn pinned(selector: &Selector, look: &Look) -> Selector {
             found.map_or_else(|| selector.clone(), |container| Selector::Id(container.id.clone()))
         }
         other => other.clone(),
-    }
-}
-
-/// The running follower.
-pub(super) struct Follower<'a> {
-    watch: Option<Watch>,
-    audience: Audience<'a>,
-    controls: Controls,
-    voice: Voice,
-}
-
-impl<'a> Follower<'a> {
-    pub(super) fn new(
-        watch: Option<Watch>,
-        audience: Audience<'a>,
-        controls: Controls,
-        voice: Voice,
-    ) -> Self {
-        Self { watch, audience, controls, voice }
-    }
-
-    /// Follows for ever.
-    pub(super) async fn run(mut self) {
-        while let Some(mut watch) = self.watch.take() {
-            let burst = if self.audience.must_ask_again() {
-                timeout(RETRY, watch.settled()).await.unwrap_or_else(|_| Some(Vec::new()))
-            } else {
-                watch.settled().await
-            };
-            let Some(burst) = burst else { continue };
-            if !burst.is_empty() || self.audience.may_have_changed() {
-                self.follow(burst).await;
-            }
-            self.watch = Some(watch);
-        }
-        std::future::pending::<()>().await;
-    }
-
-    /// Does what follows from what has happened.
-    async fn follow(&mut self, burst: Vec<Occurrence>) {
-        let begin = Instant::now();
-        // Looking first: an event may be the first to speak of a container, and by its id alone.
-        if let Err(error) = self.keep_in_step().await {
-            self.voice.warn(&format!("containers that start now may be missed: {error:#}"));
-        }
-        for occurrence in burst {
-            self.tell(occurrence);
-        }
-        // On a host that never stands still, looking takes half of the time at most.
-        sleep(begin.elapsed()).await;
-    }
-
-    fn tell(&self, occurrence: Occurrence) {
-        match occurrence {
-            Occurrence::Engine(event) => {
-                if let Some(name) = self.audience.called(&event.container, event.name.as_deref())
-                    && let Some(event) = events::engine(&event, &name)
-                {
-                    self.controls.send(Command::Note(event));
-                }
-            }
-            Occurrence::Gap(reason) => {
-                self.voice.warn(&reason);
-                self.controls.send(Command::Note(events::gap(&reason)));
-            }
-            Occurrence::Kernel | Occurrence::Listening => {}
-        }
-    }
-
-    async fn keep_in_step(&mut self) -> anyhow::Result<()> {
-        let changes = self.audience.again().await?;
-        self.controls.send(Command::Names(self.audience.names()));
-        let has_ended = !changes.ended.is_empty();
-        for key in changes.ended {
-            if let Some(heard) = self.audience.heard.remove(&key) {
-                self.voice.tell(&format!("no longer listening on {}", heard.name));
-            }
-            self.controls.send(Command::End(key));
-        }
-        for opened in self.audience.open_each(changes.opened) {
-            match opened {
-                Ok(tap) => {
-                    self.voice.tell(&format!("listening on {}", tap.spec.name));
-                    self.controls.send(Command::Arm(Box::new(tap)));
-                }
-                // Gone again before it could be opened; if not, the next change tries again.
-                Err((name, error)) => self.controls.send(Command::Note(events::not_heard(&name, &error))),
-            }
-        }
-        if has_ended && self.audience.heard.is_empty() {
-            self.voice.tell("nothing left to listen on: waiting for a container of the selection to start");
-        }
-        Ok(())
     }
 }

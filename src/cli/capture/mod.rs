@@ -1,17 +1,23 @@
 //! `pcapsule capture`: from words to taps to a savefile or lines, while containers come and go.
 //!
-//! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` keeps the taps in step with the host, `lines` prints packets,
-//! `told` is what stderr hears.
+//! `setup` turns arguments into options, `groups` finds containers' cgroups, `follow` knows who is listened to, `follower` keeps that in step with the host, `lines` prints packets,
+//! `keylog` brings keys, `own_connection` keeps our own stream out,
+//! `told` is what stderr hears, `viewer` is Wireshark behind a pipe.
 
 mod events;
 mod follow;
+mod follower;
 mod groups;
+mod keylog;
 mod lines;
+mod own_connection;
 mod setup;
 mod told;
+mod viewer;
 
 use std::{
     fs::File,
+    future,
     io::{self, Write},
     net::IpAddr,
     pin::pin,
@@ -24,20 +30,32 @@ use std::{
 use anyhow::Context as _;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::{mpsc::UnboundedReceiver, oneshot},
     time::sleep,
 };
 
-use crate::capture::{Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink};
+use crate::capture::{
+    Command, Controls, OpenTap, Outcome, Progress, SavefileSink, Session, Sink, SinkError, StopReason,
+};
 use crate::discovery::Watch;
+use crate::model::Selector;
 use crate::sys::{self, Capability};
 
-pub(in crate::cli) use self::groups::own_group;
+pub(in crate::cli) use self::{
+    events::{engine as event_of_engine, mark},
+    groups::own_group,
+    keylog::{KeyLogPlace, key_log_place},
+    setup::default_reserve,
+    viewer::Error as ViewerError,
+};
 
 use self::{
-    follow::{Audience, Follower},
+    follow::Audience,
+    follower::Follower,
+    keylog::{Homes, KeyLogs},
     lines::LineSink,
     setup::Setup,
+    viewer::Viewer,
 };
 use super::{capture_args::CaptureArgs, exit, look};
 
@@ -61,9 +79,34 @@ const LONG: Duration = Duration::from_secs(2);
 /// A further signal within that time is the same one, sent to a whole group of processes, say.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Somebody beside a capture, who may ask for more while it runs.
+pub(super) struct Company {
+    /// Whether it fails where there is nothing to listen on, instead of waiting.
+    pub(super) must_hear: bool,
+    /// Is told once it runs.
+    pub(super) begun: oneshot::Sender<Running>,
+    /// What else is to be selected.
+    pub(super) wishes: UnboundedReceiver<Vec<Selector>>,
+}
+
+impl Company {
+    /// Tells it, and takes its wishes.
+    fn begin(self, running: &Running) -> UnboundedReceiver<Vec<Selector>> {
+        // Whoever does not wait for it has gone.
+        let _ = self.begun.send(running.clone());
+        self.wishes
+    }
+}
+
 pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
+    run_beside(args, None).await
+}
+
+/// The same with somebody beside it.
+pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) -> anyhow::Result<ExitCode> {
     // Taken before anything else could be open under that number.
     let ready = args.ready_fd.map(sys::inherited_file).transpose().context("taking --ready-fd")?;
+    let viewer = Viewer::wanted_by(&mut args)?;
     // Everything that can be wrong with the words is found before anything is opened.
     let setup = Setup::new(&args)?;
     sys::keep_only(&NEEDED).context("giving up the capabilities that capturing does not need")?;
@@ -72,23 +115,27 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     // Watching begins before looking, so that nothing falls between.
     let engines = look::engines();
     let watch = if args.no_follow { None } else { Some(Watch::start(&engines)?) };
-    let mut audience = Audience::new(&setup, engines);
+    let homes = Homes::of(&args.save.keylog);
+    let mut audience = Audience::new(&setup, engines, homes.clone());
     let first = audience.first().await?;
+    if first.is_empty() && company.as_ref().is_some_and(|company| company.must_hear) {
+        return Err(audience.nothing_to_hear().into());
+    }
+    let keys = KeyLogs::open(&args.save.keylog, homes)?;
     let taps = audience.open(first)?;
     let names = audience.names();
-    let (running, mut ended) = match &setup.savefile {
-        Some(options) => start(SavefileSink::create(options.clone())?, taps, &setup, &names)?,
-        None => start(LineSink::new(&args.print), taps, &setup, &names)?,
-    };
-    if watch.is_none() {
+    let (running, mut ended) = begin(&args, &setup, taps, &names)?;
+    if watch.is_none() && company.is_none() {
         sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
     // Not before: a FIFO that nobody reads blocks its opening, and then a signal should simply end us.
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(viewer)?;
     tell_ready(&args, &audience, ready)?;
+    let wishes = company.map(|company| company.begin(&running));
     let Running { controls, progress } = running;
+    keys.start(controls.clone());
     let live = told::Live::start(&args, Arc::clone(&progress));
-    let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice()).run());
+    let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice(), wishes).run());
     let mut asked_to_stop: Option<Instant> = None;
     let mut is_told = false;
     let outcome = loop {
@@ -119,13 +166,40 @@ pub(super) async fn run(args: CaptureArgs) -> anyhow::Result<ExitCode> {
     };
     drop(live);
     told::summary(&args, &outcome);
+    keys.tell(args.quiet);
+    signals.viewer_verdict(&outcome).await?;
     told::verdict(&args, outcome)
 }
 
+/// Waits until the window is closed; for ever where there is none.
+async fn end_of(viewer: Option<&mut Viewer>) {
+    match viewer {
+        // What cannot be waited for is told at the end.
+        Some(viewer) => drop(viewer.ended().await),
+        None => future::pending().await,
+    }
+}
+
 /// A capture on its way.
-struct Running {
-    controls: Controls,
-    progress: Arc<Progress>,
+#[derive(Clone)]
+pub(super) struct Running {
+    /// To ask it for things.
+    pub(super) controls: Controls,
+    /// How it goes.
+    pub(super) progress: Arc<Progress>,
+}
+
+/// Starts a capture into a savefile, or one whose packets are printed.
+fn begin(
+    args: &CaptureArgs,
+    setup: &Setup,
+    taps: Vec<OpenTap>,
+    names: &[(IpAddr, String)],
+) -> anyhow::Result<(Running, oneshot::Receiver<Outcome>)> {
+    match &setup.savefile {
+        Some(options) => start(SavefileSink::create(options.clone())?, taps, setup, names),
+        None => start(LineSink::new(&args.print), taps, setup, names),
+    }
 }
 
 /// Starts the thread that reads frames: it handles what strangers sent, and so gives up every capability but what
@@ -138,6 +212,7 @@ fn start<S: Sink + 'static>(
 ) -> anyhow::Result<(Running, oneshot::Receiver<Outcome>)> {
     let (mut session, controls) = Session::new(sink, setup.limits, taps).map_err(told::failure)?;
     session.learn(names).map_err(told::failure)?;
+    session.wait_for_keys(setup.key_patience());
     let progress = session.progress();
     let (tell, ended) = oneshot::channel();
     let kept = setup.writer_capabilities();
@@ -169,18 +244,20 @@ fn tell_ready(args: &CaptureArgs, audience: &Audience<'_>, ready: Option<File>) 
     }
 }
 
-/// The signals that a capture answers.
+/// The signals that a capture answers, and the window that can be closed.
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
     counts: tokio::signal::unix::Signal,
     flush: tokio::signal::unix::Signal,
+    viewer: Option<Viewer>,
+    viewer_has_ended: bool,
 }
 
 /// What a signal asks for.
 enum Asked {
-    /// SIGINT, SIGTERM, SIGHUP.
+    /// SIGINT, SIGTERM, SIGHUP; or the window is closed.
     Stop,
     /// SIGUSR1, as in tcpdump.
     Counts,
@@ -189,7 +266,9 @@ enum Asked {
 }
 
 impl Signals {
-    fn new() -> anyhow::Result<Self> {
+    /// Listens, and lets the window be opened.
+    fn new(mut viewer: Option<Viewer>) -> anyhow::Result<Self> {
+        viewer.as_mut().map_or(Ok(()), Viewer::start)?;
         let listen = |kind| signal(kind).context("listening for signals");
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -197,6 +276,8 @@ impl Signals {
             hang_up: listen(SignalKind::hangup())?,
             counts: listen(SignalKind::user_defined1())?,
             flush: listen(SignalKind::user_defined2())?,
+            viewer,
+            viewer_has_ended: false,
         })
     }
 
@@ -207,6 +288,19 @@ impl Signals {
             _ = self.hang_up.recv() => Asked::Stop,
             _ = self.counts.recv() => Asked::Counts,
             _ = self.flush.recv() => Asked::Flush,
+            () = end_of(self.viewer.as_mut()), if !self.viewer_has_ended => {
+                self.viewer_has_ended = true;
+                Asked::Stop
+            }
+        }
+    }
+
+    /// What its end means, where it was the window that ended the capture.
+    async fn viewer_verdict(&mut self, outcome: &Outcome) -> anyhow::Result<()> {
+        let is_closed = matches!(outcome.reason, StopReason::Sink(SinkError::Closed));
+        match &mut self.viewer {
+            Some(viewer) if self.viewer_has_ended || is_closed => viewer.verdict().await,
+            _ => Ok(()),
         }
     }
 }

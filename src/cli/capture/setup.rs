@@ -1,12 +1,16 @@
 //! Arguments into checked options, before anything is opened.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use jiff::Zoned;
 
 use crate::capture::{
-    Buffering, Destination, EngineChoice, Limits, Overwrite, Places, Rotation, RotationOptions,
+    Buffering, Destination, EngineChoice, Limits, Overwrite, Places, Readers, Rotation, RotationOptions,
     SavefileOptions, TapOptions,
 };
 use crate::model::Selector;
@@ -14,7 +18,9 @@ use crate::savefile::Section;
 use crate::sys::{Capability, Filter, LinkLayer, MAX_SNAPLEN, Pace, Payload};
 
 use crate::cli::capture_args::{CaptureArgs, CaptureEngine, Place, SaveArgs};
-use crate::cli::units::Bytes;
+use crate::cli::{terminal, units::Bytes};
+
+use super::{keylog, own_connection::OwnConnection};
 
 /// What the rings share, unless `-B` says otherwise for each; past it every further one has the smallest size.
 const RING_BUDGET: usize = 96 << 20;
@@ -28,6 +34,8 @@ pub(super) struct Setup {
     pub(super) selectors: Vec<Selector>,
     pub(super) places: Places,
     pub(super) follow: bool,
+    /// Whether rows tell what happened to the containers.
+    pub(super) events: bool,
     pub(super) limits: Limits,
     pub(super) savefile: Option<SavefileOptions>,
     filter: Option<Filter>,
@@ -42,7 +50,7 @@ pub(super) struct Setup {
 
 impl Setup {
     pub(super) fn new(args: &CaptureArgs) -> anyhow::Result<Self> {
-        let filter = args.filter().map(|expression| Filter::parse(&expression)).transpose()?;
+        let filter = filter(args)?;
         let has = |place| args.at.contains(&place);
         let savefile = match &args.save.output {
             Some(path) => Some(savefile(path, args, filter.as_ref())?),
@@ -58,6 +66,7 @@ impl Setup {
                 cgroup: has(Place::Cgroup) || args.process,
             },
             follow: !args.no_follow,
+            events: !args.no_events,
             limits: Limits {
                 packets: args.count.map(Into::into),
                 duration: args.duration,
@@ -93,11 +102,31 @@ impl Setup {
         }
     }
 
+    /// How long packets wait for keys that may come up after them.
+    pub(super) fn key_patience(&self) -> Duration {
+        let has_keys = self.savefile.as_ref().is_some_and(|savefile| savefile.readers == Readers::Owner);
+        if has_keys { keylog::PATIENCE } else { Duration::ZERO }
+    }
+
     /// What the writing thread keeps: a rotation makes files in folders that may belong to somebody else.
     pub(super) fn writer_capabilities(&self) -> &'static [Capability] {
         let rotates = self.savefile.as_ref().is_some_and(|savefile| savefile.rotation.rotates());
         if rotates { &[Capability::CAP_DAC_OVERRIDE] } else { &[] }
     }
+}
+
+/// What was typed, without our own stream where one would be captured.
+fn filter(args: &CaptureArgs) -> anyhow::Result<Option<Filter>> {
+    let typed = args.filter();
+    // First by itself: what is wrong with it is told of what was typed.
+    let filter = typed.as_deref().map(Filter::parse).transpose()?;
+    let is_to_stdout = args.save.output.as_deref().is_none_or(|output| output == Path::new("-"));
+    if args.own_connection || !is_to_stdout {
+        return Ok(filter);
+    }
+    let Some(own) = OwnConnection::carrying_stdout() else { return Ok(filter) };
+    terminal::tell(&own.told());
+    Ok(Some(Filter::parse(&own.left_out_of(typed.as_deref()))?))
 }
 
 fn savefile(path: &Path, all: &CaptureArgs, filter: Option<&Filter>) -> anyhow::Result<SavefileOptions> {
@@ -116,6 +145,10 @@ fn savefile(path: &Path, all: &CaptureArgs, filter: Option<&Filter>) -> anyhow::
     let overwrite = if args.force { Overwrite::Anything } else { Overwrite::CapturesOnly };
     let first = destination.first(&rotation, &Zoned::now());
     first.check(overwrite)?;
+    let readers = if args.keylog.is_empty() { Readers::Usual } else { Readers::Owner };
+    if readers == Readers::Owner {
+        warn_of_readers(&first);
+    }
     Ok(SavefileOptions {
         destination,
         format: args.format(),
@@ -128,7 +161,18 @@ fn savefile(path: &Path, all: &CaptureArgs, filter: Option<&Filter>) -> anyhow::
         overwrite,
         reserve: args.reserve.map_or_else(|| default_reserve(&first), Bytes::count),
         buffering: if args.packet_buffered { Buffering::Packets } else { Buffering::Blocks },
+        readers,
     })
+}
+
+/// A file that is there already keeps its mode.
+fn warn_of_readers(first: &Destination) {
+    let Destination::File(path) = first else { return };
+    if path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o077 != 0) {
+        let text =
+            format!("{} is there already, and not for its owner alone: it will hold keys", path.display());
+        terminal::warn(&text);
+    }
 }
 
 /// Lines, pipes and `-U` are watched; a file is read later.
@@ -173,7 +217,7 @@ fn quoted(word: String) -> String {
 }
 
 /// A part of the disk that holds the file, or will: a link leads to where it points.
-fn default_reserve(first: &Destination) -> u64 {
+pub(in crate::cli) fn default_reserve(first: &Destination) -> u64 {
     let Destination::File(path) = first else { return 0 };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     crate::sys::free_bytes(path)

@@ -72,7 +72,8 @@ pub(super) struct Live {
 impl Live {
     /// Shown on a terminal only, and not where packets are printed on it.
     pub(super) fn start(args: &CaptureArgs, progress: Arc<Progress>) -> Self {
-        let wanted = !args.quiet && args.save.output.is_some() && std::io::stderr().is_terminal();
+        let on_terminal = std::io::stderr().is_terminal() && !terminal::is_diverted();
+        let wanted = !args.quiet && args.save.output.is_some() && on_terminal;
         let bar = if wanted { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);

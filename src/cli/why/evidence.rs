@@ -11,7 +11,9 @@ use crate::cli::why_args::WhyArgs;
 use crate::discovery::engine::Engines;
 use crate::model::{Container, Engine, LinkIndex, NamespaceId, Protocol};
 use crate::sys::netns::{self, Namespace};
-use crate::why::{self, Detail, Examination, Facts, Ground, Origin, ProbeOutcome, Question, Start, Target, Tried};
+use crate::why::{
+    self, Detail, Examination, Facts, Ground, Origin, ProbeOutcome, Question, Start, Target, Tried,
+};
 
 /// Each round shows what the next one needs; a way leads through few namespaces.
 const ROUNDS: usize = 6;
@@ -27,7 +29,8 @@ pub(super) async fn examine(
     question: &Question,
 ) -> anyhow::Result<Examination> {
     let ground = Ground::new(&look.topology, &look.ground.namespaces, &look.ground.links);
-    let mut facts = Facts { topology: look.topology.clone(), networks: look.networks.clone(), ..Facts::default() };
+    let mut facts =
+        Facts { topology: look.topology.clone(), networks: look.networks.clone(), ..Facts::default() };
     details(&mut facts, &ground, engines, question).await;
     let first: Vec<NamespaceId> = look
         .topology
@@ -106,7 +109,8 @@ fn send_probes(facts: &Facts, look: &Look, examination: &mut Examination) {
         terminal::tell(&format!("sending a first packet to {to}/tcp from {}", facts.name_of(namespace)));
         let mut probed = why::probe(held, to, &[]);
         if probed.outcome == ProbeOutcome::Silence && tried.stopped.is_none() {
-            let places: Vec<_> = tried.links.iter().filter_map(|place| tap_place(facts, look, *place)).collect();
+            let places: Vec<_> =
+                tried.links.iter().filter_map(|place| tap_place(facts, look, *place)).collect();
             terminal::tell(&format!("sending it again, with taps at {} interfaces", places.len()));
             probed = why::probe(held, to, &places);
         }
@@ -179,7 +183,8 @@ async fn details(facts: &mut Facts, ground: &Ground<'_>, engines: &Engines, ques
             Ok(told) => {
                 if let Some(container) = facts.topology.containers.iter_mut().find(|one| one.id == id) {
                     for member in &mut container.networks {
-                        let same = told.container.networks.iter().find(|known| known.network == member.network);
+                        let same =
+                            told.container.networks.iter().find(|known| known.network == member.network);
                         if let Some(same) = same {
                             member.aliases.clone_from(&same.aliases);
                         }
@@ -221,7 +226,8 @@ fn ask_names(facts: &mut Facts, look: &Look, question: &Question) {
     if is_selector && !serves_names {
         return;
     }
-    let (Some(space), Some(held)) = (facts.spaces.get(namespace), look.ground.namespaces.get(namespace)) else {
+    let (Some(space), Some(held)) = (facts.spaces.get(namespace), look.ground.namespaces.get(namespace))
+    else {
         return;
     };
     let in_hosts = space.names.hosts.iter().any(|(_, names)| names.contains(&name));
@@ -229,7 +235,10 @@ fn ask_names(facts: &mut Facts, look: &Look, question: &Question) {
         return;
     }
     for server in why::servers(space) {
-        terminal::tell(&format!("asking the name server {server} for {name}, as {} would", facts.name_of(*namespace)));
+        terminal::tell(&format!(
+            "asking the name server {server} for {name}, as {} would",
+            facts.name_of(*namespace)
+        ));
         let lookup = why::lookup(held, server, &name);
         let answered = !matches!(
             lookup.answer,

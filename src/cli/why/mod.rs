@@ -11,10 +11,10 @@ use anyhow::Context as _;
 
 use crate::report::{self, Answer};
 
+use super::exit;
 use super::look;
 use super::terminal::{self, Truncation};
 use super::why_args::{OriginWord, WhyArgs};
-use super::exit;
 
 pub(super) async fn run(args: WhyArgs) -> anyhow::Result<ExitCode> {
     let engines = look::engines();

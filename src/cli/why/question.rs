@@ -35,9 +35,12 @@ pub(super) fn question(args: &WhyArgs, look: &Look) -> Result<Question, select::
             (Ok(container), port) => Target::Container {
                 id: container.id.clone(),
                 port: *port,
-                name: matches!(selector, Selector::Word(word) if *word == container.name).then(|| word.clone()),
+                name: matches!(selector, Selector::Word(word) if *word == container.name)
+                    .then(|| word.clone()),
             },
-            (Err(select::Error::UnknownWord { .. }), Some(port)) if matches!(origin, Origin::Container(..)) => {
+            (Err(select::Error::UnknownWord { .. }), Some(port))
+                if matches!(origin, Origin::Container(..)) =>
+            {
                 Target::Name { name: word.clone(), port: *port }
             }
             (Err(error), _) => return Err(error),
@@ -48,7 +51,8 @@ pub(super) fn question(args: &WhyArgs, look: &Look) -> Result<Question, select::
 
 /// The one container that a selector names; of several, the one that runs.
 fn one<'a>(look: &'a Look, selector: &Selector, ended: Ended) -> Result<&'a Container, select::Error> {
-    let found = select::select(&look.topology, std::slice::from_ref(selector), ended, look::namespace_of)?.containers;
+    let found =
+        select::select(&look.topology, std::slice::from_ref(selector), ended, look::namespace_of)?.containers;
     let live: Vec<&Container> = found.iter().copied().filter(|container| container.state.is_live()).collect();
     match (&found[..], &live[..]) {
         ([one], _) | (_, [one]) => Ok(one),

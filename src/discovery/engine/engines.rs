@@ -54,9 +54,19 @@ impl Engines {
     /// is a warning. A container reached in two ways counts once.
     pub async fn containers(&self, granted: Duration) -> Answers {
         let asked = self.addresses.iter().map(|address| survey::containers(address, granted));
+        self.gather(join_all(asked).await)
+    }
+
+    /// Their containers that run, the youngest first, by one question each: without their networks' bridges.
+    pub async fn running(&self, granted: Duration) -> Answers {
+        let asked = self.addresses.iter().map(|address| survey::running(address, granted));
+        self.gather(join_all(asked).await)
+    }
+
+    fn gather(&self, each: Vec<Answers>) -> Answers {
         let mut all = Answers { warnings: self.warnings.clone(), ..Answers::default() };
         let mut known = HashSet::new();
-        for answers in join_all(asked).await {
+        for answers in each {
             all.containers.extend(answers.containers.into_iter().filter(|c| known.insert(c.id.clone())));
             all.networks.extend(answers.networks);
             all.warnings.extend(answers.warnings);

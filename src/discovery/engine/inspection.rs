@@ -115,11 +115,15 @@ fn asked_everywhere(answer: &Value) -> Vec<(u16, Protocol)> {
     let bindings = answer.pointer("/HostConfig/PortBindings").and_then(Value::as_object);
     let mut asked = Vec::new();
     for (inside, bindings) in bindings.into_iter().flatten() {
-        let Some(protocol) = inside.split_once('/').and_then(|(_, word)| docker::protocol(word)) else { continue };
-        let without_address = bindings.as_array().into_iter().flatten().filter(|binding| binding["HostIp"] == "");
-        asked.extend(without_address.filter_map(|binding| {
-            Some((binding["HostPort"].as_str()?.parse().ok()?, protocol))
-        }));
+        let Some(protocol) = inside.split_once('/').and_then(|(_, word)| docker::protocol(word)) else {
+            continue;
+        };
+        let without_address =
+            bindings.as_array().into_iter().flatten().filter(|binding| binding["HostIp"] == "");
+        asked.extend(
+            without_address
+                .filter_map(|binding| Some((binding["HostPort"].as_str()?.parse().ok()?, protocol))),
+        );
     }
     asked
 }

@@ -36,8 +36,7 @@ impl Networks {
             let bridge = (driver == "bridge").then(|| fields.parsed("/network_interface")).flatten();
             let gateways = gateways(fields, "/subnets", "/gateway");
             let internal = fields.take("/internal", Value::as_bool).unwrap_or(false);
-            let network =
-                EngineNetwork { name, driver, bridge, gateways, internal, between_members: true };
+            let network = EngineNetwork { name, driver, bridge, gateways, internal, between_members: true };
             Some((id, network))
         })
     }

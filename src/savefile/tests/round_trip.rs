@@ -6,6 +6,7 @@ use super::sample;
 use crate::model::{Direction, Frame};
 use crate::savefile::{
     Encoder, Event, Format, Interface, LinkType, Packet, PacketOptions, Process, Reader, Record, Section,
+    TLS_KEY_LOG,
 };
 
 #[test]
@@ -79,6 +80,21 @@ fn a_second_file_stands_alone() {
         let (records, error) = sample::read(encoder.bytes());
         assert!(error.is_none());
         assert_eq!(records.len(), 3);
+    }
+}
+
+#[test]
+fn keys_read_back_and_have_no_place_in_a_classic_file() {
+    for (format, expected) in [(Format::Pcapng, 3), (Format::Pcap, 1)] {
+        let mut encoder = Encoder::new(format, 0);
+        encoder.section(&Section::default());
+        encoder.interface(&Interface::default());
+        encoder.key_log(b"KEY 01 02\n");
+        let (records, error) = sample::read(encoder.bytes());
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(records.len(), expected);
+        let keys = format!("{:?}", Record::Secrets { kind: TLS_KEY_LOG, data: b"KEY 01 02\n" });
+        assert_eq!(records.contains(&keys), format == Format::Pcapng);
     }
 }
 

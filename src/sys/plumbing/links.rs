@@ -140,6 +140,11 @@ impl Plumbing {
         })
     }
 
+    /// Sets the largest packet that a link takes.
+    pub fn set_mtu(&mut self, link: LinkIndex, mtu: u32) -> Result<(), Error> {
+        self.change(link, |message| message.attributes.push(LinkAttribute::Mtu(mtu)))
+    }
+
     /// Lets the port of a bridge send back where it came from, and sets it up.
     pub fn set_port_up_with_hairpin(&mut self, port: LinkIndex) -> Result<(), Error> {
         let hairpin = InfoPortData::BridgePort(vec![InfoBridgePort::HairpinMode(true)]);

@@ -34,7 +34,9 @@ impl<'a> Examiner<'a> {
             return;
         }
         match self.question.origin.clone() {
-            Origin::Container(from, namespace) => self.from_container((&from, namespace), container, space, (port, name)),
+            Origin::Container(from, namespace) => {
+                self.from_container((&from, namespace), container, space, (port, name))
+            }
             Origin::Outside(_) => self.container_from_outside(host, container, space, port),
             origin => {
                 let published: Vec<_> = container
@@ -63,12 +65,14 @@ impl<'a> Examiner<'a> {
     fn has_no_network(&mut self, container: &'a Container, space: &Space) -> bool {
         let is_host = container.namespace == self.facts.topology.host;
         let alone = !is_host && space.links.iter().all(|link| link.name.as_str() == "lo");
-        let asks_itself = matches!(&self.question.origin, Origin::Container(_, from) if Some(*from) == container.namespace);
+        let asks_itself =
+            matches!(&self.question.origin, Origin::Container(_, from) if Some(*from) == container.namespace);
         if !alone || space.links.is_empty() || asks_itself {
             return false;
         }
         let name = &container.name;
-        let sentence = format!("{name} has no network: its namespace has a loopback and nothing else (--network none)");
+        let sentence =
+            format!("{name} has no network: its namespace has a loopback and nothing else (--network none)");
         self.add(
             Finding::new(Code::NetworkNone, sentence)
                 .seen(format!("interfaces of {name}: lo"))
@@ -93,7 +97,9 @@ impl<'a> Examiner<'a> {
             .iter()
             .filter(own)
             .filter(|listener| listener.protocol == Protocol::Tcp)
-            .map(|listener| (listener.local.ip().to_canonical().is_loopback(), listener.local.port(), listener.protocol))
+            .map(|listener| {
+                (listener.local.ip().to_canonical().is_loopback(), listener.local.port(), listener.protocol)
+            })
             .collect();
         // What listens on loopback beside what does not, is meant to.
         let open = listened.iter().any(|(loopback, ..)| !loopback);
@@ -112,7 +118,10 @@ impl<'a> Examiner<'a> {
             return false;
         }
         container.namespace != self.facts.topology.host
-            || listener.holders.iter().any(|holder| holder.container.as_deref() == Some(container.id.as_str()))
+            || listener
+                .holders
+                .iter()
+                .any(|holder| holder.container.as_deref() == Some(container.id.as_str()))
     }
 
     fn nothing_listens(&mut self, container: &'a Container, space: &Space) {
@@ -121,7 +130,9 @@ impl<'a> Examiner<'a> {
             let udp = space.listeners.iter().filter(|listener| self.is_own(container, listener));
             Finding::new(Code::NothingListens, format!("nothing in {name} listens on any TCP port"))
                 .seen(format!("no TCP socket of {name} waits"))
-                .seen_all(udp.map(|listener| format!("socket {} of {}", listener.words(), listener.holder_words())))
+                .seen_all(
+                    udp.map(|listener| format!("socket {} of {}", listener.words(), listener.holder_words())),
+                )
         });
         self.add(finding);
     }
@@ -152,7 +163,8 @@ impl<'a> Examiner<'a> {
         }
         match address_of(container, None) {
             Some(address) => {
-                let connection = Connection { protocol, ..self.from(host.id, SocketAddr::new(address, port)) };
+                let connection =
+                    Connection { protocol, ..self.from(host.id, SocketAddr::new(address, port)) };
                 self.attempt(connection, meant);
             }
             None => self.without_address(container),
@@ -177,12 +189,18 @@ impl<'a> Examiner<'a> {
         let name = &container.name;
         let down = container.endpoints.iter().find(|endpoint| !endpoint.link.up);
         let finding = match down {
-            Some(endpoint) => {
-                Finding::new(Code::InterfaceDown, format!("the interface {} of {name} is down", endpoint.link.name))
-                    .seen(format!("{} of {name}: down, without an address", endpoint.link.name))
-            }
+            Some(endpoint) => Finding::new(
+                Code::InterfaceDown,
+                format!("the interface {} of {name} is down", endpoint.link.name),
+            )
+            .seen(format!("{} of {name}: down, without an address", endpoint.link.name)),
             None => Finding::new(Code::NoAddress, format!("{name} has an interface, and no address on it"))
-                .seen_all(container.endpoints.iter().map(|endpoint| format!("{} of {name}: no address", endpoint.link.name)))
+                .seen_all(
+                    container
+                        .endpoints
+                        .iter()
+                        .map(|endpoint| format!("{} of {name}: no address", endpoint.link.name)),
+                )
                 .seen_all(container.networks.iter().flat_map(|member| {
                     member.addresses.iter().map(move |address| format!("the engine gave {name} {address}"))
                 }))
@@ -192,7 +210,13 @@ impl<'a> Examiner<'a> {
     }
 
     /// From outside to a container: by a published port, by rules of somebody else, or by its own address on the uplink.
-    fn container_from_outside(&mut self, host: &'a Space, container: &'a Container, space: &'a Space, port: Option<u16>) {
+    fn container_from_outside(
+        &mut self,
+        host: &'a Space,
+        container: &'a Container,
+        space: &'a Space,
+        port: Option<u16>,
+    ) {
         if container.namespace == Some(host.id) {
             for (port, protocol) in self.ports_of(container, space, port) {
                 let connection = self.from_outside(host, None, port, true);
@@ -224,7 +248,8 @@ impl<'a> Examiner<'a> {
             self.nothing_listens(container, space);
         }
         for (port, protocol) in ports {
-            let by_rule = address_of(container, None).and_then(|address| translated_from(host, address, port));
+            let by_rule =
+                address_of(container, None).and_then(|address| translated_from(host, address, port));
             let connection = by_rule.and_then(|host_port| self.from_outside(host, None, host_port, true));
             match connection {
                 Some(connection) => {
@@ -244,7 +269,9 @@ impl<'a> Examiner<'a> {
                 None => self.without_address(container),
             }
         }
-        self.done.diagnosis.unchecked("the way from outside to the container's own interface: it does not lead through the host");
+        self.done.diagnosis.unchecked(
+            "the way from outside to the container's own interface: it does not lead through the host",
+        );
     }
 
     /// From another container.
@@ -255,7 +282,9 @@ impl<'a> Examiner<'a> {
         space: &'a Space,
         (port, name): (Option<u16>, Option<&str>),
     ) {
-        let (Some(from), Some(there)) = (self.facts.container(from), self.space(Some(namespace))) else { return };
+        let (Some(from), Some(there)) = (self.facts.container(from), self.space(Some(namespace))) else {
+            return;
+        };
         let Some(host) = self.host() else { return };
         let meant = Meant { container: Some(container), published: None };
         let ports = self.ports_of(container, space, port);
@@ -265,7 +294,8 @@ impl<'a> Examiner<'a> {
         }
         if container.namespace == Some(namespace) {
             for (port, protocol) in ports {
-                let connection = Connection { protocol, ..self.from(namespace, own_loopback(space, port, protocol)) };
+                let connection =
+                    Connection { protocol, ..self.from(namespace, own_loopback(space, port, protocol)) };
                 self.attempt(connection, meant);
             }
             return;
@@ -299,8 +329,11 @@ impl<'a> Examiner<'a> {
         stopped: bool,
     ) {
         // Other engines serve no names: there the word names the container to us alone.
-        let serves_names = |container: &Container| matches!(container.engine, Engine::Docker | Engine::Podman);
-        let Some(name) = name.filter(|_| !stopped && serves_names(from) && serves_names(container)) else { return };
+        let serves_names =
+            |container: &Container| matches!(container.engine, Engine::Docker | Engine::Podman);
+        let Some(name) = name.filter(|_| !stopped && serves_names(from) && serves_names(container)) else {
+            return;
+        };
         match names::resolve(self.facts, from, there, name) {
             Err(finding) => self.add(*finding),
             Ok(Meaning::Unknown) => {
@@ -322,10 +355,9 @@ impl<'a> Examiner<'a> {
                         words.join(", "),
                         container.name
                     );
-                    self.add(
-                        Finding::new(Code::NameNotResolved, sentence)
-                            .seen_all(addresses.iter().map(|own| format!("address of {}: {own}", container.name))),
-                    );
+                    self.add(Finding::new(Code::NameNotResolved, sentence).seen_all(
+                        addresses.iter().map(|own| format!("address of {}: {own}", container.name)),
+                    ));
                 }
             }
         }
@@ -344,7 +376,9 @@ fn addresses_on(container: &Container, network: Option<&str>) -> Vec<IpAddr> {
     endpoints.sort_by_key(|endpoint| endpoint.network.as_deref() != network || network.is_none());
     let of = |v4: bool| {
         let links = endpoints.iter().flat_map(|endpoint| &endpoint.link.addresses);
-        links.map(|own| own.address).filter(move |address| address.is_ipv4() == v4 && !is_link_local(*address))
+        links
+            .map(|own| own.address)
+            .filter(move |address| address.is_ipv4() == v4 && !is_link_local(*address))
     };
     of(true).chain(of(false)).collect()
 }
@@ -372,31 +406,37 @@ fn own_loopback(space: &Space, port: u16, protocol: Protocol) -> SocketAddr {
     let takes_v4 = space.listeners.iter().any(|listener| {
         listener.protocol == protocol && listener.local.port() == port && listener.takes(localhost)
     });
-    let address = if takes_v4 { localhost } else { own.find(|own| !own.is_unspecified()).unwrap_or(localhost) };
+    let address =
+        if takes_v4 { localhost } else { own.find(|own| !own.is_unspecified()).unwrap_or(localhost) };
     SocketAddr::new(address, port)
 }
 
 /// The host port that somebody's rule leads to a container's port.
 fn translated_from(host: &Space, address: IpAddr, port: u16) -> Option<u16> {
     let rules = host.firewall.chains.iter().flat_map(|chain| &chain.rules);
-    rules.filter_map(|rule| {
-        let Action::ToDestination { address: Some(to), port: to_port, .. } = &rule.action else { return None };
-        let asked = rule.conditions.iter().find_map(|condition| match condition {
-            Condition::Is { field: Field::DestinationPort, negated: false, values } => match values.first()? {
-                Value::Numbers(first, last) => Some((*first, *last)),
+    rules
+        .filter_map(|rule| {
+            let Action::ToDestination { address: Some(to), port: to_port, .. } = &rule.action else {
+                return None;
+            };
+            let asked = rule.conditions.iter().find_map(|condition| match condition {
+                Condition::Is { field: Field::DestinationPort, negated: false, values } => {
+                    match values.first()? {
+                        Value::Numbers(first, last) => Some((*first, *last)),
+                        _ => None,
+                    }
+                }
                 _ => None,
-            },
-            _ => None,
-        });
-        if *to != address {
-            return None;
-        }
-        match (to_port, asked) {
-            (Some(to), Some((first, _))) if *to == port => u16::try_from(first).ok(),
-            (None, Some((first, last))) if (first..=last).contains(&port.into()) => Some(port),
-            (None, None) => Some(port),
-            _ => None,
-        }
-    })
-    .next()
+            });
+            if *to != address {
+                return None;
+            }
+            match (to_port, asked) {
+                (Some(to), Some((first, _))) if *to == port => u16::try_from(first).ok(),
+                (None, Some((first, last))) if (first..=last).contains(&port.into()) => Some(port),
+                (None, None) => Some(port),
+                _ => None,
+            }
+        })
+        .next()
 }

@@ -12,10 +12,14 @@ impl<'a> Examiner<'a> {
     /// A name is asked for, by a container.
     pub(super) fn name(&mut self, name: &str, port: u16) {
         let Origin::Container(from, namespace) = self.question.origin.clone() else {
-            self.done.diagnosis.unchecked(format!("the name {name}: names are resolved by containers (--from)"));
+            self.done
+                .diagnosis
+                .unchecked(format!("the name {name}: names are resolved by containers (--from)"));
             return;
         };
-        let (Some(from), Some(space)) = (self.facts.container(&from), self.space(Some(namespace))) else { return };
+        let (Some(from), Some(space)) = (self.facts.container(&from), self.space(Some(namespace))) else {
+            return;
+        };
         if self.host().is_none() {
             return;
         }
@@ -56,7 +60,9 @@ impl<'a> Examiner<'a> {
                 }
                 let published = self.publications().find(|(_, one)| one.host_port == address.port());
                 let listens = space.listeners.iter().any(|listener| listener.local.port() == address.port());
-                if let Some((container, published)) = published.filter(|_| address.ip().is_loopback() && !listens) {
+                if let Some((container, published)) =
+                    published.filter(|_| address.ip().is_loopback() && !listens)
+                {
                     let who = self.facts.name_of(namespace);
                     let sentence = format!(
                         "{} is {who}'s own loopback, where nothing listens on port {}; {} publishes that port on the host",
@@ -64,19 +70,25 @@ impl<'a> Examiner<'a> {
                         address.port(),
                         container.name
                     );
-                    let to = self.host_seen_from(host, space, true).map_or_else(String::new, |to| to.to_string());
+                    let to =
+                        self.host_seen_from(host, space, true).map_or_else(String::new, |to| to.to_string());
                     self.add(
                         Finding::new(Code::LocalhostInside, sentence)
                             .seen(published.to_string())
                             .seen(format!("no socket of {who} waits on port {}", address.port()))
-                            .repair(format!("connect to {to}:{}, or to {} by its name", address.port(), container.name)),
+                            .repair(format!(
+                                "connect to {to}:{}, or to {} by its name",
+                                address.port(),
+                                container.name
+                            )),
                     );
                     return;
                 }
                 self.attempt(self.from(namespace, address), Meant { container: owner, published: None });
             }
             Origin::Outside(_) => {
-                let connection = self.from_outside(host, Some(address.ip()), address.port(), address.is_ipv4());
+                let connection =
+                    self.from_outside(host, Some(address.ip()), address.port(), address.is_ipv4());
                 if let Some(connection) = connection {
                     self.attempt(connection, Meant::default());
                 }

@@ -39,9 +39,10 @@ impl<'a> Examiner<'a> {
             self.add(finding);
             return;
         }
-        let translated = self.connections_to(host, port).into_iter().find(|connection| {
-            crate::why::walk::walk(self.facts, connection).translated.is_some()
-        });
+        let translated = self
+            .connections_to(host, port)
+            .into_iter()
+            .find(|connection| crate::why::walk::walk(self.facts, connection).translated.is_some());
         match (holder, translated) {
             (None, None) => {
                 let finding = self.unclaimed(port);
@@ -53,12 +54,15 @@ impl<'a> Examiner<'a> {
 
     /// A port that was asked for at every address, and is published on IPv4 alone where the host has IPv6 too.
     fn half_published(&mut self, host: &Space, container: &Container, port: u16) {
-        let asked = self.facts.details.get(&container.id).is_some_and(|detail| {
-            detail.asked_everywhere.contains(&(port, self.question.protocol))
-        });
-        let own = host.addresses().map(|(_, own)| own.address).find(|own| {
-            own.is_ipv6() && !own.is_loopback() && !is_link_local(*own)
-        });
+        let asked = self
+            .facts
+            .details
+            .get(&container.id)
+            .is_some_and(|detail| detail.asked_everywhere.contains(&(port, self.question.protocol)));
+        let own = host
+            .addresses()
+            .map(|(_, own)| own.address)
+            .find(|own| own.is_ipv6() && !own.is_loopback() && !is_link_local(*own));
         let is_container = matches!(self.question.origin, Origin::Container(..));
         let Some(own) = own.filter(|_| asked && !is_container) else { return };
         let name = &container.name;
@@ -70,7 +74,9 @@ impl<'a> Examiner<'a> {
             Finding::new(Code::Ipv6HalfPublished, sentence)
                 .seen_all(container.published.iter().map(|published| format!("{name}: {published}")))
                 .seen(format!("address of the host: {own}"))
-                .repair(format!("give the network IPv6, or publish on IPv4 alone by name: -p 0.0.0.0:{port}:PORT")),
+                .repair(format!(
+                    "give the network IPv6, or publish on IPv4 alone by name: -p 0.0.0.0:{port}:PORT"
+                )),
         );
     }
 
@@ -81,7 +87,12 @@ impl<'a> Examiner<'a> {
     }
 
     /// A published port, from all the places from which it is meant to be reached.
-    pub(super) fn published(&mut self, host: &'a Space, container: &'a Container, published: &'a PublishedPort) {
+    pub(super) fn published(
+        &mut self,
+        host: &'a Space,
+        container: &'a Container,
+        published: &'a PublishedPort,
+    ) {
         if let Some(finding) = self.state(container) {
             self.add(finding);
             return;
@@ -97,10 +108,15 @@ impl<'a> Examiner<'a> {
             self.add(
                 Finding::new(Code::PublishedAddressMissing, sentence)
                     .seen(published.to_string())
-                    .seen_all(host.addresses().filter(|(_, own)| !own.address.is_loopback()).map(|(link, own)| {
-                        format!("address of the host: {own} on {}", link.name)
-                    }))
-                    .repair(format!("publish {} on another address, or give {at} to the host", container.name)),
+                    .seen_all(
+                        host.addresses()
+                            .filter(|(_, own)| !own.address.is_loopback())
+                            .map(|(link, own)| format!("address of the host: {own} on {}", link.name)),
+                    )
+                    .repair(format!(
+                        "publish {} on another address, or give {at} to the host",
+                        container.name
+                    )),
             );
             return;
         }
@@ -132,12 +148,19 @@ impl<'a> Examiner<'a> {
                 }
                 // Whoever has no IPv6 asks by IPv4 alone.
                 let has_family = space.addresses().any(|(_, own)| {
-                    own.address.is_ipv4() == at.is_ipv4() && !own.address.is_loopback() && !is_link_local(own.address)
+                    own.address.is_ipv4() == at.is_ipv4()
+                        && !own.address.is_loopback()
+                        && !is_link_local(own.address)
                 });
-                if !has_family && at.is_ipv6() && container.published.iter().any(|one| one.host_ip.is_ipv4()) {
+                if !has_family && at.is_ipv6() && container.published.iter().any(|one| one.host_ip.is_ipv4())
+                {
                     return;
                 }
-                let to = if at.is_unspecified() { self.host_seen_from(host, space, at.is_ipv4()) } else { Some(at) };
+                let to = if at.is_unspecified() {
+                    self.host_seen_from(host, space, at.is_ipv4())
+                } else {
+                    Some(at)
+                };
                 let Some(to) = to else { return };
                 let destination = SocketAddr::new(to, published.host_port);
                 let connection = Connection { protocol, ..self.from(namespace, destination) };
@@ -152,7 +175,8 @@ impl<'a> Examiner<'a> {
         match self.from_outside(host, address, published.host_port, at.is_ipv4()) {
             Some(connection) => {
                 let near = self.near_client(host, &connection);
-                let works = self.attempt(connection, meant) && near.is_none_or(|near| self.attempt(near, meant));
+                let works =
+                    self.attempt(connection, meant) && near.is_none_or(|near| self.attempt(near, meant));
                 if works && matches!(self.question.origin, Origin::Outside(_)) {
                     self.disbelieved(host);
                 }
@@ -165,16 +189,24 @@ impl<'a> Examiner<'a> {
     }
 
     /// A port that no container publishes, but that somebody holds or rules lead on.
-    fn held(&mut self, host: &'a Space, port: u16, holder: Option<&'a Listener>, translated: Option<Connection>) {
+    fn held(
+        &mut self,
+        host: &'a Space,
+        port: u16,
+        holder: Option<&'a Listener>,
+        translated: Option<Connection>,
+    ) {
         if let Some(listener) = holder {
-            let whose = listener.holders.iter().find_map(|holder| self.facts.container(holder.container.as_deref()?));
+            let whose =
+                listener.holders.iter().find_map(|holder| self.facts.container(holder.container.as_deref()?));
             let words = match whose {
                 Some(container) => format!("{} of the container {}", listener.holder_words(), container.name),
                 None => format!("{}, no container's", listener.holder_words()),
             };
             self.done.diagnosis.remarks.push(format!("port {port} of the host is held by {words}"));
         }
-        let Some(connections) = translated.map_or_else(|| self.held_connections(host, port, holder), |one| Some(vec![one]))
+        let Some(connections) =
+            translated.map_or_else(|| self.held_connections(host, port, holder), |one| Some(vec![one]))
         else {
             return;
         };
@@ -183,8 +215,14 @@ impl<'a> Examiner<'a> {
         }
     }
 
-    fn held_connections(&mut self, host: &'a Space, port: u16, holder: Option<&'a Listener>) -> Option<Vec<Connection>> {
-        let own = holder.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |listener| listener.local.ip().to_canonical());
+    fn held_connections(
+        &mut self,
+        host: &'a Space,
+        port: u16,
+        holder: Option<&'a Listener>,
+    ) -> Option<Vec<Connection>> {
+        let own =
+            holder.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |listener| listener.local.ip().to_canonical());
         let is_v4 = own.is_ipv4() || holder.is_some_and(|listener| own.is_unspecified() && !listener.v6_only);
         let near = match own {
             own if own.is_unspecified() && is_v4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -233,8 +271,11 @@ impl<'a> Examiner<'a> {
 
     /// The host's address that a container would take for it: its gateway where that is the host, else the uplink's.
     pub(super) fn host_seen_from(&self, host: &Space, space: &Space, is_v4: bool) -> Option<IpAddr> {
-        let anybody: IpAddr =
-            if is_v4 { Ipv4Addr::new(192, 0, 2, 77).into() } else { Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1).into() };
+        let anybody: IpAddr = if is_v4 {
+            Ipv4Addr::new(192, 0, 2, 77).into()
+        } else {
+            Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1).into()
+        };
         let question = RouteQuestion { destination: anybody, source: None, input: None, mark: 0 };
         let gateway = match routing::route(space, question).direction {
             Direction::Out { next, .. } if host.is_local(next) => Some(next),
@@ -285,7 +326,9 @@ impl<'a> Examiner<'a> {
                     .repair(format!("docker network connect NETWORK {name}  # one without --internal"))
             }
             None if container.mode == NetworkMode::None => {
-                let sentence = format!("{name} has no network (--network none), so that its port {port} is not published");
+                let sentence = format!(
+                    "{name} has no network (--network none), so that its port {port} is not published"
+                );
                 Finding::new(Code::NetworkNone, sentence).seen(format!("mode of {name}: none"))
             }
             None => Finding::new(
@@ -308,7 +351,10 @@ impl<'a> Examiner<'a> {
             );
             return Finding::new(Code::PublishedForOtherProtocol, sentence)
                 .seen(published.to_string())
-                .repair(format!("publish it for {protocol} too: -p {port}:{}/{protocol}", published.container_port));
+                .repair(format!(
+                    "publish it for {protocol} too: -p {port}:{}/{protocol}",
+                    published.container_port
+                ));
         }
         let same_inside = all.iter().find(|(_, one)| one.container_port == port && one.protocol == protocol);
         if same_inside.is_none()
@@ -326,17 +372,22 @@ impl<'a> Examiner<'a> {
                     "nobody publishes port {port}; {} publishes its port {} as {} ({published})",
                     container.name, published.container_port, published.host_port
                 );
-                let others = all.iter().map(|(container, published)| format!("{}: {published}", container.name));
+                let others =
+                    all.iter().map(|(container, published)| format!("{}: {published}", container.name));
                 let mut shown: Vec<String> = others.collect();
                 shown.truncate(12);
                 Finding::new(Code::PublishedOnOtherPort, sentence)
-                    .seen(format!("no container publishes {port}/{protocol}, and no socket of the host waits on it"))
+                    .seen(format!(
+                        "no container publishes {port}/{protocol}, and no socket of the host waits on it"
+                    ))
                     .seen_all(shown)
                     .repair(format!("connect to port {}", published.host_port))
             }
             None => Finding::new(
                 Code::PortNotPublished,
-                format!("no container publishes port {port}/{protocol}, and no process of the host listens on it"),
+                format!(
+                    "no container publishes port {port}/{protocol}, and no process of the host listens on it"
+                ),
             )
             .seen(format!("no published port is {port}/{protocol}"))
             .repair(format!("docker run --publish {port}:PORT …")),
@@ -353,7 +404,9 @@ impl<'a> Examiner<'a> {
             }
             let Some(space) = self.space(container.namespace) else { continue };
             let listens = |listener: &&Listener| {
-                listener.protocol == protocol && listener.local.port() == port && !listener.local.ip().is_loopback()
+                listener.protocol == protocol
+                    && listener.local.port() == port
+                    && !listener.local.ip().is_loopback()
             };
             if let Some(listener) = space.listeners.iter().find(listens) {
                 return Some(not_published(container, port, protocol).seen(format!(
@@ -374,7 +427,9 @@ const MOST_LOOKED_INTO: usize = 48;
 /// A container's port is not published.
 pub(super) fn not_published(container: &Container, port: u16, protocol: Protocol) -> Finding {
     let name = &container.name;
-    let sentence = format!("port {port}/{protocol} of {name} is not published: only its own networks and the host reach it");
+    let sentence = format!(
+        "port {port}/{protocol} of {name} is not published: only its own networks and the host reach it"
+    );
     let published: Vec<String> = container.published.iter().map(ToString::to_string).collect();
     let words = if published.is_empty() { "none".to_owned() } else { published.join(", ") };
     Finding::new(Code::PortNotPublished, sentence)

@@ -106,7 +106,8 @@ impl<'a> Examiner<'a> {
             Err(finding) => {
                 let gone = matches!(finding.code, Code::NothingListens | Code::LostOnTheWay | Code::NoAnswer);
                 let restarting = meant.container.filter(|_| gone);
-                let finding = restarting.and_then(|container| self.just_restarted(container)).unwrap_or(*finding);
+                let finding =
+                    restarting.and_then(|container| self.just_restarted(container)).unwrap_or(*finding);
                 self.add(finding);
                 false
             }
@@ -131,7 +132,12 @@ impl<'a> Examiner<'a> {
         }
         let mut proxied = false;
         let result = match walked.end {
-            Err(finding) => Err(Box::new(self.judge_stop(finding, (walked.translated.as_ref(), walked.at), connection, meant))),
+            Err(finding) => Err(Box::new(self.judge_stop(
+                finding,
+                (walked.translated.as_ref(), walked.at),
+                connection,
+                meant,
+            ))),
             Ok(Arrival::Socket { space, listener }) => {
                 proxied = self.proxied(listener, meant).is_some();
                 self.judge_socket(connection, (space, listener), walked.translated.as_ref(), meant)
@@ -141,7 +147,12 @@ impl<'a> Examiner<'a> {
         };
         let by_proxy = proxied;
         let stopped = result.as_ref().err().map(|finding| finding.code);
-        self.done.tried.push(Tried { connection: connection.clone(), stopped, links: walked.links, by_proxy });
+        self.done.tried.push(Tried {
+            connection: connection.clone(),
+            stopped,
+            links: walked.links,
+            by_proxy,
+        });
         result
     }
 

@@ -18,14 +18,22 @@ const ANYBODY_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0,
 impl<'a> Examiner<'a> {
     /// The connection that somebody outside begins to the host: to this address of it, or to the one that its link has.
     /// None where the host has no such link.
-    pub(super) fn from_outside(&self, host: &Space, address: Option<IpAddr>, port: u16, is_v4: bool) -> Option<Connection> {
+    pub(super) fn from_outside(
+        &self,
+        host: &Space,
+        address: Option<IpAddr>,
+        port: u16,
+        is_v4: bool,
+    ) -> Option<Connection> {
         let exact = match self.question.origin {
             Origin::Outside(Some(client)) if client.is_ipv4() == is_v4 => Some(client),
             _ => None,
         };
         let (link, own) = self.uplink(host, address, exact, is_v4)?;
         let anybody = if is_v4 { ANYBODY } else { ANYBODY_V6 };
-        let client = exact.unwrap_or_else(|| if has_default(host, link, is_v4) { anybody } else { neighbour_of(link, own) });
+        let client = exact.unwrap_or_else(|| {
+            if has_default(host, link, is_v4) { anybody } else { neighbour_of(link, own) }
+        });
         let destination = SocketAddr::new(address.unwrap_or(own), port);
         let start = Start::Outside { link: link.index, client, exact: exact.is_some() };
         Some(Connection { start, destination, protocol: self.question.protocol })
@@ -37,8 +45,10 @@ impl<'a> Examiner<'a> {
         let uplink = host.link(link)?;
         let own = uplink.addresses.iter().find(|own| own.address.is_ipv4() == client.is_ipv4())?.address;
         let near = neighbour_of(uplink, own);
-        (near != client && near != own)
-            .then(|| Connection { start: Start::Outside { link, client: near, exact: false }, ..connection.clone() })
+        (near != client && near != own).then(|| Connection {
+            start: Start::Outside { link, client: near, exact: false },
+            ..connection.clone()
+        })
     }
 
     /// Packets that the host has disbelieved: with several uplinks, what comes by one and would be answered by another is
@@ -51,7 +61,11 @@ impl<'a> Examiner<'a> {
             value(&own).max(value("net.ipv4.conf.all.rp_filter")) == 1
         };
         let other = host.links.iter().find(|link| {
-            self.may_be_uplink(host, link) && link.up && !link.addresses.is_empty() && !has_default(host, link, true) && strict(link)
+            self.may_be_uplink(host, link)
+                && link.up
+                && !link.addresses.is_empty()
+                && !has_default(host, link, true)
+                && strict(link)
         });
         let Some(link) = other.filter(|_| count > 0) else { return };
         let sentence = format!(
@@ -77,7 +91,9 @@ impl<'a> Examiner<'a> {
         is_v4: bool,
     ) -> Option<(&'s Link, IpAddr)> {
         let own = |link: &Link| {
-            let fits = |address: &IpAddr| address.is_ipv4() == is_v4 && !address.is_loopback() && !is_link_local(*address);
+            let fits = |address: &IpAddr| {
+                address.is_ipv4() == is_v4 && !address.is_loopback() && !is_link_local(*address)
+            };
             link.addresses.iter().map(|own| own.address).find(fits)
         };
         let candidates: Vec<(&Link, IpAddr)> = host

@@ -69,7 +69,9 @@ pub fn settle(facts: &Facts, examination: &mut Examination, tried: &Tried, probe
         (None, ProbeOutcome::Refused) => diagnosis.add(refused(&to)),
         (None, ProbeOutcome::Silence) => diagnosis.add(lost(facts, &to, &probed.seen)),
         (_, ProbeOutcome::Unsent(reason)) => {
-            diagnosis.unchecked(format!("whether a first packet to {to} is accepted: it could not be sent ({reason})"));
+            diagnosis.unchecked(format!(
+                "whether a first packet to {to} is accepted: it could not be sent ({reason})"
+            ));
         }
         (None, ProbeOutcome::Accepted) => {}
     }
@@ -89,7 +91,11 @@ fn lost(facts: &Facts, to: &str, seen: &[Seen]) -> Finding {
         .chain(seen.iter().rev().map(|tap| (tap, tap.back, "the answer")))
         .collect();
     let evidence = steps.iter().map(|(tap, passed, what)| {
-        format!("probe: {what} {} {}", if *passed { "passed" } else { "did not pass" }, place(facts, tap.namespace, tap))
+        format!(
+            "probe: {what} {} {}",
+            if *passed { "passed" } else { "did not pass" },
+            place(facts, tap.namespace, tap)
+        )
     });
     let evidence: Vec<String> = evidence.collect();
     let Some(first) = steps.iter().position(|(_, passed, _)| !passed) else {
@@ -108,7 +114,9 @@ fn lost(facts: &Facts, to: &str, seen: &[Seen]) -> Finding {
     let suspect = near.into_iter().find_map(|tap| suspect(facts, tap));
     let (code, sentence) = match suspect {
         Some((code, words)) => (code, format!("{what} is lost {between}, where {words}")),
-        None => (Code::LostOnTheWay, format!("{what} is lost {between}, for a reason that could not be seen")),
+        None => {
+            (Code::LostOnTheWay, format!("{what} is lost {between}, for a reason that could not be seen"))
+        }
     };
     let mut finding = Finding::new(code, sentence).if_certain(false).seen_all(evidence);
     if finding.evidence.is_empty() {

@@ -95,7 +95,11 @@ impl<'a> Examiner<'a> {
             host.firewall.has_chain("nat", "DOCKER") || host.firewall.has_chain("filter", "DOCKER");
         let is_dockers = meant.container.is_some_and(|container| container.engine == Engine::Docker);
         let from_outside = matches!(connection.start, Start::Outside { .. });
-        is_dockers && engine_has_rules && from_outside && connection.destination.is_ipv4() && meant.published.is_some()
+        is_dockers
+            && engine_has_rules
+            && from_outside
+            && connection.destination.is_ipv4()
+            && meant.published.is_some()
     }
 
     /// A published port whose connections no rule translates.
@@ -111,7 +115,10 @@ impl<'a> Examiner<'a> {
             );
             return Finding::new(Code::Ipv6HalfPublished, sentence)
                 .seen(format!("no rule of ip6 nat translates {to}"))
-                .repair(format!("publish on IPv4 alone: -p 0.0.0.0:{}:{inside}, or give the network IPv6", to.port()));
+                .repair(format!(
+                    "publish on IPv4 alone: -p 0.0.0.0:{}:{inside}, or give the network IPv6",
+                    to.port()
+                ));
         }
         let sentence = format!(
             "no rule translates connections to {to} into {name}'s port {inside}: the engine's DNAT rule is missing"
@@ -145,17 +152,26 @@ impl<'a> Examiner<'a> {
                 );
                 return Finding::new(Code::DnatWrongTarget, sentence)
                     .seen(format!("rule: {rule}"))
-                    .seen_all(container.endpoints.iter().flat_map(|endpoint| &endpoint.link.addresses).map(|own| {
-                        format!("address of {}: {own}", container.name)
-                    }))
+                    .seen_all(
+                        container
+                            .endpoints
+                            .iter()
+                            .flat_map(|endpoint| &endpoint.link.addresses)
+                            .map(|own| format!("address of {}: {own}", container.name)),
+                    )
                     .repair("remove that rule");
             }
             return finding;
         }
         let no_socket = matches!(
             finding.code,
-            Code::NothingListens | Code::ListensForOtherProtocol | Code::ListensOnOtherAddress
-                | Code::ListensOnLoopback | Code::ListensOnIpv4Only | Code::ListensOnIpv6Only | Code::ListensOnOtherPort
+            Code::NothingListens
+                | Code::ListensForOtherProtocol
+                | Code::ListensOnOtherAddress
+                | Code::ListensOnLoopback
+                | Code::ListensOnIpv4Only
+                | Code::ListensOnIpv6Only
+                | Code::ListensOnOtherPort
         );
         let at_host = at == self.facts.topology.host;
         if !no_socket || !at_host || container.mode == crate::model::NetworkMode::Host {
@@ -177,7 +193,8 @@ impl<'a> Examiner<'a> {
     fn is_translated_elsewhere(&self, published: &crate::model::PublishedPort) -> bool {
         let Some(host) = self.facts.host() else { return false };
         let addresses = host.addresses().map(|(_, own)| own.address);
-        let mut others = addresses.filter(|own| !own.is_loopback() && own.is_ipv4() == published.host_ip.is_ipv4());
+        let mut others =
+            addresses.filter(|own| !own.is_loopback() && own.is_ipv4() == published.host_ip.is_ipv4());
         others.any(|own| {
             let connection = Connection {
                 start: Start::Inside(host.id),
@@ -247,7 +264,8 @@ fn stuck(who: &str, listener: &Listener) -> Option<Finding> {
     if all_stopped {
         let holder = listener.holder_words();
         let pid = listener.holders[0].pid;
-        let sentence = format!("{holder} in {who} is stopped: its socket takes connections, and nobody answers them");
+        let sentence =
+            format!("{holder} in {who} is stopped: its socket takes connections, and nobody answers them");
         return Some(
             Finding::new(Code::ProcessStopped, sentence)
                 .seen(format!("state of process {pid}: T (stopped)"))
@@ -259,13 +277,19 @@ fn stuck(who: &str, listener: &Listener) -> Option<Finding> {
         return None;
     }
     let holder = listener.holder_words();
-    let seen = format!("socket {}: {} of {} wait to be accepted", listener.words(), listener.waiting, listener.backlog);
+    let seen = format!(
+        "socket {}: {} of {} wait to be accepted",
+        listener.words(),
+        listener.waiting,
+        listener.backlog
+    );
     if listener.waiting > listener.backlog {
         let sentence = format!(
             "{holder} in {who} does not accept connections as fast as they come: {} wait, and its queue takes {}",
             listener.waiting, listener.backlog
         );
-        let repair = "let the process accept faster, or listen with a longer queue (net.core.somaxconn bounds it)";
+        let repair =
+            "let the process accept faster, or listen with a longer queue (net.core.somaxconn bounds it)";
         return Some(Finding::new(Code::BacklogFull, sentence).seen(seen).repair(repair));
     }
     listener.unattended.then(|| {

@@ -43,10 +43,13 @@ impl<'a> Examiner<'a> {
         let name = &container.name;
         let detail = self.facts.details.get(&container.id);
         let failure = detail.and_then(|detail| detail.failure.as_deref()).unwrap_or_default();
-        if let Some(finding) = detail.and_then(|detail| self.port_taken(container, &detail.asked_ports, failure)) {
+        if let Some(finding) =
+            detail.and_then(|detail| self.port_taken(container, &detail.asked_ports, failure))
+        {
             return finding.seen(word);
         }
-        let reason = if failure.is_empty() { String::new() } else { format!("; its last start failed: {failure}") };
+        let reason =
+            if failure.is_empty() { String::new() } else { format!("; its last start failed: {failure}") };
         Finding::new(Code::NotRunning, format!("{name} is not running: it is {}{reason}", container.state))
             .seen(word)
             .seen_all((!failure.is_empty()).then(|| format!("{} says: {failure}", container.engine)))
@@ -90,12 +93,10 @@ impl<'a> Examiner<'a> {
     /// A container in host mode whose port somebody else holds.
     pub(super) fn host_mode_taken(&self, container: &'a Container, port: u16) -> Option<Finding> {
         let asked_for_host = container.mode == NetworkMode::Host;
-        let listener = self
-            .facts
-            .host()?
-            .listeners
-            .iter()
-            .find(|listener| listener.protocol == self.question.protocol && listener.local.port() == port)?;
+        let listener =
+            self.facts.host()?.listeners.iter().find(|listener| {
+                listener.protocol == self.question.protocol && listener.local.port() == port
+            })?;
         // Whoever has joined the container is one of its own.
         let joined = |id: &str| {
             let other = self.facts.container(id);
@@ -125,7 +126,8 @@ impl<'a> Examiner<'a> {
 }
 
 fn restarting(name: &str, restarts: u64, word: String) -> Finding {
-    let sentence = format!("{name} ends again and again, and is restarted each time ({restarts} times so far)");
+    let sentence =
+        format!("{name} ends again and again, and is restarted each time ({restarts} times so far)");
     Finding::new(Code::Restarting, sentence)
         .seen(word)
         .seen(format!("restarts of {name}: {restarts}"))

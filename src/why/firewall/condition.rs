@@ -121,7 +121,9 @@ impl Condition {
     pub(super) fn holds(&self, packet: &Packet, around: &dyn Surroundings) -> Truth {
         match self {
             Self::Unknown(_) => Truth::Unknown,
-            Self::Any(groups) => groups.iter().fold(Truth::No, |any, group| any.or(all(group, packet, around))),
+            Self::Any(groups) => {
+                groups.iter().fold(Truth::No, |any, group| any.or(all(group, packet, around)))
+            }
             Self::Is { field, negated, values } => {
                 let one = values
                     .iter()
@@ -189,9 +191,9 @@ fn named(value: &Value, name: &str) -> Truth {
 fn address(value: &Value, address: IpAddr) -> Truth {
     match value {
         Value::Network(network) => Truth::of(contains(*network, address)),
-        Value::Addresses(first, last) => Truth::of(
-            first.is_ipv4() == address.is_ipv4() && (*first..=*last).contains(&address),
-        ),
+        Value::Addresses(first, last) => {
+            Truth::of(first.is_ipv4() == address.is_ipv4() && (*first..=*last).contains(&address))
+        }
         Value::Name(_) | Value::Numbers(..) | Value::Masked(..) => Truth::Unknown,
     }
 }
@@ -200,7 +202,9 @@ fn address(value: &Value, address: IpAddr) -> Truth {
 fn somebody(value: &Value) -> Truth {
     match value {
         Value::Network(network) if network.prefix == 0 => Truth::Yes,
-        Value::Network(network) if network.address.is_loopback() || network.address.is_multicast() => Truth::No,
+        Value::Network(network) if network.address.is_loopback() || network.address.is_multicast() => {
+            Truth::No
+        }
         _ => Truth::Unknown,
     }
 }

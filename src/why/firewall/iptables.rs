@@ -126,8 +126,25 @@ impl Parser<'_> {
     /// Modules whose options are not read, but which may make the rule match or not.
     fn module(&mut self, module: &str) {
         const READ: [&str; 19] = [
-            "tcp", "udp", "sctp", "comment", "conntrack", "state", "addrtype", "multiport", "mark", "iprange",
-            "icmp", "icmp6", "ipv6-icmp", "physdev", "mac", "set", "owner", "limit", "hashlimit",
+            "tcp",
+            "udp",
+            "sctp",
+            "comment",
+            "conntrack",
+            "state",
+            "addrtype",
+            "multiport",
+            "mark",
+            "iprange",
+            "icmp",
+            "icmp6",
+            "ipv6-icmp",
+            "physdev",
+            "mac",
+            "set",
+            "owner",
+            "limit",
+            "hashlimit",
         ];
         if !READ.contains(&module) {
             self.conditions.push(Condition::Unknown(format!("-m {module}")));
@@ -166,7 +183,11 @@ impl Parser<'_> {
                 self.next()?;
             }
             "--syn" => {
-                self.conditions.push(Condition::Is { field: Field::Opens, negated, values: vec![any_name()] });
+                self.conditions.push(Condition::Is {
+                    field: Field::Opens,
+                    negated,
+                    values: vec![any_name()],
+                });
             }
             "--tcp-flags" => {
                 let (mask, set) = (self.next()?, self.next()?);
@@ -212,8 +233,8 @@ impl Parser<'_> {
                 .map_or(Action::Unknown("SNAT".to_owned()), |(address, _)| Action::FromSource(Some(address))),
             "MASQUERADE" => Action::FromSource(None),
             "MARK" => self.mark(),
-            "LOG" | "NFLOG" | "ULOG" | "TCPMSS" | "TRACE" | "CHECKSUM" | "CONNMARK" | "CLASSIFY" | "SET" | "TOS"
-            | "DSCP" | "TTL" | "AUDIT" | "CONNSECMARK" | "SECMARK" | "LED" | "CT" => Action::None,
+            "LOG" | "NFLOG" | "ULOG" | "TCPMSS" | "TRACE" | "CHECKSUM" | "CONNMARK" | "CLASSIFY" | "SET"
+            | "TOS" | "DSCP" | "TTL" | "AUDIT" | "CONNSECMARK" | "SECMARK" | "LED" | "CT" => Action::None,
             "QUEUE" | "NFQUEUE" | "NOTRACK" | "NETMAP" | "TPROXY" | "TEE" | "SYNPROXY" | "RATEEST" => {
                 Action::Unknown(target.to_owned())
             }
@@ -358,7 +379,10 @@ mod tests {
             Action::ToDestination { address: address("fd00::2"), port: Some(80), redirects: false }
         );
         assert_eq!(to("-A X -j SNAT --to-source 192.0.2.1"), Action::FromSource(address("192.0.2.1")));
-        assert_eq!(to("-A X -j MARK --set-xmark 0x4000/0x4000"), Action::Mark { clear: 0x4000, toggle: 0x4000 });
+        assert_eq!(
+            to("-A X -j MARK --set-xmark 0x4000/0x4000"),
+            Action::Mark { clear: 0x4000, toggle: 0x4000 }
+        );
         assert_eq!(to("-A X -j ufw-user-input"), Action::Jump("ufw-user-input".to_owned()));
         assert_eq!(to("-A X -j LOG --log-prefix \"[UFW BLOCK] \""), Action::None);
     }

@@ -14,10 +14,13 @@ pub fn read_nft(listing: &str) -> Result<Vec<Chain>, serde_json::Error> {
     let sets = sets(objects);
     let mut chains: Vec<Chain> = objects.iter().filter_map(|object| chain(object.get("chain")?)).collect();
     for rule in objects.iter().filter_map(|object| object.get("rule")) {
-        let (Some(family), Some(table), Some(name)) = (family(rule), text(rule, "table"), text(rule, "chain")) else {
+        let (Some(family), Some(table), Some(name)) =
+            (family(rule), text(rule, "table"), text(rule, "chain"))
+        else {
             continue;
         };
-        let of_table = |chain: &&mut Chain| chain.family == family && chain.table == table && chain.name == name;
+        let of_table =
+            |chain: &&mut Chain| chain.family == family && chain.table == table && chain.name == name;
         let Some(chain) = chains.iter_mut().find(of_table) else { continue };
         let names = Names { sets: &sets, family, table: &table };
         chain.rules.extend(rules(rule, &names));
@@ -30,7 +33,9 @@ pub fn has_iptables_tables(chains: &[Chain], family: Family) -> bool {
     const TABLES: [&str; 5] = ["filter", "nat", "mangle", "raw", "security"];
     const CHAINS: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
     chains.iter().any(|chain| {
-        chain.family == family && TABLES.contains(&chain.table.as_str()) && CHAINS.contains(&chain.name.as_str())
+        chain.family == family
+            && TABLES.contains(&chain.table.as_str())
+            && CHAINS.contains(&chain.name.as_str())
     })
 }
 
@@ -46,7 +51,8 @@ fn text(object: &Json, key: &str) -> Option<String> {
 fn sets(objects: &[Json]) -> HashMap<(Family, String, String), Vec<Json>> {
     let mut sets = HashMap::new();
     for set in objects.iter().filter_map(|object| object.get("set").or_else(|| object.get("map"))) {
-        let (Some(family), Some(table), Some(name)) = (family(set), text(set, "table"), text(set, "name")) else {
+        let (Some(family), Some(table), Some(name)) = (family(set), text(set, "table"), text(set, "name"))
+        else {
             continue;
         };
         let elements = set.get("elem").and_then(Json::as_array).cloned().unwrap_or_default();
@@ -82,7 +88,8 @@ fn hook(chain: &Json) -> Option<Hook> {
 /// One rule, or several where a map decides what it does.
 fn rules(rule: &Json, names: &Names<'_>) -> Vec<Rule> {
     let expressions = rule.get("expr").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-    let counter = expressions.iter().find_map(|expression| expression.get("counter")?.get("packets")?.as_u64());
+    let counter =
+        expressions.iter().find_map(|expression| expression.get("counter")?.get("packets")?.as_u64());
     let handle = rule.get("handle").and_then(Json::as_u64);
     let alternatives = expand(expressions, names);
     alternatives

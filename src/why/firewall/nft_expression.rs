@@ -78,7 +78,8 @@ fn action(kind: &str, value: &Json) -> Option<Action> {
 fn mark(change: &Json) -> Option<Action> {
     let key = change.get("key")?.get("meta")?.get("key")?.as_str()?;
     let value = change.get("value")?.as_u64()?;
-    (key == "mark").then(|| Action::Mark { clear: u32::MAX, toggle: u32::try_from(value).unwrap_or(u32::MAX) })
+    (key == "mark")
+        .then(|| Action::Mark { clear: u32::MAX, toggle: u32::try_from(value).unwrap_or(u32::MAX) })
 }
 
 impl Names<'_> {
@@ -112,7 +113,8 @@ impl Names<'_> {
     fn equals(&self, left: &Json, right: &Json, negated: bool) -> Option<Vec<Condition>> {
         if let Some(parts) = left.get("concat").and_then(Json::as_array) {
             let elements = self.elements(right)?;
-            let groups = elements.iter().map(|element| self.together(parts, element)).collect::<Option<_>>()?;
+            let groups =
+                elements.iter().map(|element| self.together(parts, element)).collect::<Option<_>>()?;
             return (!negated).then(|| vec![Condition::Any(groups)]);
         }
         let (left, mask) = match left.get("&").and_then(Json::as_array).map(Vec::as_slice) {
@@ -185,7 +187,9 @@ impl Names<'_> {
         let map = [to.get("addr"), to.get("port")].into_iter().flatten().find_map(|part| part.get("map"));
         let Some(map) = map else {
             return match constant {
-                Some(address) => vec![(conditions.to_vec(), go(Some(address), constant_port), text.to_owned())],
+                Some(address) => {
+                    vec![(conditions.to_vec(), go(Some(address), constant_port), text.to_owned())]
+                }
                 None => unknown(),
             };
         };

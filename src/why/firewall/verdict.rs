@@ -97,7 +97,9 @@ pub fn pass<'a>(space: &'a Space, point: Point, packet: &Packet, families: &[Fam
 
 fn is_for_device(chain: &Chain, packet: &Packet) -> bool {
     let device = chain.hook.as_ref().and_then(|hook| hook.device.as_deref());
-    device.is_none_or(|device| packet.input.as_deref() == Some(device) || packet.output.as_deref() == Some(device))
+    device.is_none_or(|device| {
+        packet.input.as_deref() == Some(device) || packet.output.as_deref() == Some(device)
+    })
 }
 
 /// Whether a packet that a rule takes might not reach those behind it.

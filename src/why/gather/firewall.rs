@@ -8,7 +8,9 @@ use crate::why::firewall::{Chain, Family, Maker, Ruleset, has_iptables_tables, r
 
 /// Reads all rules of a namespace.
 pub(super) fn read(namespace: &Namespace) -> Ruleset {
-    namespace.within(own).unwrap_or_else(|error| Ruleset { chains: Vec::new(), unread: vec![error.to_string()] })
+    namespace
+        .within(own)
+        .unwrap_or_else(|error| Ruleset { chains: Vec::new(), unread: vec![error.to_string()] })
 }
 
 /// Those of the calling thread's namespace.

@@ -97,7 +97,8 @@ impl<'a> Ground<'a> {
         let Some(namespace) = self.namespaces.get(&space.id) else { return };
         let Ok(now) = sockets::listeners(namespace, &[]) else { return };
         for listener in space.listeners.iter_mut().filter(|listener| listener.waiting > 0) {
-            let same = now.iter().find(|other| other.local == listener.local && other.protocol == listener.protocol);
+            let same =
+                now.iter().find(|other| other.local == listener.local && other.protocol == listener.protocol);
             listener.unattended = same.is_some_and(|other| other.waiting >= listener.waiting);
         }
     }
@@ -106,11 +107,13 @@ impl<'a> Ground<'a> {
     fn holders(&self, id: NamespaceId) -> Vec<(u32, Option<String>)> {
         let of = |process: &Process| {
             let named = |container: &&Container| {
-                container.id.len() >= 12 && process.cgroups.iter().any(|path| path.contains(container.id.as_str()))
+                container.id.len() >= 12
+                    && process.cgroups.iter().any(|path| path.contains(container.id.as_str()))
             };
             let by_cgroup = self.topology.containers.iter().find(named).map(|container| container.id.clone());
             let by_pid = || {
-                let first = self.topology.containers.iter().find(|container| container.pid == Some(process.pid));
+                let first =
+                    self.topology.containers.iter().find(|container| container.pid == Some(process.pid));
                 first.map(|container| container.id.clone())
             };
             (process.pid, by_cgroup.or_else(by_pid))

@@ -42,8 +42,14 @@ mod tests {
 
     #[test]
     fn both_files_are_read_leniently() {
-        let names = parse("# x\nnameserver 127.0.0.11\nsearch a b\nnameserver\n", "127.0.0.1 localhost\n# y\nbad line\n::1 l6 # z\n");
-        assert_eq!((names.servers, names.search), (vec!["127.0.0.11".to_owned()], vec!["a".to_owned(), "b".to_owned()]));
+        let names = parse(
+            "# x\nnameserver 127.0.0.11\nsearch a b\nnameserver\n",
+            "127.0.0.1 localhost\n# y\nbad line\n::1 l6 # z\n",
+        );
+        assert_eq!(
+            (names.servers, names.search),
+            (vec!["127.0.0.11".to_owned()], vec!["a".to_owned(), "b".to_owned()])
+        );
         assert_eq!(names.hosts.len(), 2);
         assert_eq!(names.hosts[1], ("::1".parse().unwrap(), vec!["l6".to_owned()]));
     }

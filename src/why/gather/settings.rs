@@ -27,7 +27,10 @@ const EACH: [&str; 4] = [
 ];
 
 /// Settings by name, and counters by name.
-pub(super) fn read(namespace: &Namespace, links: &[Link]) -> (BTreeMap<String, String>, BTreeMap<String, u64>) {
+pub(super) fn read(
+    namespace: &Namespace,
+    links: &[Link],
+) -> (BTreeMap<String, String>, BTreeMap<String, u64>) {
     let names: Vec<String> = WHOLE
         .iter()
         .map(ToString::to_string)
@@ -37,8 +40,10 @@ pub(super) fn read(namespace: &Namespace, links: &[Link]) -> (BTreeMap<String, S
         }))
         .collect();
     let visit = || {
-        let settings =
-            names.iter().filter_map(|name| Some((name.clone(), sysctl::own(name)?))).collect::<BTreeMap<_, _>>();
+        let settings = names
+            .iter()
+            .filter_map(|name| Some((name.clone(), sysctl::own(name)?)))
+            .collect::<BTreeMap<_, _>>();
         let statistics = fs::read_to_string("/proc/thread-self/net/netstat").unwrap_or_default();
         (settings, counters(&statistics))
     };
@@ -54,7 +59,8 @@ fn counters(text: &str) -> BTreeMap<String, u64> {
         let mut both = names.zip(values);
         let Some((group, _)) = both.next() else { continue };
         let group = group.trim_end_matches(':');
-        counters.extend(both.filter_map(|(name, value)| Some((format!("{group}.{name}"), value.parse().ok()?))));
+        counters
+            .extend(both.filter_map(|(name, value)| Some((format!("{group}.{name}"), value.parse().ok()?))));
     }
     counters
 }

@@ -34,7 +34,9 @@ fn ask(server: SocketAddr, name: &str, kind: u16) -> LookupAnswer {
         let id = 0x7063_u16.wrapping_add(u16::try_from(attempt).unwrap_or_default());
         match exchange(server, &question(id, name, kind), id, patience) {
             Ok(answer) => return meaning(&answer, kind),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return LookupAnswer::Unreachable,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return LookupAnswer::Unreachable;
+            }
             Err(_) => {}
         }
     }
@@ -152,7 +154,9 @@ mod tests {
     fn cut_messages_are_no_addresses() {
         let whole = answer(0, &[[10, 0, 0, 1]]);
         for length in 0..whole.len() {
-            assert!(!matches!(meaning(&whole[..length], TYPE_A), LookupAnswer::Addresses(found) if !found.is_empty()));
+            assert!(
+                !matches!(meaning(&whole[..length], TYPE_A), LookupAnswer::Addresses(found) if !found.is_empty())
+            );
         }
     }
 }

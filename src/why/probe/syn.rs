@@ -77,7 +77,9 @@ fn exchange(destination: SocketAddr, own_port: u16) -> io::Result<ProbeOutcome> 
             if is_ours && answer.get_flags() & TcpFlags::RST != 0 {
                 return Ok(ProbeOutcome::Refused);
             }
-            if is_ours && answer.get_flags() & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN | TcpFlags::ACK {
+            if is_ours
+                && answer.get_flags() & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN | TcpFlags::ACK
+            {
                 return Ok(ProbeOutcome::Accepted);
             }
         }

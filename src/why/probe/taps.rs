@@ -15,9 +15,9 @@ use pnet::datalink::{self, Channel, Config, NetworkInterface};
 use crate::model::{LinkIndex, NamespaceId};
 use crate::sys::netns;
 
+use super::Seen;
 use super::segment::{self, Way};
 use super::syn::Place;
-use super::Seen;
 
 /// How often a tap looks whether it is to end.
 const BEAT: Duration = Duration::from_millis(50);

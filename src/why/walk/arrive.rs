@@ -29,7 +29,8 @@ impl<'a> Walker<'a> {
 /// Why nobody takes what is sent there.
 pub fn absence(facts: &Facts, space: &Space, wanted: SocketAddr, protocol: Protocol) -> Finding {
     let who = facts.name_of(space.id);
-    let same_port: Vec<&Listener> = of_protocol(space, protocol).filter(|one| one.local.port() == wanted.port()).collect();
+    let same_port: Vec<&Listener> =
+        of_protocol(space, protocol).filter(|one| one.local.port() == wanted.port()).collect();
     if let Some(finding) = same_port.first().and_then(|one| elsewhere(&who, one, &same_port, wanted)) {
         return finding.seen_all(same_port.iter().map(|one| seen(one)));
     }
@@ -50,7 +51,10 @@ pub fn absence(facts: &Facts, space: &Space, wanted: SocketAddr, protocol: Proto
         Some(_) => of_protocol(space, protocol).filter(|one| !is_engines_name_server(one)).collect(),
         None => Vec::new(),
     };
-    match others.iter().min_by_key(|one| (one.local.ip().is_loopback(), one.local.port().abs_diff(wanted.port()))) {
+    match others
+        .iter()
+        .min_by_key(|one| (one.local.ip().is_loopback(), one.local.port().abs_diff(wanted.port())))
+    {
         Some(one) => {
             let sentence = format!(
                 "nothing in {who} listens on port {}/{protocol}; {} listens on {} instead",
@@ -60,7 +64,11 @@ pub fn absence(facts: &Facts, space: &Space, wanted: SocketAddr, protocol: Proto
             );
             Finding::new(Code::ListensOnOtherPort, sentence)
                 .seen_all(others.iter().map(|one| seen(one)))
-                .repair(format!("make the process listen on port {}, or send to port {}", wanted.port(), one.local.port()))
+                .repair(format!(
+                    "make the process listen on port {}, or send to port {}",
+                    wanted.port(),
+                    one.local.port()
+                ))
         }
         None => {
             let sentence = format!("nothing in {who} listens on port {}/{protocol}", wanted.port());
@@ -86,13 +94,15 @@ fn elsewhere(who: &str, one: &Listener, all: &[&Listener], wanted: SocketAddr) -
     }
     let (v4, v6) = (wanted.is_ipv4(), wanted.is_ipv6());
     if v4 && all.iter().all(|one| one.local.is_ipv6() && one.local.ip().to_canonical().is_ipv6()) {
-        let sentence =
-            format!("{holder} in {who} listens on port {port}/{protocol} for IPv6 alone; the connection is of IPv4");
+        let sentence = format!(
+            "{holder} in {who} listens on port {port}/{protocol} for IPv6 alone; the connection is of IPv4"
+        );
         return Some(Finding::new(Code::ListensOnIpv6Only, sentence).repair(repair("0.0.0.0")));
     }
     if v6 && all.iter().all(|one| one.local.ip().to_canonical().is_ipv4()) {
-        let sentence =
-            format!("{holder} in {who} listens on port {port}/{protocol} for IPv4 alone; the connection is of IPv6");
+        let sentence = format!(
+            "{holder} in {who} listens on port {port}/{protocol} for IPv4 alone; the connection is of IPv6"
+        );
         return Some(Finding::new(Code::ListensOnIpv4Only, sentence).repair(repair("[::]")));
     }
     let sentence = format!(

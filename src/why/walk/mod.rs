@@ -196,7 +196,8 @@ impl<'a> Walker<'a> {
                 self.client = Some(*client);
                 self.uplink = Some(*link);
                 self.hop("outside", "outside".to_owned());
-                let host = self.facts.topology.host.ok_or_else(|| Box::new(blame::unknown_space("the host")))?;
+                let host =
+                    self.facts.topology.host.ok_or_else(|| Box::new(blame::unknown_space("the host")))?;
                 Place::Receiving(self.space(host)?, *link)
             }
         };
@@ -292,7 +293,8 @@ impl<'a> Walker<'a> {
         match what {
             Restored::Destination => {
                 let to = self.packet.destination.ip();
-                let found = self.bindings.iter().rev().filter(here).find(|binding| binding.after.0 == Some(to));
+                let found =
+                    self.bindings.iter().rev().filter(here).find(|binding| binding.after.0 == Some(to));
                 if let Some(binding) = found.filter(|binding| binding.before.0 != binding.after.0) {
                     let client = binding.before.0.or(self.client).unwrap_or(to);
                     self.packet.destination.set_ip(client);
@@ -300,8 +302,12 @@ impl<'a> Walker<'a> {
             }
             Restored::Source => {
                 let from = self.packet.source;
-                let found =
-                    self.bindings.iter().rev().filter(here).find(|binding| Some(binding.after.1.ip()) == from);
+                let found = self
+                    .bindings
+                    .iter()
+                    .rev()
+                    .filter(here)
+                    .find(|binding| Some(binding.after.1.ip()) == from);
                 if let Some(binding) = found {
                     self.packet.source = Some(binding.before.1.ip());
                 }

@@ -41,7 +41,9 @@ impl Walker<'_> {
     /// Whether large packets would be lost where small ones pass. TCP sends no larger ones than both ends can take.
     pub(super) fn check_mtu(&self, connection: &Connection) -> Step<()> {
         let senders = || self.passed.iter().filter(|passed| passed.role == Role::Sender);
-        let (Some(first), Some(last)) = (senders().next(), self.passed.iter().rev().find(|passed| passed.role == Role::Sender)) else {
+        let (Some(first), Some(last)) =
+            (senders().next(), self.passed.iter().rev().find(|passed| passed.role == Role::Sender))
+        else {
             return Ok(());
         };
         let largest = match &connection.start {
@@ -51,7 +53,9 @@ impl Walker<'_> {
         let mut near = largest;
         for passed in &self.passed {
             match passed.role {
-                Role::Port if passed.mtu < near.min(largest) => return Err(Box::new(self.silent(passed, near.min(largest)))),
+                Role::Port if passed.mtu < near.min(largest) => {
+                    return Err(Box::new(self.silent(passed, near.min(largest))));
+                }
                 Role::Port => {}
                 Role::Sender => {
                     if passed.mtu < largest {
@@ -92,22 +96,31 @@ impl Walker<'_> {
         let senders: Vec<&Space> = self
             .passed
             .iter()
-            .filter(|other| other.role == Role::Sender && other.space != passed.space && other.mtu > passed.mtu)
+            .filter(|other| {
+                other.role == Role::Sender && other.space != passed.space && other.mtu > passed.mtu
+            })
             .filter_map(|other| self.facts.spaces.get(&other.space))
             .collect();
         for sender in senders {
-            let Some(address) = sender.addresses().map(|(_, own)| own.address).find(|address| {
-                !address.is_loopback() && address.is_ipv4() == self.packet.is_v4()
-            }) else {
+            let Some(address) = sender
+                .addresses()
+                .map(|(_, own)| own.address)
+                .find(|address| !address.is_loopback() && address.is_ipv4() == self.packet.is_v4())
+            else {
                 continue;
             };
-            let mut complaint =
-                Packet::opening(None, SocketAddr::new(address, 0), self.packet.protocol);
+            let mut complaint = Packet::opening(None, SocketAddr::new(address, 0), self.packet.protocol);
             complaint.part = Part::Complaint;
-            let own = router.addresses().map(|(_, own)| own.address).find(|own| own.is_ipv4() == address.is_ipv4() && !own.is_loopback());
+            let own = router
+                .addresses()
+                .map(|(_, own)| own.address)
+                .find(|own| own.is_ipv4() == address.is_ipv4() && !own.is_loopback());
             complaint.source = own;
-            let families = if complaint.is_v4() { [Family::Ip, Family::Inet] } else { [Family::Ip6, Family::Inet] };
-            for (space, point) in [(router, Point::Output), (sender, Point::Prerouting), (sender, Point::Input)] {
+            let families =
+                if complaint.is_v4() { [Family::Ip, Family::Inet] } else { [Family::Ip6, Family::Inet] };
+            for (space, point) in
+                [(router, Point::Output), (sender, Point::Prerouting), (sender, Point::Input)]
+            {
                 let passage = pass(space, point, &complaint, &families);
                 if let Some(stop) = passage.stop {
                     let who = self.facts.name_of(space.id);
@@ -123,7 +136,10 @@ impl Walker<'_> {
                             .if_certain(stop.certain)
                             .seen(format!("MTU of {}: {}", passed.name, passed.mtu))
                             .seen(format!("{}: {rule}", stop.chain))
-                            .repair(format!("ip link set eth0 mtu {}  # in the container, or accept ICMP", passed.mtu)),
+                            .repair(format!(
+                                "ip link set eth0 mtu {}  # in the container, or accept ICMP",
+                                passed.mtu
+                            )),
                     ));
                 }
             }

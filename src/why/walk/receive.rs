@@ -88,7 +88,8 @@ impl<'a> Walker<'a> {
     /// `rp_filter`: whether answers to the sender would leave by the link that the packet came by.
     fn reverse_path(&mut self, space: &'a Space, index: LinkIndex) -> Step<()> {
         let Some(link) = space.link(index) else { return Ok(()) };
-        let Some(source) = self.packet.source.or(self.client.filter(|_| self.packet.part == Part::Opening)) else {
+        let Some(source) = self.packet.source.or(self.client.filter(|_| self.packet.part == Part::Opening))
+        else {
             return Ok(());
         };
         if source.is_ipv6() {

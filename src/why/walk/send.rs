@@ -66,7 +66,8 @@ impl<'a> Walker<'a> {
 
     /// Asks the rules at one place.
     pub(super) fn rules(&mut self, space: &'a Space, point: Point) -> Step<Passage<'a>> {
-        let families = if self.packet.is_v4() { [Family::Ip, Family::Inet] } else { [Family::Ip6, Family::Inet] };
+        let families =
+            if self.packet.is_v4() { [Family::Ip, Family::Inet] } else { [Family::Ip6, Family::Inet] };
         self.rules_of(space, point, &families)
     }
 
@@ -162,7 +163,11 @@ impl<'a> Walker<'a> {
         self.packet.disguised = true;
         let after = (self.packet.source, self.packet.destination);
         // What began before a translation of the destination here is one binding with it.
-        match self.bindings.last_mut().filter(|binding| binding.space == space.id && binding.after.1 == before.1) {
+        match self
+            .bindings
+            .last_mut()
+            .filter(|binding| binding.space == space.id && binding.after.1 == before.1)
+        {
             Some(binding) => binding.after.0 = after.0,
             None => self.bindings.push(Binding { space: space.id, before, after }),
         }

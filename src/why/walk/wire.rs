@@ -192,7 +192,15 @@ impl<'a> Walker<'a> {
             return Ok(Next::At(Place::Receiving(space, bridge.index)));
         }
         let Some(owner) = owners.first().copied() else {
-            return Err(Box::new(blame::nobody_has(self.facts, space, bridge, &self.packet, next, ingress, sender)));
+            return Err(Box::new(blame::nobody_has(
+                self.facts,
+                space,
+                bridge,
+                &self.packet,
+                next,
+                ingress,
+                sender,
+            )));
         };
         match ingress {
             Some(_) => self.stale_neighbour(sender, next, owner.endpoint.link.mac)?,
@@ -213,7 +221,12 @@ impl<'a> Walker<'a> {
 
     /// A frame for the bridge itself that rules translate to somebody on the same bridge: it is sent on without ever
     /// reaching the host's IP, and not by the port it came from unless that is in hairpin mode.
-    fn turn_back(&mut self, space: &'a Space, bridge: &'a Link, ingress: LinkIndex) -> Step<Option<Next<'a>>> {
+    fn turn_back(
+        &mut self,
+        space: &'a Space,
+        bridge: &'a Link,
+        ingress: LinkIndex,
+    ) -> Step<Option<Next<'a>>> {
         if self.packet.part != Part::Opening {
             return Ok(None);
         }
@@ -294,7 +307,9 @@ impl<'a> Walker<'a> {
         point: Point,
         (ingress, egress): (Option<LinkIndex>, Option<LinkIndex>),
     ) -> Step<()> {
-        let named = |index: Option<LinkIndex>| index.and_then(|index| space.link(index)).map(|link| link.name.to_string());
+        let named = |index: Option<LinkIndex>| {
+            index.and_then(|index| space.link(index)).map(|link| link.name.to_string())
+        };
         let (input, output) = (self.packet.input.clone(), self.packet.output.clone());
         (self.packet.input, self.packet.output) = (named(ingress), named(egress));
         let seen = self.rules_of(space, point, &[Family::Bridge]);
@@ -311,7 +326,8 @@ impl<'a> Walker<'a> {
 
     /// Whether the queue of a link lets anything out.
     fn queue(&self, space: &Space, link: &Link) -> Step<()> {
-        let holds = |hook: &LinkHook| hook.link == link.index && hook.kind == HookKind::Queue("blackhole".to_owned());
+        let holds =
+            |hook: &LinkHook| hook.link == link.index && hook.kind == HookKind::Queue("blackhole".to_owned());
         match space.hooks.iter().any(holds) {
             true => Err(Box::new(blame::queue_drops(&self.name(space), link))),
             false => Ok(()),
@@ -343,7 +359,9 @@ impl<'a> Walker<'a> {
         let mut found: Vec<Owner<'a>> = Vec::new();
         for container in &self.facts.topology.containers {
             for endpoint in &container.endpoints {
-                let HostSide::Pair { index, namespace: there, bridge: of, .. } = &endpoint.host_side else { continue };
+                let HostSide::Pair { index, namespace: there, bridge: of, .. } = &endpoint.host_side else {
+                    continue;
+                };
                 let is_here = *there == namespace && of.as_ref() == Some(&bridge.name);
                 if is_here && !found.iter().any(|known| known.port == *index) {
                     found.push(Owner { container, endpoint, port: *index });
@@ -362,7 +380,8 @@ impl<'a> Walker<'a> {
     fn twin_mac(&self, space: &Space, bridge: &Link, one: Option<Owner<'a>>) -> Step<()> {
         let Some((one, mac)) = one.and_then(|one| Some((one, one.endpoint.link.mac?))) else { return Ok(()) };
         let residents = self.residents(space.id, bridge);
-        let twin = residents.iter().find(|other| other.port != one.port && other.endpoint.link.mac == Some(mac));
+        let twin =
+            residents.iter().find(|other| other.port != one.port && other.endpoint.link.mac == Some(mac));
         match twin {
             Some(twin) => Err(Box::new(blame::twin_mac(bridge, mac, one, *twin))),
             None => Ok(()),

@@ -15,6 +15,7 @@ mod kernel;
 mod namespace;
 mod oracle;
 mod requirement;
+mod sshd;
 mod traffic;
 mod truth;
 
@@ -30,5 +31,6 @@ pub(crate) use kernel::{held_in_kernel, is_there};
 pub(crate) use namespace::{Cable, Namespace, Outpost};
 pub(crate) use oracle::{at, capinfos, frames, hex, rows, rows_of_torn};
 pub(crate) use requirement::Requirement;
+pub(crate) use sshd::Sshd;
 pub(crate) use traffic::{BEGIN, Conversation, END};
 pub(crate) use truth::Truth;

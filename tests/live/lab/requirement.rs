@@ -17,10 +17,18 @@ pub(crate) enum Requirement {
     Cgroup2,
     /// bpftool.
     Bpftool,
+    /// nft.
+    Nft,
+    /// openssl, to talk TLS.
+    Openssl,
+    /// An OpenSSH server and client, started by the test for itself.
+    Sshd,
     /// Control groups that bound the time on the processor.
     ProcessorLimit,
     /// Control groups that bound what is written to a disk, and disks in files.
     SlowDisk,
+    /// User namespaces for plain users.
+    UserNamespaces,
     /// An optimised build, named by `PCAPSULE_RELEASE`: for what is timed.
     Release,
 }
@@ -34,8 +42,12 @@ impl Requirement {
             Self::Tcpdump => "tcpdump",
             Self::Cgroup2 => "cgroup2",
             Self::Bpftool => "bpftool",
+            Self::Nft => "nft",
+            Self::Openssl => "openssl",
+            Self::Sshd => "sshd",
             Self::ProcessorLimit => "cpulimit",
             Self::SlowDisk => "slowdisk",
+            Self::UserNamespaces => "userns",
             Self::Release => "release",
         }
     }
@@ -51,8 +63,18 @@ impl Requirement {
                     && succeeds("bash", &["-c", ":"])
             }
             Self::Bpftool => succeeds("bpftool", &["version"]),
+            Self::Nft => succeeds("nft", &["--version"]),
+            Self::Openssl => succeeds("openssl", &["version"]),
+            Self::Sshd => Path::new("/usr/sbin/sshd").exists() && succeeds("ssh", &["-V"]),
             Self::ProcessorLimit => super::brake::can_limit_processor(),
             Self::SlowDisk => super::brake::can_slow_disk(),
+            Self::UserNamespaces => {
+                let user = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+                succeeds(
+                    "setpriv",
+                    &[&user[..], &["unshare", "--user", "--map-root-user", "--net", "true"]].concat(),
+                )
+            }
             Self::Release => env::var_os("PCAPSULE_RELEASE").is_some_and(|path| Path::new(&path).is_file()),
         }
     }

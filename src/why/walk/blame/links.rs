@@ -98,13 +98,18 @@ pub(in crate::why::walk) fn macvlan_host(who: &str, link: &Link, parent: &LinkNa
     );
     Finding::new(Code::MacvlanFromHost, sentence)
         .seen(format!("{} of {who}: {} on {parent}", link.name, link.kind))
-        .repair(format!("ip link add NAME link {parent} type {} mode bridge  # an interface for the host beside it", link.kind))
+        .repair(format!(
+            "ip link add NAME link {parent} type {} mode bridge  # an interface for the host beside it",
+            link.kind
+        ))
 }
 
 /// Two ports that are kept from each other.
 pub(in crate::why::walk) fn isolated(bridge: &Link, container: &Container) -> Finding {
-    let sentence =
-        format!("the ports of the two on the bridge {} are isolated: no frame passes between them", bridge.name);
+    let sentence = format!(
+        "the ports of the two on the bridge {} are isolated: no frame passes between them",
+        bridge.name
+    );
     Finding::new(Code::PortsIsolated, sentence)
         .seen(format!("port of {}: isolated", container.name))
         .repair("bridge link set dev PORT isolated off")
@@ -132,7 +137,8 @@ pub(in crate::why::walk) fn port_blocked(bridge: &Link, port: &Link) -> Finding 
 
 /// A queueing discipline that drops everything.
 pub(in crate::why::walk) fn queue_drops(who: &str, link: &Link) -> Finding {
-    let sentence = format!("the queueing discipline blackhole at {} of {who} drops whatever is sent there", link.name);
+    let sentence =
+        format!("the queueing discipline blackhole at {} of {who} drops whatever is sent there", link.name);
     Finding::new(Code::TcDrops, sentence)
         .seen(format!("qdisc blackhole dev {} of {who}", link.name))
         .repair(format!("tc qdisc del dev {} root", link.name))

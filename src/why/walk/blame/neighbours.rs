@@ -64,7 +64,8 @@ pub(in crate::why::walk) fn nobody_has(
         return finding;
     }
     if packet.part == Part::Answer {
-        let own = bridge.addresses.iter().find(|own| contains(**own, next)).map(|own| network(*own).to_string());
+        let own =
+            bridge.addresses.iter().find(|own| contains(**own, next)).map(|own| network(*own).to_string());
         let sentence = format!(
             "the answer goes to {next}, which the network of {} is taken to contain{}: the client's own network overlaps it",
             bridge.name,
@@ -86,8 +87,10 @@ pub(in crate::why::walk) fn nobody_has(
             .repair("give the container's network other addresses (docker network create --subnet …)");
     }
     if packet.translated {
-        let sentence =
-            format!("a rule sends the connection to {}, an address that nobody on {} has", packet.destination, bridge.name);
+        let sentence = format!(
+            "a rule sends the connection to {}, an address that nobody on {} has",
+            packet.destination, bridge.name
+        );
         return Finding::new(Code::DnatWrongTarget, sentence)
             .seen(format!("nobody on {} has {next}", bridge.name))
             .repair("remove the stale rule, or start the container again");
@@ -135,14 +138,13 @@ fn beside_the_bridge(facts: &Facts, space: &Space, bridge: &Link, address: IpAdd
 fn no_gateway(facts: &Facts, bridge: &Link, next: IpAddr, sender: Option<Owner<'_>>) -> Finding {
     let who = sender.map_or_else(|| "the sender".to_owned(), |owner| owner.container.name.clone());
     let own = bridge.addresses.iter().find(|own| own.address.is_ipv4() == next.is_ipv4());
-    let is_meant = facts
-        .network_of_bridge(bridge.name.as_str())
-        .is_some_and(|network| network.gateways.contains(&next));
+    let is_meant =
+        facts.network_of_bridge(bridge.name.as_str()).is_some_and(|network| network.gateways.contains(&next));
     match own {
-        None => bridge_without_address(facts, bridge, next).seen(format!("the default route of {who} leads to {next}")),
-        Some(_) if is_meant => {
-            bridge_without_address(facts, bridge, next).seen(format!("the default route of {who} leads to {next}"))
-        }
+        None => bridge_without_address(facts, bridge, next)
+            .seen(format!("the default route of {who} leads to {next}")),
+        Some(_) if is_meant => bridge_without_address(facts, bridge, next)
+            .seen(format!("the default route of {who} leads to {next}")),
         Some(own) => {
             let sentence = format!(
                 "the route of {who} leads to the gateway {next}, which nobody on {} has; the bridge itself is {}",
@@ -162,15 +164,16 @@ fn no_gateway(facts: &Facts, bridge: &Link, next: IpAddr, sender: Option<Owner<'
 fn lost_address(facts: &Facts, bridge: &Link, address: IpAddr) -> Option<Finding> {
     let meant = facts.topology.containers.iter().find(|container| {
         container.state.is_live()
-            && container
-                .networks
-                .iter()
-                .any(|member| member.addresses.contains(&address) && member.bridge.as_ref() == Some(&bridge.name))
+            && container.networks.iter().any(|member| {
+                member.addresses.contains(&address) && member.bridge.as_ref() == Some(&bridge.name)
+            })
     })?;
     let own: Vec<String> = meant
         .endpoints
         .iter()
-        .flat_map(|endpoint| endpoint.link.addresses.iter().map(|own| format!("{own} on {}", endpoint.link.name)))
+        .flat_map(|endpoint| {
+            endpoint.link.addresses.iter().map(|own| format!("{own} on {}", endpoint.link.name))
+        })
         .collect();
     let has = if own.is_empty() { "no address at all".to_owned() } else { own.join(", ") };
     let sentence = format!("{} should have the address {address}, and has {has}", meant.name);
@@ -233,8 +236,7 @@ pub(in crate::why::walk) fn neighbour_wrong(
     next: IpAddr,
     (believed, right): (Mac, Mac),
 ) -> Finding {
-    let sentence =
-        format!("{who} is told that {next} has the hardware address {believed}; it has {right}");
+    let sentence = format!("{who} is told that {next} has the hardware address {believed}; it has {right}");
     Finding::new(Code::NeighbourWrong, sentence)
         .seen(format!("neighbour {next} dev {} lladdr {believed} PERMANENT in {who}", link.name))
         .repair(format!("ip neigh del {next} dev {}", link.name))

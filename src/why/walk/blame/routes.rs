@@ -13,18 +13,27 @@ use super::{inside, is_host};
 use crate::why::walk::Connection;
 
 /// No route, or one that refuses.
-pub(in crate::why::walk) fn no_way(facts: &Facts, space: &Space, packet: &Packet, answer: &Answer<'_>) -> Finding {
+pub(in crate::why::walk) fn no_way(
+    facts: &Facts,
+    space: &Space,
+    packet: &Packet,
+    answer: &Answer<'_>,
+) -> Finding {
     let who = facts.name_of(space.id);
     let to = packet.destination.ip();
     if let Direction::Refused(route) = answer.direction {
         let words = routing::words(space, route);
-        return Finding::new(Code::RouteBlackhole, format!("a route of {who} refuses what goes to {to}: {words}"))
-            .if_certain(answer.certain)
-            .seen(format!("route in {who}: {words}"))
-            .repair(format!("{}ip route del {words}", inside(facts, space.id)));
+        return Finding::new(
+            Code::RouteBlackhole,
+            format!("a route of {who} refuses what goes to {to}: {words}"),
+        )
+        .if_certain(answer.certain)
+        .seen(format!("route in {who}: {words}"))
+        .repair(format!("{}ip route del {words}", inside(facts, space.id)));
     }
     if let Direction::RefusedByRule(rule) = answer.direction {
-        let sentence = format!("a routing rule of {who} refuses what goes to {to} (priority {})", rule.priority);
+        let sentence =
+            format!("a routing rule of {who} refuses what goes to {to} (priority {})", rule.priority);
         return Finding::new(Code::RouteBlackhole, sentence)
             .if_certain(answer.certain)
             .seen(format!("rule {} in {who}: {:?}", rule.priority, rule.outcome))
@@ -41,7 +50,9 @@ pub(in crate::why::walk) fn no_way(facts: &Facts, space: &Space, packet: &Packet
 /// The host itself has no way out.
 fn without_uplink(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
     let has_default = space.routes.iter().any(|route| {
-        route.destination.prefix == 0 && route.destination.address.is_ipv4() == to.is_ipv4() && route.table == 254
+        route.destination.prefix == 0
+            && route.destination.address.is_ipv4() == to.is_ipv4()
+            && route.table == 254
     });
     if has_default {
         return no_route(facts, space, to, Code::NoRoute);
@@ -82,11 +93,15 @@ fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
     if !has_address {
         let word = if to.is_ipv4() { "IPv4" } else { "IPv6" };
         return Finding::new(Code::NoAddress, format!("{who} has no address of {word}, and {to} is one"))
-            .seen_all(space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)));
+            .seen_all(
+                space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)),
+            );
     }
-    let internal = facts.resident(space.id).into_iter().flat_map(|container| &container.networks).find(|member| {
-        facts.network(&member.network).is_some_and(|network| network.internal)
-    });
+    let internal = facts
+        .resident(space.id)
+        .into_iter()
+        .flat_map(|container| &container.networks)
+        .find(|member| facts.network(&member.network).is_some_and(|network| network.internal));
     if let Some(member) = internal {
         let sentence =
             format!("{who} is on the network {}, which is internal: it has no way to {to}", member.network);
@@ -108,8 +123,13 @@ fn on_same_bridge(facts: &Facts, space: &Space, to: IpAddr) -> Option<Finding> {
                 && endpoint.host_side.bridge().is_some_and(|bridge| bridges().any(|mine| mine == bridge))
         })
     })?;
-    let theirs = other.endpoints.iter().flat_map(|endpoint| &endpoint.link.addresses).find(|one| one.address == to)?;
-    let mine = own.endpoints.iter().flat_map(|endpoint| &endpoint.link.addresses).find(|one| one.address.is_ipv4() == to.is_ipv4())?;
+    let theirs =
+        other.endpoints.iter().flat_map(|endpoint| &endpoint.link.addresses).find(|one| one.address == to)?;
+    let mine = own
+        .endpoints
+        .iter()
+        .flat_map(|endpoint| &endpoint.link.addresses)
+        .find(|one| one.address.is_ipv4() == to.is_ipv4())?;
     let sentence = format!(
         "{} takes {to} to be far away, by its address {mine}, but {} has {theirs} on the same bridge",
         own.name, other.name
@@ -172,8 +192,9 @@ pub(super) fn bridge_without_address(facts: &Facts, bridge: &Link, to: IpAddr) -
         (Some(gateway), Some(prefix)) => format!("{gateway}/{prefix}"),
         _ => "ADDRESS/PREFIX".to_owned(),
     };
-    let sentence =
-        format!("the bridge {name} has no address in the network of {to}: the host does not reach its members");
+    let sentence = format!(
+        "the bridge {name} has no address in the network of {to}: the host does not reach its members"
+    );
     Finding::new(Code::BridgeWithoutAddress, sentence)
         .seen(match bridge.addresses.is_empty() {
             true => format!("addresses of {name}: none"),
@@ -196,7 +217,11 @@ fn prefix_on(facts: &Facts, bridge: &Link, address: IpAddr) -> Option<u8> {
 }
 
 /// The bridges of a namespace behind which somebody has that address.
-fn bridges_of<'a>(facts: &'a Facts, space: &'a Space, address: IpAddr) -> impl Iterator<Item = &'a crate::model::LinkName> {
+fn bridges_of<'a>(
+    facts: &'a Facts,
+    space: &'a Space,
+    address: IpAddr,
+) -> impl Iterator<Item = &'a crate::model::LinkName> {
     let endpoints = facts.topology.containers.iter().flat_map(|container| &container.endpoints);
     endpoints
         .filter(move |endpoint| endpoint.link.addresses.iter().any(|own| own.address == address))
@@ -263,12 +288,16 @@ pub(in crate::why::walk) fn not_forwarding(
         );
         return Finding::new(Code::WrongGateway, sentence)
             .seen(format!("{setting} = {value} in {who}"))
-            .seen_all(space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)));
+            .seen_all(
+                space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)),
+            );
     }
     if !is_host(facts, space) {
-        let sentence = format!("{who} is sent a packet for {to}, which is not its own address, and passes none on");
-        return Finding::new(Code::DnatWrongTarget, sentence)
-            .seen_all(space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)));
+        let sentence =
+            format!("{who} is sent a packet for {to}, which is not its own address, and passes none on");
+        return Finding::new(Code::DnatWrongTarget, sentence).seen_all(
+            space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)),
+        );
     }
     Finding::new(Code::IpForwardOff, format!("{who} does not pass packets on: {setting} is {value}"))
         .seen(format!("{setting} = {value}"))
@@ -302,7 +331,10 @@ pub(in crate::why::walk) fn reverse_path(
         .if_certain(answer.certain)
         .seen(format!("{setting} and net.ipv4.conf.all.rp_filter: the greater is {strictness}"))
         .seen_all(
-            space.counters.get("TcpExt.IPReversePathFilter").map(|count| format!("IPReversePathFilter in {who}: {count}")),
+            space
+                .counters
+                .get("TcpExt.IPReversePathFilter")
+                .map(|count| format!("IPReversePathFilter in {who}: {count}")),
         )
         .repair(format!(
             "{}sysctl -w {setting}=2 net.ipv4.conf.all.rp_filter=2  # or a route to {source} by {}",
@@ -332,9 +364,10 @@ pub(in crate::why::walk) fn foreign_answer(
         "the answer goes to the asker directly on the bridge and comes from {from}, but {asked} was asked: the connection \
          must be masqueraded where it leaves by the bridge it came in by (hairpin)"
     );
-    let bridge = facts.topology.host_links.iter().find(|link| {
-        source.is_some_and(|source| link.addresses.iter().any(|own| contains(*own, source)))
-    });
+    let bridge =
+        facts.topology.host_links.iter().find(|link| {
+            source.is_some_and(|source| link.addresses.iter().any(|own| contains(*own, source)))
+        });
     let name = bridge.map_or_else(|| "BRIDGE".to_owned(), |link| link.name.to_string());
     let subnet = bridge
         .and_then(|link| link.addresses.iter().find(|own| own.address.is_ipv4() == asked.is_ipv4()))
@@ -342,5 +375,7 @@ pub(in crate::why::walk) fn foreign_answer(
     Finding::new(Code::HairpinMissing, sentence)
         .seen(format!("asked: {asked}; answered by: {from}"))
         .seen("no rule masquerades it")
-        .repair(format!("iptables -t nat -A POSTROUTING -s {subnet} -o {name} -m conntrack --ctstate DNAT -j MASQUERADE"))
+        .repair(format!(
+            "iptables -t nat -A POSTROUTING -s {subnet} -o {name} -m conntrack --ctstate DNAT -j MASQUERADE"
+        ))
 }

@@ -25,7 +25,9 @@ pub(in crate::why::walk) fn rule(
             let handle = rule.handle.map(|handle| format!(", handle {handle}")).unwrap_or_default();
             format!("{what}: a rule of {who} {told} the packet ({}{handle}): {}", stop.chain, rule.text)
         }
-        None => format!("{what}: no rule of {who} accepts the packet, and the policy of {} drops it", stop.chain),
+        None => {
+            format!("{what}: no rule of {who} accepts the packet, and the policy of {} drops it", stop.chain)
+        }
     };
     let mut finding = Finding::new(code, sentence).if_certain(stop.certain);
     finding = match stop.rule {
@@ -84,8 +86,7 @@ fn forwarded(facts: &Facts, packet: &Packet, stop: Stop<'_>) -> (Code, &'static 
             return (Code::IccOff, "communication between the containers of this network is off");
         }
     }
-    let internal =
-        [input, output].iter().any(|name| network(*name).is_some_and(|network| network.internal));
+    let internal = [input, output].iter().any(|name| network(*name).is_some_and(|network| network.internal));
     let isolates = stop.chain.name.contains("ISOLATION")
         || stop.chain.name.contains("isolation")
         || stop.rule.is_some_and(|rule| rule.text.contains("ISOLATION"));
@@ -119,7 +120,9 @@ fn removal(chain: &Chain, rule: &Rule) -> String {
             chain.table,
             chain.name
         ),
-        (Maker::Nft, None) => format!("nft -a list chain {} {} {}", chain.family.as_str(), chain.table, chain.name),
+        (Maker::Nft, None) => {
+            format!("nft -a list chain {} {} {}", chain.family.as_str(), chain.table, chain.name)
+        }
         _ => {
             let table = if chain.table == "filter" { String::new() } else { format!("-t {} ", chain.table) };
             let specification = rule.text.strip_prefix("-A ").unwrap_or(&rule.text);

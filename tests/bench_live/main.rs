@@ -3,7 +3,12 @@
 //!
 //! All is in namespaces made for it. What runs for a test bears a mark in its environment, by which what is left is found.
 
-#![expect(clippy::print_stderr, reason = "a skipped test says why")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says why it is skipped")]
+
+mod answers;
+mod rates;
+mod rungs;
+mod visits;
 
 use std::{
     env, fs,
@@ -30,9 +35,15 @@ fn turn() -> Option<MutexGuard<'static, ()>> {
     if succeeds("unshare", &["--net", "true"]) && succeeds("nft", &["--version"]) && succeeds("tc", &["-V"]) {
         return Some(TURN.lock().unwrap_or_else(PoisonError::into_inner));
     }
+    lacking("netns", "namespaces cannot be made here, or nft or tc is missing")
+}
+
+/// Says why a test is skipped, unless what it needs is demanded.
+#[track_caller]
+fn lacking<T>(what: &str, why: &str) -> Option<T> {
     let demanded = env::var("PCAPSULE_REQUIRE").unwrap_or_default();
-    assert!(!demanded.split(',').any(|word| word.trim() == "netns"), "PCAPSULE_REQUIRE names netns");
-    eprintln!("skipped: namespaces cannot be made here, or nft or tc is missing");
+    assert!(!demanded.split(',').any(|word| word.trim() == what), "PCAPSULE_REQUIRE names {what}: {why}");
+    eprintln!("skipped: {why}");
     None
 }
 

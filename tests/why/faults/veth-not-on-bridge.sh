@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The container's cable is not a port of the bridge any more.
+# code: veth-not-on-bridge
+# engine: docker
+. "${BASH_SOURCE%/*}/../lab.sh"
+
+network app
+container web --network app --publish 8080:80
+works fetch host http://127.0.0.1:8080/
+ip link set "$(cable_of web)" nomaster
+fails fetch host http://127.0.0.1:8080/
+why :8080
+why web

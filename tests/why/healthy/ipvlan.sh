@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Two containers on an ipvlan network.
+# engine: docker
+. "${BASH_SOURCE%/*}/../lab.sh"
+
+later docker network rm lan
+docker network create --driver ipvlan --opt parent=lan0 --subnet 198.51.100.0/24 --gateway 198.51.100.2 --ip-range 198.51.100.64/28 lan >/dev/null
+container web --network lan || cannot "this kernel has no ipvlan"
+container api --network lan -- "${idle[@]}"
+works fetch api http://web/
+works fetch outside "http://$(address_of web)/"
+why web:80 --from api
+why web:80 --from outside
