@@ -229,9 +229,9 @@ pub(in crate::why::walk) fn misled(bridge: &Link, mac: Mac, port: &Link, owner: 
         .repair(format!("bridge fdb del {mac} dev {} master", port.name))
 }
 
-/// A neighbour entry that was set by hand, and is wrong.
+/// A neighbour entry that was set by hand, and is wrong: in whose namespace, and what leads a command there.
 pub(in crate::why::walk) fn neighbour_wrong(
-    who: &str,
+    (who, inside): (&str, &str),
     link: &Link,
     next: IpAddr,
     (believed, right): (Mac, Mac),
@@ -239,5 +239,5 @@ pub(in crate::why::walk) fn neighbour_wrong(
     let sentence = format!("{who} is told that {next} has the hardware address {believed}; it has {right}");
     Finding::new(Code::NeighbourWrong, sentence)
         .seen(format!("neighbour {next} dev {} lladdr {believed} PERMANENT in {who}", link.name))
-        .repair(format!("ip neigh del {next} dev {}", link.name))
+        .repair(format!("{inside}ip neigh del {next} dev {}", link.name))
 }

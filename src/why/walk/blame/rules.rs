@@ -40,7 +40,7 @@ pub(in crate::why::walk) fn rule(
         }
         None => finding
             .seen(format!("policy of {place}: drop"))
-            .repair(format!("{prefix}{}", acceptance(stop.chain, packet))),
+            .repair(acceptance(stop.chain, packet, &prefix)),
     };
     finding = finding.seen(format!("packet: {}", words(packet)));
     match code {
@@ -131,36 +131,54 @@ fn removal(chain: &Chain, rule: &Rule) -> String {
     }
 }
 
-/// The command that lets the packet pass a chain whose policy drops it.
-fn acceptance(chain: &Chain, packet: &Packet) -> String {
-    let (protocol, port) = (packet.protocol, packet.destination.port());
-    let address = packet.destination.ip();
-    match chain.maker {
-        Maker::Nft => {
-            let family = if packet.is_v4() { "ip" } else { "ip6" };
-            format!(
-                "nft insert rule {} {} {} {family} daddr {address} {protocol} dport {port} accept",
-                chain.family.as_str(),
-                chain.table,
-                chain.name
-            )
-        }
-        _ => {
-            let table = if chain.table == "filter" { String::new() } else { format!("-t {} ", chain.table) };
-            match packet.part {
-                Part::Opening => format!(
-                    "{} {table}-I {} -d {address} -p {protocol} --dport {port} -j ACCEPT",
-                    chain.program(),
-                    chain.name
-                ),
-                _ => format!(
-                    "{} {table}-I {} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-                    chain.program(),
-                    chain.name
-                ),
-            }
-        }
+/// The commands that let the packet pass a chain whose policy drops it, and the answers to it where they take the same chain.
+fn acceptance(chain: &Chain, packet: &Packet, prefix: &str) -> String {
+    let is_passage = chain.hook.as_ref().is_some_and(|hook| hook.point == Point::Forward);
+    let knows_answers = chain.rules.iter().any(|rule| rule.text.to_ascii_lowercase().contains("established"));
+    let answers = format!("{prefix}{}", insertion(chain, &Pass::Answers));
+    let opening = format!("{prefix}{}", insertion(chain, &Pass::To(packet)));
+    match packet.part {
+        Part::Opening if is_passage && !knows_answers => format!("{opening} && {answers}"),
+        Part::Opening => opening,
+        _ => answers,
     }
+}
+
+/// What is to be let through.
+enum Pass<'a> {
+    /// What goes where this packet does.
+    To(&'a Packet),
+    /// What belongs to a connection that was let through.
+    Answers,
+}
+
+/// The command that inserts a rule which accepts.
+fn insertion(chain: &Chain, pass: &Pass<'_>) -> String {
+    if chain.maker == Maker::Nft {
+        let matching = match pass {
+            Pass::Answers => "ct state established,related".to_owned(),
+            Pass::To(packet) => {
+                let family = if packet.is_v4() { "ip" } else { "ip6" };
+                let (address, port) = (packet.destination.ip(), packet.destination.port());
+                format!("{family} daddr {address} {} dport {port}", packet.protocol)
+            }
+        };
+        return format!(
+            "nft insert rule {} {} {} {matching} accept",
+            chain.family.as_str(),
+            chain.table,
+            chain.name
+        );
+    }
+    let table = if chain.table == "filter" { String::new() } else { format!("-t {} ", chain.table) };
+    let matching = match pass {
+        Pass::Answers => "-m conntrack --ctstate RELATED,ESTABLISHED".to_owned(),
+        Pass::To(packet) => {
+            let (address, port) = (packet.destination.ip(), packet.destination.port());
+            format!("-d {address} -p {} --dport {port}", packet.protocol)
+        }
+    };
+    format!("{} {table}-I {} {matching} -j ACCEPT", chain.program(), chain.name)
 }
 
 /// The packet, as far as rules ask about it.
