@@ -63,7 +63,6 @@ fn kind(facts: &Facts, space: &Space, point: Point, packet: &Packet, stop: Stop<
     }
     match point {
         Point::Ingress | Point::Egress => (Code::IngressRuleDrops, "the rules at an interface"),
-        Point::Input => (Code::InputDrop, "the host's firewall does not let it in"),
         Point::Output => (Code::OutputDrop, "the host's firewall does not let it out"),
         Point::Prerouting if space.is_local(packet.destination.ip()) && packet.translated => {
             (Code::ForwardRuleDrops, "the host's firewall")
@@ -71,7 +70,7 @@ fn kind(facts: &Facts, space: &Space, point: Point, packet: &Packet, stop: Stop<
         Point::Prerouting | Point::Postrouting if !space.is_local(packet.destination.ip()) => {
             (Code::ForwardRuleDrops, "the host's firewall")
         }
-        Point::Prerouting => (Code::InputDrop, "the host's firewall does not let it in"),
+        Point::Prerouting | Point::Input => (Code::InputDrop, "the host's firewall does not let it in"),
         Point::Forward | Point::Postrouting => forwarded(facts, packet, stop),
     }
 }
@@ -135,32 +134,21 @@ fn removal(chain: &Chain, rule: &Rule) -> String {
 fn acceptance(chain: &Chain, packet: &Packet) -> String {
     let (protocol, port) = (packet.protocol, packet.destination.port());
     let address = packet.destination.ip();
-    match chain.maker {
-        Maker::Nft => {
-            let family = if packet.is_v4() { "ip" } else { "ip6" };
-            format!(
-                "nft insert rule {} {} {} {family} daddr {address} {protocol} dport {port} accept",
-                chain.family.as_str(),
-                chain.table,
-                chain.name
-            )
-        }
-        _ => {
-            let table = if chain.table == "filter" { String::new() } else { format!("-t {} ", chain.table) };
-            match packet.part {
-                Part::Opening => format!(
-                    "{} {table}-I {} -d {address} -p {protocol} --dport {port} -j ACCEPT",
-                    chain.program(),
-                    chain.name
-                ),
-                _ => format!(
-                    "{} {table}-I {} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-                    chain.program(),
-                    chain.name
-                ),
-            }
-        }
+    if chain.maker == Maker::Nft {
+        let family = if packet.is_v4() { "ip" } else { "ip6" };
+        return format!(
+            "nft insert rule {} {} {} {family} daddr {address} {protocol} dport {port} accept",
+            chain.family.as_str(),
+            chain.table,
+            chain.name
+        );
     }
+    let table = if chain.table == "filter" { String::new() } else { format!("-t {} ", chain.table) };
+    let which = match packet.part {
+        Part::Opening => format!("-d {address} -p {protocol} --dport {port}"),
+        _ => "-m conntrack --ctstate RELATED,ESTABLISHED".to_owned(),
+    };
+    format!("{} {table}-I {} {which} -j ACCEPT", chain.program(), chain.name)
 }
 
 /// The packet, as far as rules ask about it.
