@@ -75,6 +75,8 @@ codes! {
     PortsIsolated "ports-isolated",
     VlanFiltered "vlan-filtered",
     TcDrops "tc-drops",
+    XdpDrops "xdp-drops",
+    NotAccepting "not-accepting",
     LocalhostInside "localhost-inside",
     DnsRefused "dns-refused",
     InterfaceDown "interface-down",

@@ -15,7 +15,9 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::lab::{Cable, Conversation, Sshd, accounts, capinfos, eventually, pcapsule, rows, run, within};
+use crate::lab::{
+    Cable, Conversation, Requirement, Sshd, accounts, capinfos, eventually, pcapsule, rows, run, within,
+};
 
 const PCAPSULE: &str = env!("CARGO_BIN_EXE_pcapsule");
 
@@ -298,6 +300,85 @@ fn a_stream_by_hand_does_not_capture_itself() {
             assert_eq!(said.matches("leaving out the ssh connection").count(), 1, "{said}");
         }
     }
+}
+
+/// Captures at the right end by `ssh … there -w -` through that port, until what was said is in the file. Answers with
+/// how many packets of each port there are, and what the capture said.
+fn by_hand(cable: &Cable, sshd: &Sshd, port: u16, there: &str, ports: &[u16]) -> (Vec<usize>, String) {
+    let (port, destination) = (port.to_string(), format!("root@{}", Cable::RIGHT));
+    let mut command = sshd.client(cable, &["ssh", "-p", &port, &destination, there]);
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    command.stdout(file.reopen().expect("our own file"));
+    let capture = Called::start(command);
+    Conversation::new(cable.left(), cable.right(), Cable::RIGHT).flood(7000, 10, 100);
+    eventually("the datagrams come", || (rows_so_far(file.path(), "udp.port == 7000") == 10).then_some(()));
+    let count = |port: &u16| rows_so_far(file.path(), &format!("tcp.port == {port}"));
+    let counts = ports.iter().map(count).collect();
+    capture.signal(Signal::SIGTERM);
+    (counts, capture.wait().1)
+}
+
+#[test]
+fn a_stream_is_known_although_the_environment_does_not_tell() {
+    let Some((cable, sshd)) = called() else { return };
+    // As with sudo, whose parent alone has the variable.
+    let there = format!("env -u SSH_CONNECTION {PCAPSULE} capture {RIGHT} -U -w -; true");
+    let (counts, said) = by_hand(&cable, &sshd, Sshd::PORT, &there, &[Sshd::PORT]);
+    assert_eq!(counts, [0], "{said}");
+    assert_eq!(said.matches("leaving out the ssh connection").count(), 1, "{said}");
+}
+
+#[test]
+fn a_stream_through_a_translated_port_is_known_by_both() {
+    const PUBLISHED: u16 = 2223;
+    let Some((cable, sshd)) = called() else { return };
+    if !Requirement::all(&[Requirement::Nft]) {
+        return;
+    }
+    let net = format!("--net={}", cable.right().path().display());
+    let redirect = format!(
+        "add table ip pub; add chain ip pub pre {{ type nat hook prerouting priority -100; }}; \
+         add rule ip pub pre tcp dport {PUBLISHED} redirect to :{}",
+        Sshd::PORT
+    );
+    run("nsenter", &[&net, "nft", &redirect]);
+    let ports = [Sshd::PORT, PUBLISHED];
+    let there = format!("{PCAPSULE} capture {RIGHT} -U -w -");
+    let (counts, said) = by_hand(&cable, &sshd, PUBLISHED, &there, &ports);
+    assert_eq!(counts, [0, 0], "{said}");
+    // The interface does see it under the other port; what feeds itself is bounded here.
+    let (port, destination) = (PUBLISHED.to_string(), format!("root@{}", Cable::RIGHT));
+    let there = format!("{there} --own-connection -c 60");
+    let line = ["timeout", "60", "ssh", "-p", &port, &destination, &there];
+    let output = sshd.client(&cable, &line).stdin(Stdio::null()).output().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), &output.stdout).unwrap();
+    let counts = ports.map(|port| rows(file.path(), &format!("tcp.port == {port}"), &["frame.number"]).len());
+    assert!(counts[0] == 0 && counts[1] > 0, "{counts:?}: {}", stderr(&output));
+}
+
+#[test]
+fn a_terminal_here_is_one_there() {
+    let Some((cable, sshd)) = called() else { return };
+    let line = format!("{PCAPSULE} ls {} -H {} --remote-path {PCAPSULE}", cable.left_selector(), sshd.url());
+    // script(1) gives its command a terminal.
+    let output = sshd
+        .client(&cable, &["timeout", "60", "script", "-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains(cable.left_name()), "{text}");
+    assert!(text.contains("\u{1b}[1m"), "headings are bold on a terminal: {text:?}");
+    // What is binary never gets there.
+    let packets = format!("{line} -w -").replace(" ls ", " capture ");
+    let output =
+        sshd.client(&cable, &["timeout", "60", "script", "-qec", &packets, "/dev/null"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("is a terminal"), "{text}");
 }
 
 /// Frames of a file that is being written.

@@ -56,7 +56,7 @@ mod tests {
             hosts.iter().map(|known| (known.host.to_string(), known.program.as_str())).collect();
         let expected = [("ssh://root@web1", "pcapsule"), ("ssh://web2:2222", "sudo -n pcapsule")];
         assert_eq!(told, expected.map(|(host, program)| (host.to_owned(), program)));
-        let many: String = (0..50).map(|number| format!("ssh://web{number}\n")).collect();
+        let many = (0..50).map(|number| format!("ssh://web{number}")).collect::<Vec<_>>().join("\n");
         assert_eq!(listed(&many).len(), MOST_LISTED);
     }
 }

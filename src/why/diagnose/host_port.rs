@@ -113,6 +113,16 @@ impl<'a> Examiner<'a> {
                     self.add(on_loopback(container, published));
                     return;
                 }
+                // Whoever has no IPv6 asks by IPv4 alone.
+                let has_family = space.addresses().any(|(_, own)| {
+                    own.address.is_ipv4() == at.is_ipv4()
+                        && !own.address.is_loopback()
+                        && !is_link_local(own.address)
+                });
+                if !has_family && at.is_ipv6() && container.published.iter().any(|one| one.host_ip.is_ipv4())
+                {
+                    return;
+                }
                 let to = if at.is_unspecified() {
                     self.host_seen_from(host, space, at.is_ipv4())
                 } else {
@@ -131,7 +141,12 @@ impl<'a> Examiner<'a> {
         let address = (!at.is_unspecified()).then_some(at);
         match self.from_outside(host, address, published.host_port, at.is_ipv4()) {
             Some(connection) => {
-                self.attempt(connection, meant);
+                let near = self.near_client(host, &connection);
+                let works =
+                    self.attempt(connection, meant) && near.is_none_or(|near| self.attempt(near, meant));
+                if works && matches!(self.question.origin, Origin::Outside(_)) {
+                    self.disbelieved(host);
+                }
             }
             None if at.is_ipv4() => {
                 self.done.diagnosis.unchecked("from outside: the host has no interface that leads outside");
@@ -399,6 +414,10 @@ pub(super) fn on_loopback(container: &Container, published: &PublishedPort) -> F
         "publish it on every address: -p {}:{}",
         published.host_port, published.container_port
     ))
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 /// The address by which the host itself reaches a published port.

@@ -17,6 +17,8 @@ pub(crate) enum Requirement {
     Cgroup2,
     /// bpftool.
     Bpftool,
+    /// nft.
+    Nft,
     /// openssl, to talk TLS.
     Openssl,
     /// An OpenSSH server and client, started by the test for itself.
@@ -40,6 +42,7 @@ impl Requirement {
             Self::Tcpdump => "tcpdump",
             Self::Cgroup2 => "cgroup2",
             Self::Bpftool => "bpftool",
+            Self::Nft => "nft",
             Self::Openssl => "openssl",
             Self::Sshd => "sshd",
             Self::ProcessorLimit => "cpulimit",
@@ -60,6 +63,7 @@ impl Requirement {
                     && succeeds("bash", &["-c", ":"])
             }
             Self::Bpftool => succeeds("bpftool", &["version"]),
+            Self::Nft => succeeds("nft", &["--version"]),
             Self::Openssl => succeeds("openssl", &["version"]),
             Self::Sshd => Path::new("/usr/sbin/sshd").exists() && succeeds("ssh", &["-V"]),
             Self::ProcessorLimit => super::brake::can_limit_processor(),

@@ -54,12 +54,12 @@ impl Sshd {
         );
         let client = format!(
             "IdentityFile {}\nIdentitiesOnly yes\nIdentityAgent none\nUserKnownHostsFile {}\n\
-             GlobalKnownHostsFile none\nLogLevel ERROR\n",
+             HostKeyAlias server\nGlobalKnownHostsFile none\nLogLevel ERROR\n",
             at("user"),
             at("known"),
         );
         let host_key = fs::read_to_string(at("host.pub")).expect("the file is there");
-        fs::write(at("known"), format!("[{address}]:{port} {host_key}")).expect("the file can be written");
+        fs::write(at("known"), format!("server {host_key}")).expect("the file can be written");
         fs::write(at("server"), server).expect("the file can be written");
         fs::write(at("client"), client).expect("the file can be written");
         // The client reads no configuration but ours.
