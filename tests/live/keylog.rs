@@ -11,8 +11,8 @@ use std::{
 use tempfile::TempDir;
 
 use crate::lab::{
-    Cable, Capture, Ended, Engine, Namespace, Requirement, capinfos, checked, eventually, has_written, keys,
-    rows, run, unique,
+    Cable, Capture, Ended, Engine, Namespace, Requirement, capinfos, checked, eventually, has_written,
+    keys_in, rows, run, unique,
 };
 
 const PORT: &str = "4433";
@@ -150,7 +150,7 @@ fn keys_stand_before_the_packets_that_need_them() {
     };
     let hellos = by_stream("tls.handshake.type == 1", "tls.handshake.random");
     let answers = by_stream("tls.handshake.type == 2", "frame.number");
-    let logged = keys(&ended.file());
+    let logged = keys_in(&ended.file());
     assert_eq!((hellos.len(), answers.len()), (10, 10));
     for (stream, random) in hellos {
         let (_, answer) = answers.iter().find(|(other, _)| *other == stream).unwrap();

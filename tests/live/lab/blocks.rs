@@ -48,7 +48,7 @@ pub(crate) fn statistics(file: &Path) -> Vec<(u32, Statistics)> {
 }
 
 /// The lines of the key logs in a file, each with how many packets stand before it.
-pub(crate) fn keys(file: &Path) -> Vec<(usize, String)> {
+pub(crate) fn keys_in(file: &Path) -> Vec<(usize, String)> {
     let bytes = fs::read(file).expect("the file is there");
     let (mut packets, mut keys) = (0, Vec::new());
     for (kind, body) in blocks(&bytes) {
