@@ -35,6 +35,8 @@ pub struct Facts {
 pub struct Detail {
     /// Host ports asked for, whether they are answered or not.
     pub asked_ports: Vec<PublishedPort>,
+    /// Host ports asked for at every address of both families.
+    pub asked_everywhere: Vec<(u16, Protocol)>,
     /// How often it has been restarted.
     pub restarts: u64,
     /// Why its last start failed.

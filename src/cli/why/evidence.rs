@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use anyhow::Context as _;
 use futures_util::future::join_all;
 
 use crate::cli::look::Look;
@@ -9,7 +10,7 @@ use crate::cli::terminal;
 use crate::cli::why_args::WhyArgs;
 use crate::discovery::engine::Engines;
 use crate::model::{Container, Engine, LinkIndex, NamespaceId, Protocol};
-use crate::sys::netns::Namespace;
+use crate::sys::netns::{self, Namespace};
 use crate::why::{
     self, Detail, Examination, Facts, Ground, Origin, ProbeOutcome, Question, Start, Target, Tried,
 };
@@ -37,6 +38,9 @@ pub(super) async fn examine(
         .into_iter()
         .chain(named(look, question).filter_map(|container| container.namespace))
         .collect();
+    for id in &first {
+        enter(look, *id)?;
+    }
     add_spaces(&mut facts, &ground, first).await;
     if !args.no_probe {
         ask_names(&mut facts, look, question);
@@ -64,6 +68,16 @@ pub(super) async fn examine(
         examination.diagnosis.unchecked(sentence);
     }
     Ok(examination)
+}
+
+/// Whether a namespace that the question is about can be entered: without, nothing could be said.
+fn enter(look: &Look, id: NamespaceId) -> anyhow::Result<()> {
+    let held = look.ground.namespaces.get(&id);
+    let held = held.ok_or_else(|| {
+        let path = format!("/proc/ (namespace {id})").into();
+        netns::Error::Open { path, source: std::io::ErrorKind::PermissionDenied.into() }
+    })?;
+    held.within(|| ()).with_context(|| format!("looking into {id}"))
 }
 
 /// Long enough for any process that accepts at all.
@@ -181,6 +195,7 @@ async fn details(facts: &mut Facts, ground: &Ground<'_>, engines: &Engines, ques
                     id,
                     Detail {
                         asked_ports: told.asked_ports,
+                        asked_everywhere: told.asked_everywhere,
                         restarts: told.restart_count.unwrap_or_default(),
                         failure: told.failure,
                         hostname: told.hostname,

@@ -21,8 +21,13 @@ impl<'a> Examiner<'a> {
             .filter(|(_, published)| published.host_port == port && published.protocol == protocol)
             .collect();
         if !published.is_empty() {
+            let first = published[0].0;
+            let has_v6 = published.iter().any(|(_, one)| one.host_ip.is_ipv6());
             for (container, published) in published {
                 self.published(host, container, published);
+            }
+            if !has_v6 && self.done.diagnosis.is_healthy() {
+                self.half_published(host, first, port);
             }
             return;
         }
@@ -45,6 +50,34 @@ impl<'a> Examiner<'a> {
             }
             (_, translated) => self.held(host, port, holder, translated),
         }
+    }
+
+    /// A port that was asked for at every address, and is published on IPv4 alone where the host has IPv6 too.
+    fn half_published(&mut self, host: &Space, container: &Container, port: u16) {
+        let asked = self
+            .facts
+            .details
+            .get(&container.id)
+            .is_some_and(|detail| detail.asked_everywhere.contains(&(port, self.question.protocol)));
+        let own = host
+            .addresses()
+            .map(|(_, own)| own.address)
+            .find(|own| own.is_ipv6() && !own.is_loopback() && !is_link_local(*own));
+        let is_container = matches!(self.question.origin, Origin::Container(..));
+        let Some(own) = own.filter(|_| asked && !is_container) else { return };
+        let name = &container.name;
+        let sentence = format!(
+            "port {port} of {name} was asked for at every address, and is published on IPv4 alone: [{own}]:{port} and \
+             [::1]:{port} refuse connections"
+        );
+        self.add(
+            Finding::new(Code::Ipv6HalfPublished, sentence)
+                .seen_all(container.published.iter().map(|published| format!("{name}: {published}")))
+                .seen(format!("address of the host: {own}"))
+                .repair(format!(
+                    "give the network IPv6, or publish on IPv4 alone by name: -p 0.0.0.0:{port}:PORT"
+                )),
+        );
     }
 
     /// Every published port with its container.

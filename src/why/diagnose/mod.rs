@@ -117,6 +117,7 @@ impl<'a> Examiner<'a> {
     /// Walks a connection to its end, by proxies too.
     fn examine(&mut self, connection: &Connection, meant: Meant<'a>) -> Result<(), Box<Finding>> {
         let walked = walk(self.facts, connection);
+        self.done.diagnosis.checked = true;
         if let Some(missing) = walked.missing {
             if !self.done.wanted.contains(&missing) {
                 self.done.wanted.push(missing);
