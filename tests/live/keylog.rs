@@ -11,8 +11,8 @@ use std::{
 use tempfile::TempDir;
 
 use crate::lab::{
-    Cable, Capture, Ended, Engine, Namespace, Requirement, capinfos, checked, eventually, has_written, rows,
-    run, unique,
+    Cable, Capture, Ended, Engine, Namespace, Requirement, capinfos, checked, eventually, has_written,
+    keys_in, rows, run, unique,
 };
 
 const PORT: &str = "4433";
@@ -143,9 +143,22 @@ fn keys_stand_before_the_packets_that_need_them() {
         ask(&cable.left(), &Cable::RIGHT.to_string(), "-tls1_3", &format!("page{number}"), &keys);
     }
     let ended = whole(capture.stop());
-    // A single pass over the file decrypts every handshake, whose encrypted part comes with the first answer already
-    // (`EncryptedExtensions`), before the client could log a key.
-    assert_eq!(rows(&ended.file(), "tls.handshake.type == 8", &["frame.number"]).len(), 10);
+    // The first packet that takes a key is the one with the server's first answer, which the client needs for its key.
+    let by_stream = |filter: &str, field: &str| -> Vec<(String, String)> {
+        let rows = rows(&ended.file(), filter, &["tcp.stream", field]);
+        rows.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect()
+    };
+    let hellos = by_stream("tls.handshake.type == 1", "tls.handshake.random");
+    let answers = by_stream("tls.handshake.type == 2", "frame.number");
+    let logged = keys_in(&ended.file());
+    assert_eq!((hellos.len(), answers.len()), (10, 10));
+    for (stream, random) in hellos {
+        let (_, answer) = answers.iter().find(|(other, _)| *other == stream).unwrap();
+        let label = format!("SERVER_HANDSHAKE_TRAFFIC_SECRET {random} ");
+        let (before, _) = logged.iter().find(|(_, line)| line.starts_with(&label)).unwrap();
+        let answer: usize = answer.parse().unwrap();
+        assert!(*before < answer, "the key stands behind packet {before}, and {answer} takes it");
+    }
 }
 
 #[test]

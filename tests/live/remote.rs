@@ -271,7 +271,8 @@ fn a_stream_by_hand_does_not_capture_itself() {
             [("", true), ("-f 'tcp or udp port 7000'", true), ("-f 'udp port 7000 or arp'", false)]
         {
             // Both ends of the cable, the way of the connection: all of it would be seen twice.
-            let there = format!("{PCAPSULE} capture {RIGHT} {} -U -w - {filter}", cable.left_selector());
+            let there =
+                format!("{PCAPSULE} capture {RIGHT} {} -U -c 2000 -w - {filter}", cable.left_selector());
             let port = Sshd::PORT.to_string();
             let destination = format!("root@{address}");
             let mut command = sshd.client(&cable, &["ssh", "-p", &port, &destination, &there]);
@@ -322,7 +323,7 @@ fn by_hand(cable: &Cable, sshd: &Sshd, port: u16, there: &str, ports: &[u16]) ->
 fn a_stream_is_known_although_the_environment_does_not_tell() {
     let Some((cable, sshd)) = called() else { return };
     // As with sudo, whose parent alone has the variable.
-    let there = format!("env -u SSH_CONNECTION {PCAPSULE} capture {RIGHT} -U -w -; true");
+    let there = format!("env -u SSH_CONNECTION {PCAPSULE} capture {RIGHT} -U -c 2000 -w -; true");
     let (counts, said) = by_hand(&cable, &sshd, Sshd::PORT, &there, &[Sshd::PORT]);
     assert_eq!(counts, [0], "{said}");
     assert_eq!(said.matches("leaving out the ssh connection").count(), 1, "{said}");
@@ -343,12 +344,12 @@ fn a_stream_through_a_translated_port_is_known_by_both() {
     );
     run("nsenter", &[&net, "nft", &redirect]);
     let ports = [Sshd::PORT, PUBLISHED];
-    let there = format!("{PCAPSULE} capture {RIGHT} -U -w -");
+    let there = format!("{PCAPSULE} capture {RIGHT} -U -c 2000 -w -");
     let (counts, said) = by_hand(&cable, &sshd, PUBLISHED, &there, &ports);
     assert_eq!(counts, [0, 0], "{said}");
-    // The interface does see it under the other port; what feeds itself is bounded here.
+    // The interface does see it under the other port; what feeds itself ends by its count.
     let (port, destination) = (PUBLISHED.to_string(), format!("root@{}", Cable::RIGHT));
-    let there = format!("{there} --own-connection -c 60");
+    let there = format!("{there} --own-connection");
     let line = ["timeout", "60", "ssh", "-p", &port, &destination, &there];
     let output = sshd.client(&cable, &line).stdin(Stdio::null()).output().unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();

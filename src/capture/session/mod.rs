@@ -41,7 +41,7 @@ const FRAMES_A_TURN: usize = 1 << 16;
 /// Held-back frames are looked at again after that part of the time that they are held back.
 const HELD_BACK_PART: u32 = 4;
 /// The same where they are held back for keys. The time is spent asleep, while a ring may fill.
-const KEY_PATIENCE_PART: u32 = 32;
+const KEY_PATIENCE_PART: u32 = 100;
 /// How long a turn may last when nothing happens.
 const IDLE_TURN: Duration = Duration::from_millis(250);
 const READER: u64 = u64::MAX - 1;

@@ -28,7 +28,7 @@ use crate::sys::{self, Capability};
 
 /// How long packets are held back for their keys: an endpoint logs a key when it has received the packet before the
 /// first that needs it, or sends that very one.
-pub(super) const PATIENCE: Duration = Duration::from_millis(400);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How often files are looked at: often enough for the key to be known long before the packet has waited its time.
 const BEAT: Duration = Duration::from_millis(20);
 /// So many beats a file that is open keeps its name without being looked up again.

@@ -35,7 +35,7 @@ impl<'a> Examiner<'a> {
         }
         match self.question.origin.clone() {
             Origin::Container(from, namespace) => {
-                self.from_container((&from, namespace), container, space, (port, name))
+                self.asked_by((&from, namespace), container, space, (port, name));
             }
             Origin::Outside(_) => self.container_from_outside(host, container, space, port),
             origin => {
@@ -50,7 +50,7 @@ impl<'a> Examiner<'a> {
                     self.nothing_listens(container, space);
                 }
                 for (port, protocol) in ports {
-                    self.from_host(host, container, space, (port, protocol));
+                    self.asked_by_host(host, container, space, (port, protocol));
                 }
                 if origin == Origin::Anywhere && self.done.diagnosis.is_healthy() {
                     for published in published {
@@ -138,7 +138,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// From a process of the host to the container itself.
-    fn from_host(
+    fn asked_by_host(
         &mut self,
         host: &'a Space,
         container: &'a Container,
@@ -149,7 +149,7 @@ impl<'a> Examiner<'a> {
         if container.namespace == Some(host.id) {
             let to = own_loopback(space, port, protocol);
             let connection = Connection { protocol, ..self.from(host.id, to) };
-            self.attempt(connection, meant);
+            self.attempt(&connection, meant);
             return;
         }
         let by_parent = matches!(container.mode, NetworkMode::Macvlan | NetworkMode::Ipvlan);
@@ -157,7 +157,7 @@ impl<'a> Examiner<'a> {
             self.only_listening(space, container, (port, protocol));
             if self.done.diagnosis.is_healthy()
                 && let Some(address) = address_of(container, None)
-                && self.attempt(self.from(host.id, SocketAddr::new(address, port)), meant)
+                && self.attempt(&self.from(host.id, SocketAddr::new(address, port)), meant)
             {}
             return;
         }
@@ -165,7 +165,7 @@ impl<'a> Examiner<'a> {
             Some(address) => {
                 let connection =
                     Connection { protocol, ..self.from(host.id, SocketAddr::new(address, port)) };
-                self.attempt(connection, meant);
+                self.attempt(&connection, meant);
             }
             None => self.without_address(container),
         }
@@ -219,10 +219,10 @@ impl<'a> Examiner<'a> {
     ) {
         if container.namespace == Some(host.id) {
             for (port, protocol) in self.ports_of(container, space, port) {
-                let connection = self.from_outside(host, None, port, true);
+                let connection = self.by_outsider(host, None, port, true);
                 if let Some(connection) = connection {
                     let meant = Meant { container: Some(container), published: None };
-                    self.attempt(Connection { protocol, ..connection }, meant);
+                    self.attempt(&Connection { protocol, ..connection }, meant);
                 }
             }
             return;
@@ -250,11 +250,11 @@ impl<'a> Examiner<'a> {
         for (port, protocol) in ports {
             let by_rule =
                 address_of(container, None).and_then(|address| translated_from(host, address, port));
-            let connection = by_rule.and_then(|host_port| self.from_outside(host, None, host_port, true));
+            let connection = by_rule.and_then(|host_port| self.by_outsider(host, None, host_port, true));
             match connection {
                 Some(connection) => {
                     let meant = Meant { container: Some(container), published: None };
-                    self.attempt(connection, meant);
+                    self.attempt(&connection, meant);
                 }
                 None => self.add(not_published(container, port, protocol)),
             }
@@ -275,7 +275,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// From another container.
-    fn from_container(
+    fn asked_by(
         &mut self,
         (from, namespace): (&str, NamespaceId),
         container: &'a Container,
@@ -296,13 +296,13 @@ impl<'a> Examiner<'a> {
             for (port, protocol) in ports {
                 let connection =
                     Connection { protocol, ..self.from(namespace, own_loopback(space, port, protocol)) };
-                self.attempt(connection, meant);
+                self.attempt(&connection, meant);
             }
             return;
         }
         let shared = shared_network(from, container);
         let addresses = if container.namespace == Some(host.id) {
-            self.host_seen_from(host, there, true).into_iter().collect()
+            self.host_seen_by(host, there, true).into_iter().collect()
         } else {
             addresses_on(container, shared)
         };
@@ -313,7 +313,7 @@ impl<'a> Examiner<'a> {
         let before = self.done.diagnosis.findings.len();
         for (port, protocol) in ports {
             let connection = Connection { protocol, ..self.from(namespace, SocketAddr::new(address, port)) };
-            self.attempt(connection, meant);
+            self.attempt(&connection, meant);
         }
         let stopped = self.done.diagnosis.findings.len() > before;
         self.check_name(from, there, container, (name, &addresses), stopped);
@@ -413,30 +413,28 @@ fn own_loopback(space: &Space, port: u16, protocol: Protocol) -> SocketAddr {
 
 /// The host port that somebody's rule leads to a container's port.
 fn translated_from(host: &Space, address: IpAddr, port: u16) -> Option<u16> {
-    let rules = host.firewall.chains.iter().flat_map(|chain| &chain.rules);
-    rules
-        .filter_map(|rule| {
-            let Action::ToDestination { address: Some(to), port: to_port, .. } = &rule.action else {
-                return None;
-            };
-            let asked = rule.conditions.iter().find_map(|condition| match condition {
-                Condition::Is { field: Field::DestinationPort, negated: false, values } => {
-                    match values.first()? {
-                        Value::Numbers(first, last) => Some((*first, *last)),
-                        _ => None,
-                    }
+    let mut rules = host.firewall.chains.iter().flat_map(|chain| &chain.rules);
+    rules.find_map(|rule| {
+        let Action::ToDestination { address: Some(to), port: to_port, .. } = &rule.action else {
+            return None;
+        };
+        let asked = rule.conditions.iter().find_map(|condition| match condition {
+            Condition::Is { field: Field::DestinationPort, negated: false, values } => {
+                match values.first()? {
+                    Value::Numbers(first, last) => Some((*first, *last)),
+                    _ => None,
                 }
-                _ => None,
-            });
-            if *to != address {
-                return None;
             }
-            match (to_port, asked) {
-                (Some(to), Some((first, _))) if *to == port => u16::try_from(first).ok(),
-                (None, Some((first, last))) if (first..=last).contains(&port.into()) => Some(port),
-                (None, None) => Some(port),
-                _ => None,
-            }
-        })
-        .next()
+            _ => None,
+        });
+        if *to != address {
+            return None;
+        }
+        match (to_port, asked) {
+            (Some(to), Some((first, _))) if *to == port => u16::try_from(first).ok(),
+            (None, Some((first, last))) if (first..=last).contains(&port.into()) => Some(port),
+            (None, None) => Some(port),
+            _ => None,
+        }
+    })
 }

@@ -7,7 +7,7 @@ use crate::why::packet::{Packet, Part, contains};
 
 /// Whether something holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Truth {
+pub(super) enum Truth {
     /// It does.
     Yes,
     /// It does not.

@@ -32,6 +32,7 @@ pub(crate) struct Account {
 const INTERFACE_BLOCK: u32 = 1;
 const STATISTICS_BLOCK: u32 = 5;
 const PACKET_BLOCK: u32 = 6;
+const SECRETS_BLOCK: u32 = 10;
 const IF_NAME: u16 = 2;
 const DROP_COUNT: u16 = 4;
 const IF_DROP: u16 = 5;
@@ -44,6 +45,24 @@ pub(crate) fn statistics(file: &Path) -> Vec<(u32, Statistics)> {
     let bytes = fs::read(file).expect("the file is there");
     let found = blocks(&bytes).filter(|(kind, _)| *kind == STATISTICS_BLOCK);
     found.map(|(_, body)| (u32_at(body, 0), counters(&body[12..]))).collect()
+}
+
+/// The lines of the key logs in a file, each with how many packets stand before it.
+pub(crate) fn keys_in(file: &Path) -> Vec<(usize, String)> {
+    let bytes = fs::read(file).expect("the file is there");
+    let (mut packets, mut keys) = (0, Vec::new());
+    for (kind, body) in blocks(&bytes) {
+        match kind {
+            PACKET_BLOCK => packets += 1,
+            SECRETS_BLOCK => {
+                let length = u32_at(body, 4) as usize;
+                let text = String::from_utf8_lossy(&body[8..8 + length]).into_owned();
+                keys.extend(text.lines().map(|line| (packets, line.to_owned())));
+            }
+            _ => {}
+        }
+    }
+    keys
 }
 
 /// Each interface's account, by its number in the file.

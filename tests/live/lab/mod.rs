@@ -19,7 +19,7 @@ mod sshd;
 mod traffic;
 mod truth;
 
-pub(crate) use blocks::{Account, accounts, accounts_in, statistics};
+pub(crate) use blocks::{Account, accounts, accounts_in, keys_in, statistics};
 pub(crate) use brake::{Brake, SlowDisk};
 pub(crate) use capture::{Capture, Ended, has_written, pcapsule, until_written};
 pub(crate) use cgroup::{Cgroup, hierarchy};

@@ -59,13 +59,22 @@ fn tshark_captures_on_another_host_until_it_has_enough() {
     let home = home(&sshd, PCAPSULE);
     let file = home.file("f.pcapng");
     let name = interface(&sshd);
-    let line = ["-i", &name, "-f", "udp port 7000 or tcp", "-a", "packets:8", "-w", file.to_str().unwrap()];
+    let line = [
+        "-i",
+        &name,
+        "-f",
+        "udp port 7391 or tcp port 2222",
+        "-a",
+        "packets:8",
+        "-w",
+        file.to_str().unwrap(),
+    ];
     let mut capture =
         tshark(&cable, &sshd, &home, &line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     // tshark does not say when a plug-in listens.
     let talk = Conversation::new(cable.left(), cable.right(), Cable::RIGHT);
     let status = eventually("tshark has enough", || {
-        talk.flood(7000, 1, 100);
+        talk.flood(7391, 1, 100);
         thread::sleep(Duration::from_millis(100));
         capture.try_wait().unwrap()
     });
@@ -74,7 +83,7 @@ fn tshark_captures_on_another_host_until_it_has_enough() {
     assert!(status.success(), "{said}");
     assert!(!said.contains("Error from extcap"), "{said}");
     let left = format!("{}/eth0", cable.left_name());
-    let seen = rows(&file, "udp.port == 7000", &["frame.interface_name"]);
+    let seen = rows(&file, "udp.port == 7391", &["frame.interface_name"]);
     assert!(seen.iter().any(|row| row[0] == left), "{seen:?}");
     let ssh = format!("tcp.port == {}", Sshd::PORT);
     assert_eq!(rows(&file, &ssh, &["frame.number"]), [[""; 0]; 0], "its own stream is not in it");

@@ -38,9 +38,9 @@ pub(in crate::why::walk) fn rule(
                 .seen(format!("rule in {place}{handle}: {}{counted}", rule.text))
                 .repair(format!("{prefix}{}", removal(stop.chain, rule)))
         }
-        None => finding
-            .seen(format!("policy of {place}: drop"))
-            .repair(acceptance(stop.chain, packet, &prefix)),
+        None => {
+            finding.seen(format!("policy of {place}: drop")).repair(acceptance(stop.chain, packet, &prefix))
+        }
     };
     finding = finding.seen(format!("packet: {}", words(packet)));
     match code {
@@ -63,7 +63,6 @@ fn kind(facts: &Facts, space: &Space, point: Point, packet: &Packet, stop: Stop<
     }
     match point {
         Point::Ingress | Point::Egress => (Code::IngressRuleDrops, "the rules at an interface"),
-        Point::Input => (Code::InputDrop, "the host's firewall does not let it in"),
         Point::Output => (Code::OutputDrop, "the host's firewall does not let it out"),
         Point::Prerouting if space.is_local(packet.destination.ip()) && packet.translated => {
             (Code::ForwardRuleDrops, "the host's firewall")
@@ -71,7 +70,7 @@ fn kind(facts: &Facts, space: &Space, point: Point, packet: &Packet, stop: Stop<
         Point::Prerouting | Point::Postrouting if !space.is_local(packet.destination.ip()) => {
             (Code::ForwardRuleDrops, "the host's firewall")
         }
-        Point::Prerouting => (Code::InputDrop, "the host's firewall does not let it in"),
+        Point::Prerouting | Point::Input => (Code::InputDrop, "the host's firewall does not let it in"),
         Point::Forward | Point::Postrouting => forwarded(facts, packet, stop),
     }
 }
