@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::model::{Container, NamespaceId, NetworkMode, Protocol, PublishedPort};
+use crate::model::{Container, Engine, NamespaceId, NetworkMode, Protocol, PublishedPort};
 use crate::why::facts::{Listener, Space};
 use crate::why::finding::{Code, Finding};
 use crate::why::question::Origin;
@@ -65,7 +65,9 @@ impl<'a> Examiner<'a> {
             .map(|(_, own)| own.address)
             .find(|own| own.is_ipv6() && !own.is_loopback() && !is_link_local(*own));
         let is_container = matches!(self.question.origin, Origin::Container(..));
-        let Some(own) = own.filter(|_| asked && !is_container) else { return };
+        // Podman means IPv4 by a port without an address.
+        let is_docker = container.engine == Engine::Docker;
+        let Some(own) = own.filter(|_| asked && is_docker && !is_container) else { return };
         let name = &container.name;
         let sentence = format!(
             "port {port} of {name} was asked for at every address, and is published on IPv4 alone: [{own}]:{port} and \

@@ -404,7 +404,7 @@ impl<'a> Walker<'a> {
         let (Some(entry), Some(right)) = (entry, mac) else { return Ok(()) };
         match entry.mac {
             Some(believed) if entry.state == NeighbourState::Permanent && believed != right => {
-                Err(Box::new(blame::neighbour_wrong(&self.name(space), link, next, (believed, right))))
+                Err(Box::new(blame::neighbour_wrong(self.facts, space, link, next, (believed, right))))
             }
             _ => Ok(()),
         }
