@@ -467,13 +467,14 @@ fn routes_that_lead_astray_are_told() {
     assert_eq!(first(port(), Origin::Outside(None), gateway), Some(Code::WrongGateway));
 }
 
+fn down(facts: &mut Facts, id: NamespaceId, name: &str) {
+    let link = space(facts, id).links.iter_mut().find(|link| link.name.as_str() == name).unwrap();
+    (link.up, link.carrier) = (false, false);
+}
+
 #[test]
 fn links_that_do_not_carry_are_told() {
     let host = |spoil: fn(&mut Facts)| first(port(), Origin::Host, spoil);
-    fn down(facts: &mut Facts, id: NamespaceId, name: &str) {
-        let link = space(facts, id).links.iter_mut().find(|link| link.name.as_str() == name).unwrap();
-        (link.up, link.carrier) = (false, false);
-    }
     assert_eq!(host(|facts| down(facts, HOST, "veth7")), Some(Code::VethDown));
     assert_eq!(host(|facts| down(facts, HOST, "docker0")), Some(Code::BridgeDown));
     assert_eq!(host(|facts| down(facts, WEB, "eth0")), Some(Code::InterfaceDown));
@@ -503,7 +504,7 @@ fn links_that_do_not_carry_are_told() {
 #[test]
 fn addresses_that_are_not_one_persons_are_told() {
     let twice = |facts: &mut Facts| {
-        container(facts, "api").endpoints[0].link.addresses = vec![address("172.17.0.2/16")]
+        container(facts, "api").endpoints[0].link.addresses = vec![address("172.17.0.2/16")];
     };
     assert_eq!(first(port(), Origin::Host, twice), Some(Code::DuplicateAddress));
     let mac = |facts: &mut Facts| {

@@ -91,24 +91,19 @@ impl<'a> Examiner<'a> {
         if !published.is_empty() {
             return published.into_iter().filter(|(_, protocol)| *protocol != Protocol::Sctp).collect();
         }
-        let own = |listener: &&Listener| self.is_own(container, listener);
-        let listened: BTreeSet<_> = space
-            .listeners
-            .iter()
-            .filter(own)
-            .filter(|listener| listener.protocol == Protocol::Tcp)
-            .map(|listener| {
-                (listener.local.ip().to_canonical().is_loopback(), listener.local.port(), listener.protocol)
-            })
-            .collect();
-        // What listens on loopback beside what does not, is meant to.
-        let open = listened.iter().any(|(loopback, ..)| !loopback);
-        listened
-            .into_iter()
-            .filter(|(loopback, ..)| !open || !loopback)
-            .map(|(_, port, protocol)| (port, protocol))
-            .take(8)
-            .collect()
+        let listened = self.listened(container, space, Protocol::Tcp);
+        if listened.is_empty() { self.listened(container, space, Protocol::Udp) } else { listened }
+    }
+
+    /// The ports that a container listens on. What listens on loopback beside what does not, is meant to.
+    fn listened(&self, container: &Container, space: &Space, protocol: Protocol) -> Vec<(u16, Protocol)> {
+        let own =
+            space.listeners.iter().filter(|one| one.protocol == protocol && self.is_own(container, one));
+        let listened: BTreeSet<_> =
+            own.map(|one| (one.local.ip().to_canonical().is_loopback(), one.local.port())).collect();
+        let open = listened.iter().any(|(loopback, _)| !loopback);
+        let shown = listened.into_iter().filter(|(loopback, _)| !open || !loopback);
+        shown.map(|(_, port)| (port, protocol)).take(8).collect()
     }
 
     /// Whether a socket is one of the container's: in the host's namespace there are many others.
@@ -128,7 +123,7 @@ impl<'a> Examiner<'a> {
         let name = &container.name;
         let finding = self.just_restarted(container).unwrap_or_else(|| {
             let udp = space.listeners.iter().filter(|listener| self.is_own(container, listener));
-            Finding::new(Code::NothingListens, format!("nothing in {name} listens on any TCP port"))
+            Finding::new(Code::NothingListens, format!("nothing in {name} listens on any port"))
                 .seen(format!("no TCP socket of {name} waits"))
                 .seen_all(
                     udp.map(|listener| format!("socket {} of {}", listener.words(), listener.holder_words())),

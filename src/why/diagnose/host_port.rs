@@ -65,7 +65,7 @@ impl<'a> Examiner<'a> {
             .map(|(_, own)| own.address)
             .find(|own| own.is_ipv6() && !own.is_loopback() && !is_link_local(*own));
         let is_container = matches!(self.question.origin, Origin::Container(..));
-        // Podman means IPv4 by every address.
+        // Podman means IPv4 by a port without an address.
         let is_docker = container.engine == Engine::Docker;
         let Some(own) = own.filter(|_| asked && is_docker && !is_container) else { return };
         let name = &container.name;

@@ -29,6 +29,10 @@ impl<'a> Examiner<'a> {
         if container.namespace == Some(space.id) || !on_host && translated.is_none() {
             return Ok(());
         }
+        if listener.holders.is_empty() || listener.holders.iter().any(is_silent_proxy) {
+            self.done.diagnosis.unchecked(format!("what lies behind {}", listener.holder_words()));
+            return Ok(());
+        }
         if listener.holders.iter().any(is_placeholder) {
             return Err(Box::new(untranslated(connection, meant).seen(format!(
                 "socket {} of {} takes the connection and never answers: it only keeps the port",
@@ -212,7 +216,14 @@ fn is_public(address: IpAddr) -> bool {
 
 /// A socket of the engine that only keeps others from the port.
 fn is_placeholder(holder: &Holder) -> bool {
-    ["dockerd", "conmon", "rootlessport"].contains(&holder.command.as_str())
+    ["dockerd", "conmon"].contains(&holder.command.as_str())
+}
+
+/// Proxies of engines without root, which do not say where they lead.
+fn is_silent_proxy(holder: &Holder) -> bool {
+    const PROXIES: [&str; 7] =
+        ["docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta", "passt", "com.docker.back"];
+    PROXIES.iter().any(|name| holder.command.starts_with(name))
 }
 
 /// A socket that takes connections and does not answer them.

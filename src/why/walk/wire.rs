@@ -404,8 +404,7 @@ impl<'a> Walker<'a> {
         let (Some(entry), Some(right)) = (entry, mac) else { return Ok(()) };
         match entry.mac {
             Some(believed) if entry.state == NeighbourState::Permanent && believed != right => {
-                let place = (&*self.name(space), &*blame::inside(self.facts, space.id));
-                Err(Box::new(blame::neighbour_wrong(place, link, next, (believed, right))))
+                Err(Box::new(blame::neighbour_wrong(self.facts, space, link, next, (believed, right))))
             }
             _ => Ok(()),
         }

@@ -38,9 +38,11 @@ pub(in crate::why::walk) fn rule(
                 .seen(format!("rule in {place}{handle}: {}{counted}", rule.text))
                 .repair(format!("{prefix}{}", removal(stop.chain, rule)))
         }
-        None => {
-            finding.seen(format!("policy of {place}: drop")).repair(acceptance(stop.chain, packet, &prefix))
-        }
+        None => finding.seen(format!("policy of {place}: drop")).repair(acceptance(
+            stop.chain,
+            packet,
+            (point, &prefix),
+        )),
     };
     finding = finding.seen(format!("packet: {}", words(packet)));
     match code {
@@ -130,54 +132,35 @@ fn removal(chain: &Chain, rule: &Rule) -> String {
     }
 }
 
-/// The commands that let the packet pass a chain whose policy drops it, and the answers to it where they take the same chain.
-fn acceptance(chain: &Chain, packet: &Packet, prefix: &str) -> String {
-    let is_passage = chain.hook.as_ref().is_some_and(|hook| hook.point == Point::Forward);
-    let knows_answers = chain.rules.iter().any(|rule| rule.text.to_ascii_lowercase().contains("established"));
-    let answers = format!("{prefix}{}", insertion(chain, &Pass::Answers));
-    let opening = format!("{prefix}{}", insertion(chain, &Pass::To(packet)));
-    match packet.part {
-        Part::Opening if is_passage && !knows_answers => format!("{opening} && {answers}"),
-        Part::Opening => opening,
-        _ => answers,
-    }
-}
-
-/// What is to be let through.
-enum Pass<'a> {
-    /// What goes where this packet does.
-    To(&'a Packet),
-    /// What belongs to a connection that was let through.
-    Answers,
-}
-
-/// The command that inserts a rule which accepts.
-fn insertion(chain: &Chain, pass: &Pass<'_>) -> String {
-    if chain.maker == Maker::Nft {
-        let matching = match pass {
-            Pass::Answers => "ct state established,related".to_owned(),
-            Pass::To(packet) => {
-                let family = if packet.is_v4() { "ip" } else { "ip6" };
-                let (address, port) = (packet.destination.ip(), packet.destination.port());
-                format!("{family} daddr {address} {} dport {port}", packet.protocol)
-            }
-        };
-        return format!(
-            "nft insert rule {} {} {} {matching} accept",
-            chain.family.as_str(),
-            chain.table,
-            chain.name
-        );
-    }
-    let table = if chain.table == "filter" { String::new() } else { format!("-t {} ", chain.table) };
-    let matching = match pass {
-        Pass::Answers => "-m conntrack --ctstate RELATED,ESTABLISHED".to_owned(),
-        Pass::To(packet) => {
-            let (address, port) = (packet.destination.ip(), packet.destination.port());
-            format!("-d {address} -p {} --dport {port}", packet.protocol)
-        }
+/// The commands that let the packet pass a chain whose policy drops it; and its answers, where they pass the same chain.
+fn acceptance(chain: &Chain, packet: &Packet, (point, prefix): (Point, &str)) -> String {
+    let (protocol, port) = (packet.protocol, packet.destination.port());
+    let address = packet.destination.ip();
+    let is_nft = chain.maker == Maker::Nft;
+    let answers = if is_nft {
+        "ct state established,related".to_owned()
+    } else {
+        "-m conntrack --ctstate RELATED,ESTABLISHED".to_owned()
     };
-    format!("{} {table}-I {} {matching} -j ACCEPT", chain.program(), chain.name)
+    let first = match (packet.part, is_nft) {
+        (Part::Opening, true) => {
+            let family = if packet.is_v4() { "ip" } else { "ip6" };
+            Some(format!("{family} daddr {address} {protocol} dport {port}"))
+        }
+        (Part::Opening, false) => Some(format!("-d {address} -p {protocol} --dport {port}")),
+        _ => None,
+    };
+    let needs_answers = point == Point::Forward || first.is_none();
+    let accept = |which: String| {
+        if is_nft {
+            let Chain { table, name, family, .. } = chain;
+            return format!("{prefix}nft insert rule {} {table} {name} {which} accept", family.as_str());
+        }
+        let table = if chain.table == "filter" { String::new() } else { format!("-t {} ", chain.table) };
+        format!("{prefix}{} {table}-I {} {which} -j ACCEPT", chain.program(), chain.name)
+    };
+    let wanted = first.into_iter().chain(needs_answers.then_some(answers));
+    wanted.map(accept).collect::<Vec<_>>().join(" && ")
 }
 
 /// The packet, as far as rules ask about it.
