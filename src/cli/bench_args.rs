@@ -227,6 +227,10 @@ impl BenchArgs {
         if containers > 1 {
             return Some("--to takes one other container at a time".to_owned());
         }
+        let is_stdout = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == "-");
+        if is_stdout(&self.json) && is_stdout(&self.html) {
+            return Some("one of --json and --html can go to stdout".to_owned());
+        }
         let scenario = self.scenario(0);
         self.fail_if.iter().find_map(|condition| condition.lacks(&scenario))
     }
@@ -364,6 +368,7 @@ mod tests {
     fn what_cannot_be_done_together_is_refused() {
         for (words, refused) in [
             ("--container web --to db,cache", Some("one other container")),
+            ("--json - --html -", Some("can go to stdout")),
             ("--paths veth --fail-if bridge/host<1", Some("the path bridge is not measured")),
             ("--tests udp --fail-if tcp:bridge/host<1", Some("that test is not made")),
             ("--fail-if tcp:bridge/veth<1", None),

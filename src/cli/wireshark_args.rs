@@ -28,7 +28,8 @@ Where: the folders that `tshark -G folders` names, which differ between versions
 under that name and is not pcapsule's is left alone. A link follows the program when that is
 updated; a copy is made for everybody's Wireshark if others could change or not reach the program.
 
-Rights: Wireshark starts pcapsule as whoever uses Wireshark, not as dumpcap. --group lets a group
+Rights: Wireshark starts pcapsule as whoever uses Wireshark, not as dumpcap. Containers that you run
+without root need nothing more. For all others, --group lets a group
 capture as dumpcap's group does on Debian: a copy of the program belongs to root and that group,
 others cannot run it, and it has file capabilities:
   cap_net_raw      hear every interface

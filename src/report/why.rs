@@ -30,6 +30,7 @@ pub struct Answer<'a> {
 pub fn why(answer: &Answer<'_>, layout: Layout, out: &mut impl io::Write) -> io::Result<()> {
     let diagnosis = answer.diagnosis;
     let verdict = match diagnosis.findings.len() {
+        0 if !diagnosis.checked => "nothing could be checked".to_owned(),
         0 if diagnosis.not_checked.is_empty() => "nothing is wrong".to_owned(),
         0 => "nothing that was checked is wrong".to_owned(),
         1 => "one fault".to_owned(),

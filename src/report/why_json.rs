@@ -17,7 +17,7 @@ pub fn why_json(answer: &Answer<'_>, out: &mut impl io::Write) -> io::Result<()>
         target: answer.target,
         from: &answer.from,
         protocol: answer.protocol,
-        healthy: diagnosis.is_healthy(),
+        healthy: diagnosis.is_well(),
         findings: &diagnosis.findings,
         way: &diagnosis.way,
         not_checked: &diagnosis.not_checked,

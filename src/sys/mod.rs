@@ -49,6 +49,7 @@ mod tool;
 pub mod transfer;
 mod unnamed;
 pub mod user;
+mod user_namespace;
 mod volume;
 mod wake;
 mod writable;
@@ -77,6 +78,7 @@ pub use source::{
 pub use system::{System, effective_user, may_write, random_bytes, system};
 pub use tool::find as find_program;
 pub use unnamed::unnamed_file;
+pub use user_namespace::is_owner_of_containers;
 pub use volume::{free_bytes, free_bytes_behind};
 pub use wake::{Poller, Wake, Waker};
 pub use writable::wait_writable;

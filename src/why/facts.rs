@@ -8,7 +8,7 @@ use std::{
 
 use crate::discovery::{EngineNetwork, Topology};
 use crate::model::{Container, InterfaceAddress, Link, LinkIndex, NamespaceId, Protocol, PublishedPort};
-use crate::sys::netlink::{BridgePort, ForwardingEntry, Neighbour, Route, RoutingRule};
+use crate::sys::netlink::{BridgePort, ForwardingEntry, LinkHook, Neighbour, Route, RoutingRule};
 
 use super::firewall::Ruleset;
 use super::question::Lookup;
@@ -35,6 +35,8 @@ pub struct Facts {
 pub struct Detail {
     /// Host ports asked for, whether they are answered or not.
     pub asked_ports: Vec<PublishedPort>,
+    /// Host ports asked for at every address of both families.
+    pub asked_everywhere: Vec<(u16, Protocol)>,
     /// How often it has been restarted.
     pub restarts: u64,
     /// Why its last start failed.
@@ -62,6 +64,8 @@ pub struct Space {
     pub forwarding: Vec<ForwardingEntry>,
     /// The ports of its bridges.
     pub ports: Vec<BridgePort>,
+    /// What is at its interfaces and may drop frames.
+    pub hooks: Vec<LinkHook>,
     /// Settings by their names.
     pub settings: BTreeMap<String, String>,
     /// Its rules.
@@ -87,6 +91,8 @@ pub struct Listener {
     pub waiting: u32,
     /// How many may wait.
     pub backlog: u32,
+    /// Whether none was accepted between two looks, although some waited.
+    pub unattended: bool,
     /// Who holds it open.
     pub holders: Vec<Holder>,
 }
@@ -130,6 +136,7 @@ impl Space {
             neighbours: Vec::new(),
             forwarding: Vec::new(),
             ports: Vec::new(),
+            hooks: Vec::new(),
             settings: BTreeMap::new(),
             firewall: Ruleset::default(),
             listeners: Vec::new(),
@@ -249,6 +256,7 @@ mod tests {
             v6_only,
             waiting: 0,
             backlog: 128,
+            unattended: false,
             holders: Vec::new(),
         };
         for (local, v6_only, address, takes) in [

@@ -75,6 +75,8 @@ codes! {
     PortsIsolated "ports-isolated",
     VlanFiltered "vlan-filtered",
     TcDrops "tc-drops",
+    XdpDrops "xdp-drops",
+    NotAccepting "not-accepting",
     LocalhostInside "localhost-inside",
     DnsRefused "dns-refused",
     InterfaceDown "interface-down",
@@ -199,14 +201,21 @@ pub struct Diagnosis {
     pub way: Vec<Hop>,
     /// What could not be checked, and why.
     pub not_checked: Vec<String>,
+    /// Whether anything was looked at: without, that nothing was found means nothing.
+    pub checked: bool,
     /// What else is worth knowing, though nothing is wrong with it.
     pub remarks: Vec<String>,
 }
 
 impl Diagnosis {
-    /// Whether nothing is wrong.
+    /// Whether nothing wrong was found.
     pub fn is_healthy(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Whether something was looked at, and nothing wrong was found.
+    pub fn is_well(&self) -> bool {
+        self.checked && self.findings.is_empty()
     }
 
     /// Adds a finding unless it is known already.

@@ -15,11 +15,11 @@ mod question;
 mod routing;
 mod walk;
 
-pub use diagnose::{Examination, Tried, diagnose};
+pub use diagnose::{Examination, Tried, diagnose, is_worth_a_probe, settle};
 pub use facts::{Detail, Facts, Holder, Listener, Names, Space};
 pub use finding::{Certainty, Code, Diagnosis, Finding, Hop};
 pub use gather::Ground;
 pub use names::servers;
-pub use probe::lookup;
+pub use probe::{ProbeOutcome, Probed, Seen, lookup, probe};
 pub use question::{Lookup, LookupAnswer, Origin, Question, Target};
 pub use walk::{Connection, Start};

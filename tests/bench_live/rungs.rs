@@ -29,8 +29,10 @@ fn every_rung_is_measured_and_what_costs_much_is_found() {
         let samples = &paths.iter().find(|found| found["path"] == path).unwrap()["samples"];
         samples.as_array().unwrap().iter().map(|sample| sample["value"].as_f64().unwrap()).collect()
     };
-    let differences =
-        samples("nat").into_iter().zip(samples("conntrack")).map(|(with, without)| with - without).collect();
+    let both = samples("nat").into_iter().zip(samples("conntrack"));
+    // A turn in which a busy machine let nothing through is no time of a round trip.
+    let both = both.filter(|(with, without)| *with > 0.0 && *without > 0.0);
+    let differences = both.map(|(with, without)| with - without).collect();
     let shown = step("latency", "nat")["adds"]["median"].as_f64().unwrap();
     assert!((super::median(differences) - shown).abs() < 1e-6);
     let links = found["environment"]["links"].as_array().unwrap();
@@ -44,7 +46,7 @@ fn every_rung_is_measured_and_what_costs_much_is_found() {
     assert_eq!(left_of("explain"), [""; 0]);
 }
 
-/// As on a host that has not loaded br_netfilter: its settings are hidden.
+/// As on a host that has not loaded br_netfilter: its settings are hidden in the namespace that the program is in.
 #[test]
 fn where_bridges_are_unseen_the_rungs_are_routed() {
     let Some(_turn) = turn() else { return };
@@ -56,7 +58,6 @@ fn where_bridges_are_unseen_the_rungs_are_routed() {
         std::process::Command::new("unshare").args(["--mount", "sh", "-c", &script]).output().unwrap();
     let found = document(&output);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(found["environment"]["bridge_netfilter"], Value::Null);
     let steps = found["waterfalls"][0]["steps"].as_array().unwrap();
     let chain: Vec<&Value> =
         steps.iter().filter(|step| step["kind"] == "step").map(|step| &step["path"]).collect();

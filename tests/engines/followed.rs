@@ -25,7 +25,7 @@ fn event(action: &str) -> String {
 fn engine(events: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Fake {
     let connections = AtomicUsize::new(0);
     Fake::new(move |path| match path {
-        "/version" => Reply::Json("{}".into()),
+        "/_ping" | "/version" => Reply::Json("{}".into()),
         _ => events(connections.fetch_add(1, Ordering::Relaxed)),
     })
 }

@@ -154,7 +154,7 @@ async fn inspecting_asks_all_and_tells_the_unknown_from_the_unanswered() {
         "/containers/ab/json" => {
             Reply::Json(json!({"Id": "ab", "Name": "/web", "State": {"Pid": 42}}).to_string())
         }
-        "/version" => Reply::Json("{}".into()),
+        "/_ping" | "/version" => Reply::Json("{}".into()),
         _ => Reply::Status(404, r#"{"message":"No such container"}"#),
     });
     let hung = Fake::new(|_| Reply::Silence);

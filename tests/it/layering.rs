@@ -24,12 +24,13 @@ const LEVELS: [(&str, u8); 13] = [
 ];
 
 /// Crates that only these rooms name. serde, serde_json, thiserror, tokio, tracing and futures_util are everybody's.
-const OWNERS: [(&[&str], &[&str]); 9] = [
+const OWNERS: [(&[&str], &[&str]); 10] = [
     (&["model"], &["wildmatch"]),
     (&["sys"], &["rtnetlink", "nix", "libc", "pcap", "caps"]),
     (&["packet"], &["etherparse"]),
     (&["savefile"], &["pcap_file"]),
     (&["bench"], &["socket2", "hdrhistogram"]),
+    (&["why"], &["pnet"]),
     (&["discovery"], &["hyper", "hyper_util", "http_body_util"]),
     (&["report"], &["comfy_table"]),
     (&["capture", "report", "cli"], &["jiff"]),

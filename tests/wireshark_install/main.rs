@@ -8,6 +8,7 @@ mod dissector;
 mod home;
 mod install;
 mod protected;
+mod rootless;
 mod status;
 mod viewer;
 

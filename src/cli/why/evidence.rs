@@ -1,15 +1,19 @@
 //! Gathers what an answer needs: namespaces as far as ways lead through them, details of engines, words of name servers.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
+use anyhow::Context as _;
 use futures_util::future::join_all;
 
 use crate::cli::look::Look;
 use crate::cli::terminal;
 use crate::cli::why_args::WhyArgs;
 use crate::discovery::engine::Engines;
-use crate::model::{Container, Engine, NamespaceId};
-use crate::why::{self, Detail, Examination, Facts, Ground, Origin, Question, Target};
+use crate::model::{Container, Engine, LinkIndex, NamespaceId, Protocol};
+use crate::sys::netns::{self, Namespace};
+use crate::why::{
+    self, Detail, Examination, Facts, Ground, Origin, ProbeOutcome, Question, Start, Target, Tried,
+};
 
 /// Each round shows what the next one needs; a way leads through few namespaces.
 const ROUNDS: usize = 6;
@@ -34,6 +38,9 @@ pub(super) async fn examine(
         .into_iter()
         .chain(named(look, question).filter_map(|container| container.namespace))
         .collect();
+    for id in &first {
+        enter(look, *id)?;
+    }
     add_spaces(&mut facts, &ground, first).await;
     if !args.no_probe {
         ask_names(&mut facts, look, question);
@@ -51,10 +58,76 @@ pub(super) async fn examine(
         }
         examination = why::diagnose(&facts, question);
     }
+    if look_again(&mut facts, &ground, &examination).await {
+        examination = why::diagnose(&facts, question);
+    }
+    if !args.no_probe {
+        send_probes(&facts, look, &mut examination);
+    }
     for sentence in std::mem::take(&mut facts.unseen) {
         examination.diagnosis.unchecked(sentence);
     }
     Ok(examination)
+}
+
+/// Whether a namespace that the question is about can be entered: without, nothing could be said.
+fn enter(look: &Look, id: NamespaceId) -> anyhow::Result<()> {
+    let held = look.ground.namespaces.get(&id);
+    let held = held.ok_or_else(|| {
+        let path = format!("/proc/ (namespace {id})").into();
+        netns::Error::Open { path, source: std::io::ErrorKind::PermissionDenied.into() }
+    })?;
+    held.within(|| ()).with_context(|| format!("looking into {id}"))
+}
+
+/// Long enough for any process that accepts at all.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
+
+/// Where connections wait to be accepted, looks again whether they still do. Whether there was anything to look at.
+async fn look_again(facts: &mut Facts, ground: &Ground<'_>, examination: &Examination) -> bool {
+    let waits = |space: &why::Space| space.listeners.iter().any(|listener| listener.waiting > 0);
+    if !examination.diagnosis.is_healthy() || !facts.spaces.values().any(waits) {
+        return false;
+    }
+    tokio::time::sleep(BETWEEN_LOOKS).await;
+    facts.spaces.values_mut().for_each(|space| ground.look_again(space));
+    true
+}
+
+/// Sends the first packets of the connections that were looked at, as far as they begin where we can send.
+fn send_probes(facts: &Facts, look: &Look, examination: &mut Examination) {
+    let worth = |tried: &&Tried| {
+        tried.connection.protocol == Protocol::Tcp
+            && matches!(tried.connection.start, Start::Inside(_))
+            && why::is_worth_a_probe(tried)
+    };
+    let tried: Vec<Tried> = examination.tried.iter().filter(worth).take(MOST_PROBES).cloned().collect();
+    for tried in tried {
+        let Start::Inside(namespace) = tried.connection.start else { continue };
+        let Some(held) = look.ground.namespaces.get(&namespace) else { continue };
+        let to = tried.connection.destination;
+        terminal::tell(&format!("sending a first packet to {to}/tcp from {}", facts.name_of(namespace)));
+        let mut probed = why::probe(held, to, &[]);
+        if probed.outcome == ProbeOutcome::Silence && tried.stopped.is_none() {
+            let places: Vec<_> =
+                tried.links.iter().filter_map(|place| tap_place(facts, look, *place)).collect();
+            terminal::tell(&format!("sending it again, with taps at {} interfaces", places.len()));
+            probed = why::probe(held, to, &places);
+        }
+        why::settle(facts, examination, &tried, &probed);
+    }
+}
+
+/// So many connections are probed at most.
+const MOST_PROBES: usize = 6;
+
+fn tap_place<'a>(
+    facts: &Facts,
+    look: &'a Look,
+    (namespace, link): (NamespaceId, LinkIndex),
+) -> Option<(&'a Namespace, LinkIndex, String)> {
+    let name = facts.spaces.get(&namespace)?.link(link)?.name.to_string();
+    Some((look.ground.namespaces.get(&namespace)?, link, name))
 }
 
 async fn add_spaces(facts: &mut Facts, ground: &Ground<'_>, wanted: Vec<NamespaceId>) {
@@ -122,6 +195,7 @@ async fn details(facts: &mut Facts, ground: &Ground<'_>, engines: &Engines, ques
                     id,
                     Detail {
                         asked_ports: told.asked_ports,
+                        asked_everywhere: told.asked_everywhere,
                         restarts: told.restart_count.unwrap_or_default(),
                         failure: told.failure,
                         hostname: told.hostname,

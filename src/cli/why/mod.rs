@@ -45,5 +45,5 @@ pub(super) async fn run(args: WhyArgs) -> anyhow::Result<ExitCode> {
         report::why(&answer, terminal::page(Truncation::ToFit).layout, &mut out)
     }
     .context("printing what was found")?;
-    Ok(ExitCode::from(if examination.diagnosis.is_healthy() { exit::DONE } else { exit::FAULT }))
+    Ok(ExitCode::from(if examination.diagnosis.is_well() { exit::DONE } else { exit::FAULT }))
 }

@@ -198,6 +198,17 @@ fn may_capture(plug: &Plug) -> Check {
         }
         _ => offer(),
     };
+    if sys::is_owner_of_containers() {
+        return Check::new(
+            CHECK,
+            Verdict::Note,
+            format!(
+                "captures from your own rootless containers; for all others it lacks {}",
+                missing.join(", ")
+            ),
+        )
+        .fix(fix);
+    }
     Check::new(CHECK, Verdict::Fault, text).fix(fix)
 }
 

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io, time::Duration};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Request, StatusCode,
+    HeaderMap, Request, StatusCode,
     body::{Bytes, Incoming},
     client::conn::http1,
     header::HOST,
@@ -52,6 +52,12 @@ impl Client {
             serde_json::from_slice(&body).map_err(|cause| self.unreadable(path, cause))
         })
         .await
+    }
+
+    /// A header of the answer at `path`; none if it has no such one.
+    pub(super) async fn header(&self, path: &str, name: &'static str) -> Result<Option<String>, Error> {
+        let answer = self.in_time(self.ask(path)).await?;
+        Ok(answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned))
     }
 
     /// The document at `path` where it must be a list.
@@ -104,7 +110,8 @@ impl Client {
         let authority = self.address.authority().parse().expect("a parsed address is ASCII");
         request.headers_mut().insert(HOST, authority);
         let response = sender.send_request(request).await.map_err(talk)?;
-        Ok(Answer { status: response.status(), body: response.into_body(), _driver: driver })
+        let (head, body) = response.into_parts();
+        Ok(Answer { status: head.status, headers: head.headers, body, _driver: driver })
     }
 
     async fn whole(&self, mut answer: Answer, path: &str) -> Result<Vec<u8>, Error> {
@@ -139,6 +146,7 @@ impl Client {
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
+    headers: HeaderMap,
     body: Incoming,
     /// Dropped with the answer, which aborts the task and closes the connection.
     _driver: JoinSet<()>,

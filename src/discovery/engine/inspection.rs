@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::discovery::EngineContainer;
-use crate::model::{Engine, PublishedPort};
+use crate::model::{Engine, Protocol, PublishedPort};
 
 use super::docker::{self, EVERY_ADDRESS};
 use super::fields::Fields;
@@ -32,6 +32,8 @@ pub struct Inspection {
     pub health: Option<String>,
     /// The host ports asked for, whether they are answered or not.
     pub asked_ports: Vec<PublishedPort>,
+    /// Host ports asked for at every address of both families, which an engine may answer on one of them.
+    pub asked_everywhere: Vec<(u16, Protocol)>,
     /// Why its last start failed, in the engine's words.
     pub failure: Option<String>,
     /// What could not be learnt and why, in sentences for the user.
@@ -52,6 +54,7 @@ impl Inspection {
             restart_count: fields.take("/RestartCount", Value::as_u64),
             health: fields.text("/State/Health/Status").filter(|&word| word != "none").map(str::to_owned),
             asked_ports: ports(&mut fields, "/HostConfig/PortBindings"),
+            asked_everywhere: asked_everywhere(answer),
             failure: fields.text("/State/Error").map(str::to_owned),
             warnings: Vec::new(),
         };
@@ -107,6 +110,24 @@ fn ports(fields: &mut Fields, pointer: &'static str) -> Vec<PublishedPort> {
     ports
 }
 
+/// Those of `HostConfig.PortBindings` that name no address.
+fn asked_everywhere(answer: &Value) -> Vec<(u16, Protocol)> {
+    let bindings = answer.pointer("/HostConfig/PortBindings").and_then(Value::as_object);
+    let mut asked = Vec::new();
+    for (inside, bindings) in bindings.into_iter().flatten() {
+        let Some(protocol) = inside.split_once('/').and_then(|(_, word)| docker::protocol(word)) else {
+            continue;
+        };
+        let without_address =
+            bindings.as_array().into_iter().flatten().filter(|binding| binding["HostIp"] == "");
+        asked.extend(
+            without_address
+                .filter_map(|binding| Some((binding["HostPort"].as_str()?.parse().ok()?, protocol))),
+        );
+    }
+    asked
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -149,6 +170,19 @@ mod tests {
         let ports: Vec<_> = inspection.container.published.iter().map(ToString::to_string).collect();
         assert_eq!(ports, ["0.0.0.0:8080→80/tcp", "0.0.0.0:9090→90/tcp", "[::]:8080→80/tcp"]);
         assert_eq!(inspection.warnings, ["docker describes the container ab oddly, left out: HostPort"]);
+    }
+
+    #[test]
+    fn ports_asked_for_are_told_beside_those_there_are() {
+        let answer = json!({"Id": "ab", "State": {"Error": "port is already allocated"}, "HostConfig": {"PortBindings": {
+            "80/tcp": [{"HostIp": "", "HostPort": "8080"}], "53/udp": [{"HostIp": "127.0.0.1", "HostPort": "53"}],
+        }}});
+        let inspection = read(&answer).unwrap();
+        let ports: Vec<_> = inspection.asked_ports.iter().map(ToString::to_string).collect();
+        assert_eq!(ports, ["0.0.0.0:8080→80/tcp", "127.0.0.1:53→53/udp"]);
+        assert_eq!(inspection.asked_everywhere, [(8080, Protocol::Tcp)]);
+        assert_eq!(inspection.failure.as_deref(), Some("port is already allocated"));
+        assert_eq!(inspection.container.published, []);
     }
 
     #[test]

@@ -15,8 +15,12 @@ pub(super) fn api_version(version: &Value) -> Option<String> {
     let components = version.pointer("/Components")?.as_array()?;
     let podman = components.iter().find(|component| component["Name"] == "Podman Engine")?;
     let api = podman.pointer("/Details/APIVersion")?.as_str()?;
-    // It becomes a part of a path.
-    api.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c)).then(|| api.to_owned())
+    is_version(api).then(|| api.to_owned())
+}
+
+/// Whether it can be a version, and so a part of a path.
+pub(super) fn is_version(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c))
 }
 
 /// Completes the containers with what `/libpod/containers/json?all=true` says of them.

@@ -22,8 +22,20 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// From `/version`. A proxy that forbids this question stands in front of Docker as far as anybody can tell.
+    /// From a ping: Podman names the version of its own API in a header. For `/version` it runs its helpers, which takes
+    /// most of a second; that is asked only of who refuses the ping.
     pub(super) async fn of(client: &Client) -> Result<Self, Error> {
+        match client.header("/_ping", "libpod-api-version").await {
+            Ok(version) => Ok(version
+                .filter(|api| podman::is_version(api))
+                .map_or(Self::Docker, |api| Self::Podman { api })),
+            Err(refusal) if refusal.is_refusal() => Self::by_version(client).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A proxy that forbids this question as well stands in front of Docker as far as anybody can tell.
+    async fn by_version(client: &Client) -> Result<Self, Error> {
         match client.json("/version").await {
             Ok(version) => Ok(podman::api_version(&version).map_or(Self::Docker, |api| Self::Podman { api })),
             Err(refusal) if refusal.is_refusal() => Ok(Self::Docker),

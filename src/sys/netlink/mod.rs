@@ -4,6 +4,7 @@
 
 mod bridge_ports;
 mod changes;
+mod hooks;
 mod links;
 mod rules;
 mod socket;
@@ -14,6 +15,7 @@ pub(super) use tables::decode_route;
 
 pub use bridge_ports::{BridgePort, PortState};
 pub use changes::{Change, Changes};
+pub use hooks::{HookKind, LinkHook};
 pub use rules::{RoutingRule, RuleOutcome};
 pub use socket::{Error, Netlink, Query};
 pub use tables::{ForwardingEntry, ForwardingOrigin, Neighbour, NeighbourState, NextHop, Route, RouteKind};

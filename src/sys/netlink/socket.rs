@@ -30,6 +30,7 @@ pub enum Query {
     Forwarding,
     Rules,
     BridgePorts,
+    Hooks,
     /// The number by which the socket's namespace knows another one.
     Number(NamespaceId),
 }
@@ -43,6 +44,7 @@ impl fmt::Display for Query {
             Self::Neighbours => f.write_str("the neighbours"),
             Self::Forwarding => f.write_str("the forwarding entries of bridges"),
             Self::Rules => f.write_str("the rules that choose a routing table"),
+            Self::Hooks => f.write_str("the queues and programs at interfaces"),
             Self::BridgePorts => f.write_str("the ports of bridges"),
             Self::Number(namespace) => write!(f, "the number of the namespace {namespace}"),
         }

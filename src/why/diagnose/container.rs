@@ -175,6 +175,7 @@ impl<'a> Examiner<'a> {
     fn only_listening(&mut self, space: &Space, container: &Container, (port, protocol): (u16, Protocol)) {
         let Some(address) = address_of(container, None) else { return };
         let to = SocketAddr::new(address, port);
+        self.done.diagnosis.checked = true;
         let taken = space.listeners.iter().any(|listener| {
             listener.protocol == protocol && listener.local.port() == port && listener.takes(address)
         });

@@ -21,8 +21,13 @@ impl<'a> Examiner<'a> {
             .filter(|(_, published)| published.host_port == port && published.protocol == protocol)
             .collect();
         if !published.is_empty() {
+            let first = published[0].0;
+            let has_v6 = published.iter().any(|(_, one)| one.host_ip.is_ipv6());
             for (container, published) in published {
                 self.published(host, container, published);
+            }
+            if !has_v6 && self.done.diagnosis.is_healthy() {
+                self.half_published(host, first, port);
             }
             return;
         }
@@ -45,6 +50,34 @@ impl<'a> Examiner<'a> {
             }
             (_, translated) => self.held(host, port, holder, translated),
         }
+    }
+
+    /// A port that was asked for at every address, and is published on IPv4 alone where the host has IPv6 too.
+    fn half_published(&mut self, host: &Space, container: &Container, port: u16) {
+        let asked = self
+            .facts
+            .details
+            .get(&container.id)
+            .is_some_and(|detail| detail.asked_everywhere.contains(&(port, self.question.protocol)));
+        let own = host
+            .addresses()
+            .map(|(_, own)| own.address)
+            .find(|own| own.is_ipv6() && !own.is_loopback() && !is_link_local(*own));
+        let is_container = matches!(self.question.origin, Origin::Container(..));
+        let Some(own) = own.filter(|_| asked && !is_container) else { return };
+        let name = &container.name;
+        let sentence = format!(
+            "port {port} of {name} was asked for at every address, and is published on IPv4 alone: [{own}]:{port} and \
+             [::1]:{port} refuse connections"
+        );
+        self.add(
+            Finding::new(Code::Ipv6HalfPublished, sentence)
+                .seen_all(container.published.iter().map(|published| format!("{name}: {published}")))
+                .seen(format!("address of the host: {own}"))
+                .repair(format!(
+                    "give the network IPv6, or publish on IPv4 alone by name: -p 0.0.0.0:{port}:PORT"
+                )),
+        );
     }
 
     /// Every published port with its container.
@@ -113,6 +146,16 @@ impl<'a> Examiner<'a> {
                     self.add(on_loopback(container, published));
                     return;
                 }
+                // Whoever has no IPv6 asks by IPv4 alone.
+                let has_family = space.addresses().any(|(_, own)| {
+                    own.address.is_ipv4() == at.is_ipv4()
+                        && !own.address.is_loopback()
+                        && !is_link_local(own.address)
+                });
+                if !has_family && at.is_ipv6() && container.published.iter().any(|one| one.host_ip.is_ipv4())
+                {
+                    return;
+                }
                 let to = if at.is_unspecified() {
                     self.host_seen_from(host, space, at.is_ipv4())
                 } else {
@@ -131,7 +174,12 @@ impl<'a> Examiner<'a> {
         let address = (!at.is_unspecified()).then_some(at);
         match self.from_outside(host, address, published.host_port, at.is_ipv4()) {
             Some(connection) => {
-                self.attempt(connection, meant);
+                let near = self.near_client(host, &connection);
+                let works =
+                    self.attempt(connection, meant) && near.is_none_or(|near| self.attempt(near, meant));
+                if works && matches!(self.question.origin, Origin::Outside(_)) {
+                    self.disbelieved(host);
+                }
             }
             None if at.is_ipv4() => {
                 self.done.diagnosis.unchecked("from outside: the host has no interface that leads outside");
@@ -399,6 +447,10 @@ pub(super) fn on_loopback(container: &Container, published: &PublishedPort) -> F
         "publish it on every address: -p {}:{}",
         published.host_port, published.container_port
     ))
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 /// The address by which the host itself reaches a published port.

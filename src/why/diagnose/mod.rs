@@ -2,18 +2,21 @@
 //!
 //! `host_port` is about a port of the host, `container` about a container, `elsewhere` about names and addresses;
 //! `socket` judges the socket at the end of a way, `state` containers that cannot answer at all, `outside` who comes
-//! from outside.
+//! from outside, `settle` holds the conclusions against what probes met with.
 
 mod container;
 mod elsewhere;
 mod host_port;
 mod outside;
+mod settle;
 mod socket;
 mod state;
 
+pub use settle::{is_worth_a_probe, settle};
+
 use std::net::SocketAddr;
 
-use crate::model::{Container, NamespaceId, PublishedPort};
+use crate::model::{Container, LinkIndex, NamespaceId, PublishedPort};
 
 use super::facts::{Facts, Space};
 use super::finding::{Code, Diagnosis, Finding};
@@ -38,8 +41,10 @@ pub struct Tried {
     pub connection: Connection,
     /// What was found to stop it; none: it should work.
     pub stopped: Option<Code>,
-    /// Where its last leg ends: the namespace, and the address there.
-    pub end: Option<(NamespaceId, SocketAddr)>,
+    /// The links that its first packet passes, in order.
+    pub links: Vec<(NamespaceId, LinkIndex)>,
+    /// Whether a proxy takes it: then its first packet says nothing of what lies behind.
+    pub by_proxy: bool,
 }
 
 /// Answers a question from facts.
@@ -99,7 +104,8 @@ impl<'a> Examiner<'a> {
         match self.examine(&connection, meant) {
             Ok(()) => true,
             Err(finding) => {
-                let restarting = meant.container.filter(|_| finding.code == Code::NothingListens);
+                let gone = matches!(finding.code, Code::NothingListens | Code::LostOnTheWay | Code::NoAnswer);
+                let restarting = meant.container.filter(|_| gone);
                 let finding =
                     restarting.and_then(|container| self.just_restarted(container)).unwrap_or(*finding);
                 self.add(finding);
@@ -111,6 +117,7 @@ impl<'a> Examiner<'a> {
     /// Walks a connection to its end, by proxies too.
     fn examine(&mut self, connection: &Connection, meant: Meant<'a>) -> Result<(), Box<Finding>> {
         let walked = walk(self.facts, connection);
+        self.done.diagnosis.checked = true;
         if let Some(missing) = walked.missing {
             if !self.done.wanted.contains(&missing) {
                 self.done.wanted.push(missing);
@@ -123,7 +130,7 @@ impl<'a> Examiner<'a> {
         for doubt in walked.doubts {
             self.done.diagnosis.unchecked(doubt);
         }
-        let mut end = None;
+        let mut proxied = false;
         let result = match walked.end {
             Err(finding) => Err(Box::new(self.judge_stop(
                 finding,
@@ -132,15 +139,20 @@ impl<'a> Examiner<'a> {
                 meant,
             ))),
             Ok(Arrival::Socket { space, listener }) => {
-                let at = walked.translated.as_ref().map_or(connection.destination, |(_, to)| *to);
-                end = Some((space.id, at));
+                proxied = self.proxied(listener, meant).is_some();
                 self.judge_socket(connection, (space, listener), walked.translated.as_ref(), meant)
             }
             Ok(Arrival::Outside(link)) => self.judge_leaving(connection, &link, walked.source),
             Ok(Arrival::Home) => Ok(()),
         };
+        let by_proxy = proxied;
         let stopped = result.as_ref().err().map(|finding| finding.code);
-        self.done.tried.push(Tried { connection: connection.clone(), stopped, end });
+        self.done.tried.push(Tried {
+            connection: connection.clone(),
+            stopped,
+            links: walked.links,
+            by_proxy,
+        });
         result
     }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::model::{HostSide, Link, LinkKind};
 use crate::why::facts::Space;
+use crate::why::finding::{Code, Finding};
 use crate::why::packet::contains;
 use crate::why::question::Origin;
 use crate::why::walk::{Connection, Start};
@@ -36,6 +37,49 @@ impl<'a> Examiner<'a> {
         let destination = SocketAddr::new(address.unwrap_or(own), port);
         let start = Start::Outside { link: link.index, client, exact: exact.is_some() };
         Some(Connection { start, destination, protocol: self.question.protocol })
+    }
+
+    /// The same connection from somebody on the uplink's own network, where that is another client.
+    pub(super) fn near_client(&self, host: &Space, connection: &Connection) -> Option<Connection> {
+        let Start::Outside { link, client, exact: false } = connection.start else { return None };
+        let uplink = host.link(link)?;
+        let own = uplink.addresses.iter().find(|own| own.address.is_ipv4() == client.is_ipv4())?.address;
+        let near = neighbour_of(uplink, own);
+        (near != client && near != own).then(|| Connection {
+            start: Start::Outside { link, client: near, exact: false },
+            ..connection.clone()
+        })
+    }
+
+    /// Packets that the host has disbelieved: with several uplinks, what comes by one and would be answered by another is
+    /// dropped where `rp_filter` is strict. Whether that is what was asked about is not sure.
+    pub(super) fn disbelieved(&mut self, host: &Space) {
+        let count = host.counters.get("TcpExt.IPReversePathFilter").copied().unwrap_or_default();
+        let strict = |link: &Link| {
+            let own = format!("net.ipv4.conf.{}.rp_filter", link.name.as_str().replace('.', "/"));
+            let value = |name: &str| host.setting(name).unwrap_or(0);
+            value(&own).max(value("net.ipv4.conf.all.rp_filter")) == 1
+        };
+        let other = host.links.iter().find(|link| {
+            self.may_be_uplink(host, link)
+                && link.up
+                && !link.addresses.is_empty()
+                && !has_default(host, link, true)
+                && strict(link)
+        });
+        let Some(link) = other.filter(|_| count > 0) else { return };
+        let sentence = format!(
+            "rp_filter drops what comes by {} from those whom the host would answer by another interface, and has dropped \
+             {count} packets so far",
+            link.name
+        );
+        self.add(
+            Finding::new(Code::RpFilterDrops, sentence)
+                .if_certain(false)
+                .seen(format!("net.ipv4.conf.{}.rp_filter: strict", link.name))
+                .seen(format!("IPReversePathFilter of the host: {count}"))
+                .repair(format!("sysctl -w net.ipv4.conf.{0}.rp_filter=2", link.name)),
+        );
     }
 
     /// The link by which somebody outside comes, with the address it has.

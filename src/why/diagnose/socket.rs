@@ -53,7 +53,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// Where a proxy passes the connection on.
-    fn proxied(&self, listener: &Listener, meant: Meant<'_>) -> Option<SocketAddr> {
+    pub(super) fn proxied(&self, listener: &Listener, meant: Meant<'_>) -> Option<SocketAddr> {
         if let Some(to) = listener.holders.iter().find_map(|holder| holder.proxy_to) {
             return Some(to);
         }
@@ -273,18 +273,28 @@ fn stuck(who: &str, listener: &Listener) -> Option<Finding> {
                 .repair(format!("kill -CONT {pid}")),
         );
     }
-    let full = listener.protocol == Protocol::Tcp && listener.waiting > listener.backlog;
-    full.then(|| {
+    if listener.protocol != Protocol::Tcp {
+        return None;
+    }
+    let holder = listener.holder_words();
+    let seen = format!(
+        "socket {}: {} of {} wait to be accepted",
+        listener.words(),
+        listener.waiting,
+        listener.backlog
+    );
+    if listener.waiting > listener.backlog {
         let sentence = format!(
-            "{} in {who} does not accept connections as fast as they come: {} wait, and its queue takes {}",
-            listener.holder_words(),
-            listener.waiting,
-            listener.backlog
+            "{holder} in {who} does not accept connections as fast as they come: {} wait, and its queue takes {}",
+            listener.waiting, listener.backlog
         );
-        Finding::new(Code::BacklogFull, sentence)
-            .seen(format!("socket {}: {} of {} wait", listener.words(), listener.waiting, listener.backlog))
-            .repair(
-                "let the process accept faster or listen with a longer queue (net.core.somaxconn bounds it)",
-            )
+        let repair =
+            "let the process accept faster, or listen with a longer queue (net.core.somaxconn bounds it)";
+        return Some(Finding::new(Code::BacklogFull, sentence).seen(seen).repair(repair));
+    }
+    listener.unattended.then(|| {
+        let sentence =
+            format!("{holder} in {who} accepts no connection: some wait, and none was taken while we looked");
+        Finding::new(Code::NotAccepting, sentence).if_certain(false).seen(seen)
     })
 }

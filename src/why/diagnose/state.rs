@@ -34,7 +34,7 @@ impl<'a> Examiner<'a> {
     /// A container that runs at the moment, and will not for long.
     pub(super) fn just_restarted(&self, container: &Container) -> Option<Finding> {
         let detail = self.facts.details.get(&container.id)?;
-        let young = detail.age.is_some_and(|age| age < YOUNG_SECONDS);
+        let young = detail.age.is_none_or(|age| age < YOUNG_SECONDS);
         let word = format!("state of {}: {}", container.name, container.state);
         (detail.restarts > 0 && young).then(|| restarting(&container.name, detail.restarts, word))
     }

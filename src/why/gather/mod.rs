@@ -68,6 +68,7 @@ impl<'a> Ground<'a> {
                     Err(error) => note("neighbours", &error),
                 }
                 space.forwarding = netlink.forwarding().await.unwrap_or_default();
+                space.hooks = netlink.hooks().await.unwrap_or_default();
                 match netlink.bridge_ports().await {
                     Ok(ports) => space.ports = ports,
                     Err(error) => note("bridge ports", &error),
@@ -89,6 +90,17 @@ impl<'a> Ground<'a> {
             space.names = names::read(resident);
         }
         Some(space)
+    }
+
+    /// Looks at the sockets of a namespace again, and marks those of which none was accepted meanwhile although some wait.
+    pub fn look_again(&self, space: &mut Space) {
+        let Some(namespace) = self.namespaces.get(&space.id) else { return };
+        let Ok(now) = sockets::listeners(namespace, &[]) else { return };
+        for listener in space.listeners.iter_mut().filter(|listener| listener.waiting > 0) {
+            let same =
+                now.iter().find(|other| other.local == listener.local && other.protocol == listener.protocol);
+            listener.unattended = same.is_some_and(|other| other.waiting >= listener.waiting);
+        }
     }
 
     /// The processes that may hold sockets of a namespace, those in it first, each with its container.

@@ -23,7 +23,7 @@ const EACH: [&str; 4] = [
     "net.ipv4.conf.LINK.forwarding",
     "net.ipv4.conf.LINK.rp_filter",
     "net.ipv4.conf.LINK.route_localnet",
-    "net.ipv6.conf.LINK.forwarding",
+    "net.ipv6.conf.LINK.force_forwarding",
 ];
 
 /// Settings by name, and counters by name.

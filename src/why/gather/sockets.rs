@@ -49,6 +49,7 @@ pub(super) fn listeners(
             v6_only: socket.v6_only,
             waiting: socket.receive_queue,
             backlog: socket.send_queue,
+            unattended: false,
             holders: holders.collect(),
         }
     };

@@ -86,6 +86,8 @@ pub struct Walked<'a> {
     pub missing: Option<NamespaceId>,
     /// The source that the packet had in the end.
     pub source: Option<IpAddr>,
+    /// The links that the first packet passes, in order.
+    pub links: Vec<(NamespaceId, LinkIndex)>,
 }
 
 /// Leads the first packet of a connection to its end, and the answer back.
@@ -111,6 +113,7 @@ pub fn walk<'a>(facts: &'a Facts, connection: &Connection) -> Walked<'a> {
         at: walker.at,
         missing: walker.missing.get(),
         source: walker.packet.source,
+        links: walker.links,
     }
 }
 
@@ -150,6 +153,8 @@ struct Walker<'a> {
     client: Option<IpAddr>,
     /// The links that frames passed, for their MTU.
     passed: Vec<mtu::Passed>,
+    /// The links that the first packet passes.
+    links: Vec<(NamespaceId, LinkIndex)>,
     /// The link that it came to the host by, from outside.
     uplink: Option<LinkIndex>,
     /// The namespace that has the packet.
@@ -173,6 +178,7 @@ impl<'a> Walker<'a> {
             translated: None,
             client: None,
             passed: Vec::new(),
+            links: Vec::new(),
             uplink: None,
             at: None,
             missing: Cell::new(None),
@@ -261,6 +267,13 @@ impl<'a> Walker<'a> {
             self.missing.set(Some(namespace));
             Box::new(blame::unknown_space(&self.facts.name_of(namespace)))
         })
+    }
+
+    /// Notes a link that the first packet passes.
+    fn over(&mut self, space: &Space, link: LinkIndex) {
+        if self.packet.part == Part::Opening && self.links.last() != Some(&(space.id, link)) {
+            self.links.push((space.id, link));
+        }
     }
 
     fn hop(&mut self, hop: &'static str, name: String) {

@@ -15,6 +15,7 @@ impl<'a> Walker<'a> {
         let link = space.link(index).ok_or_else(|| Box::new(blame::unknown_space(&name)))?;
         self.packet.input = Some(link.name.to_string());
         self.packet.output = None;
+        self.over(space, index);
         if link.kind != LinkKind::Loopback {
             self.hop("link", format!("{} of {name}", link.name));
         }
@@ -60,17 +61,23 @@ impl<'a> Walker<'a> {
     /// For somebody else: this namespace is a router.
     fn pass_on(&mut self, space: &'a Space, index: LinkIndex) -> Step<Next<'a>> {
         let name = self.name(space);
-        let (family, all) = if self.packet.is_v4() {
-            ("ipv4", "net.ipv4.ip_forward")
+        let link = space.link(index).map(|link| slashed(link.name.as_str())).unwrap_or_default();
+        // IPv4 asks the interface; IPv6 the whole host, or, since Linux 6.17, an interface that is forced.
+        let (all, own) = if self.packet.is_v4() {
+            ("net.ipv4.ip_forward", format!("net.ipv4.conf.{link}.forwarding"))
         } else {
-            ("ipv6", "net.ipv6.conf.all.forwarding")
+            ("net.ipv6.conf.all.forwarding", format!("net.ipv6.conf.{link}.force_forwarding"))
         };
-        let link = space.link(index).map(|link| link.name.to_string()).unwrap_or_default();
-        let own = format!("net.{family}.conf.{}.forwarding", slashed(&link));
-        // A namespace that is no router has nobody to blame it for that: the packet was sent to the wrong place.
-        if let Some(value) = space.setting(&own).or_else(|| space.setting(all)).filter(|value| *value == 0) {
+        let whole = space.setting(all).unwrap_or(1);
+        let forwards = match space.setting(&own) {
+            Some(value) if self.packet.is_v4() => value != 0,
+            Some(value) => value != 0 || whole != 0,
+            None => whole != 0,
+        };
+        if !forwards {
             self.hop("route", format!("routing in {name}"));
-            return Err(Box::new(blame::not_forwarding(self.facts, space, &self.packet, (all, value))));
+            let setting = if whole == 0 { all } else { own.as_str() };
+            return Err(Box::new(blame::not_forwarding(self.facts, space, &self.packet, (setting, 0))));
         }
         let way = self.find_way(space)?;
         self.packet.output = way.link_name(space);

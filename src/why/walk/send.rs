@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::model::LinkIndex;
+use crate::model::{Link, LinkIndex};
 use crate::why::facts::Space;
-use crate::why::firewall::{Action, Family, Passage, Point, Translation, pass};
+use crate::why::firewall::{Action, Condition, Family, Field, Passage, Point, Rule, Translation, pass};
 use crate::why::packet::Part;
 use crate::why::routing::{self, Direction, Question};
 
@@ -53,6 +53,17 @@ impl<'a> Walker<'a> {
         self.transmit(space, link, next)
     }
 
+    /// The rules behind routing, for a frame that a bridge sends on.
+    pub(super) fn disguise_at(&mut self, space: &'a Space, bridge: &Link, next: IpAddr) -> Step<()> {
+        let before = (self.packet.source, self.packet.destination);
+        self.packet.output = Some(bridge.name.to_string());
+        let passage = self.rules(space, Point::Postrouting)?;
+        if let Some(translation) = passage.translation {
+            self.disguise(space, translation, before, (bridge.index, next));
+        }
+        Ok(())
+    }
+
     /// Asks the rules at one place.
     pub(super) fn rules(&mut self, space: &'a Space, point: Point) -> Step<Passage<'a>> {
         let families =
@@ -70,13 +81,26 @@ impl<'a> Walker<'a> {
         let passage = pass(space, point, &self.packet, families);
         let name = self.name(space);
         for (chain, rule) in &passage.doubts {
-            if !matches!(rule.action, Action::Accept | Action::Return) {
+            if !matches!(rule.action, Action::Accept | Action::Return | Action::FromSource(_)) {
                 let sentence =
                     format!("whether this rule of {name} ({chain}) matches cannot be told: {}", rule.text);
                 if !self.doubts.contains(&sentence) {
                     self.doubts.push(sentence);
                 }
             }
+        }
+        if let Some(stop) = passage.stop.filter(|stop| !stop.certain)
+            && self.packet.source.is_none()
+            && passage.doubts.iter().any(|(_, rule)| asks_source(rule))
+        {
+            let sentence = format!(
+                "whether {name} lets it in depends on who asks ({}); `--from ADDRESS` tells it of one",
+                stop.chain
+            );
+            if !self.doubts.contains(&sentence) {
+                self.doubts.push(sentence);
+            }
+            return Ok(Passage { stop: None, ..passage });
         }
         match passage.stop {
             Some(stop) => {
@@ -174,6 +198,19 @@ impl<'a> Walker<'a> {
     pub(super) fn is_home(&self) -> Option<Arrival<'a>> {
         (self.packet.part == Part::Answer).then_some(Arrival::Home)
     }
+}
+
+/// Whether a rule lets some senders pass and not others.
+fn asks_source(rule: &Rule) -> bool {
+    let asks = |condition: &Condition| match condition {
+        Condition::Is { field, .. } => *field == Field::Source,
+        Condition::Any(groups) => groups
+            .iter()
+            .flatten()
+            .any(|condition| matches!(condition, Condition::Is { field: Field::Source, .. })),
+        Condition::Unknown(_) => false,
+    };
+    rule.conditions.iter().any(asks)
 }
 
 /// The way a packet takes from here.

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use crate::model::{Container, Endpoint, HostSide, Link, LinkIndex, LinkKind, Mac, NamespaceId};
-use crate::sys::netlink::{ForwardingOrigin, NeighbourState, PortState};
+use crate::sys::netlink::{ForwardingOrigin, HookKind, LinkHook, NeighbourState, PortState};
 use crate::why::facts::Space;
 use crate::why::firewall::{Family, Point};
+use crate::why::packet::Part;
 
 use super::mtu::Passed;
-use super::{Arrival, Next, Place, Step, Walker, blame};
+use super::{Arrival, Next, Place, Restored, Step, Walker, blame};
 
 /// Somebody on a bridge who has an address.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +30,13 @@ impl<'a> Walker<'a> {
             return Err(Box::new(blame::link_down(self.facts, space, link)));
         }
         self.passed.push(Passed::sender(space, link));
+        self.over(space, index);
+        self.queue(space, link)?;
         if self.leads_outside(space, link) {
             self.hop("link", format!("{} of {name}", link.name));
+            if let Some(child) = self.child_with(space, link, next) {
+                return Err(Box::new(blame::macvlan_host(&child.0, child.1, &link.name)));
+            }
             return Ok(Next::Arrived(Arrival::Outside(link.name.to_string())));
         }
         match &link.kind {
@@ -58,6 +64,18 @@ impl<'a> Walker<'a> {
         is_default || self.uplink == Some(link.index)
     }
 
+    /// Whose macvlan or ipvlan on that link has the address.
+    fn child_with(&self, space: &Space, link: &Link, address: IpAddr) -> Option<(String, &'a Link)> {
+        self.facts.topology.containers.iter().find_map(|container| {
+            let endpoint = container.endpoints.iter().find(|endpoint| {
+                matches!(&endpoint.host_side, HostSide::Parent { index, namespace, .. }
+                    if *index == link.index && *namespace == space.id)
+                    && endpoint.link.addresses.iter().any(|own| own.address == address)
+            })?;
+            Some((container.name.clone(), &endpoint.link))
+        })
+    }
+
     /// To the other end of a pair.
     fn cable(&mut self, space: &'a Space, link: &'a Link, next: IpAddr) -> Step<Next<'a>> {
         let name = self.name(space);
@@ -75,6 +93,7 @@ impl<'a> Walker<'a> {
             return Err(Box::new(blame::link_down(self.facts, far_space, far_link)));
         }
         self.passed.push(Passed::port(far_space, far_link));
+        self.over(far_space, far_link.index);
         match far_link.master.and_then(|master| far_space.link(master)) {
             Some(bridge) if bridge.kind == LinkKind::Bridge => {
                 self.hop("link", format!("{} of {}", far_link.name, self.name(far_space)));
@@ -155,8 +174,17 @@ impl<'a> Walker<'a> {
         }
         let owners = self.owners(space.id, bridge, next);
         let is_bridges_own = bridge.addresses.iter().any(|own| own.address == next);
-        if let Some(finding) = blame::twice(self.facts, bridge, next, &owners, is_bridges_own) {
+        if let Some(finding) = blame::twice(bridge, next, &owners, is_bridges_own) {
             return Err(Box::new(finding));
+        }
+        if let (Some(port), true) = (ingress, self.bridge_asks_ip(space)) {
+            self.restore(space, Restored::Destination);
+            if is_bridges_own && let Some(next) = self.turn_back(space, bridge, port)? {
+                return Ok(next);
+            }
+            if !is_bridges_own {
+                self.restore(space, Restored::Source);
+            }
         }
         if is_bridges_own && ingress.is_some() {
             self.stale_neighbour(sender, next, bridge.mac)?;
@@ -181,6 +209,55 @@ impl<'a> Walker<'a> {
         self.to_port(space, bridge, ingress, owner)
     }
 
+    /// Whether the bridges of a namespace ask the rules of IP (br_netfilter).
+    fn bridge_asks_ip(&self, space: &Space) -> bool {
+        let called = if self.packet.is_v4() {
+            "net.bridge.bridge-nf-call-iptables"
+        } else {
+            "net.bridge.bridge-nf-call-ip6tables"
+        };
+        space.setting(called) == Some(1)
+    }
+
+    /// A frame for the bridge itself that rules translate to somebody on the same bridge: it is sent on without ever
+    /// reaching the host's IP, and not by the port it came from unless that is in hairpin mode.
+    fn turn_back(
+        &mut self,
+        space: &'a Space,
+        bridge: &'a Link,
+        ingress: LinkIndex,
+    ) -> Step<Option<Next<'a>>> {
+        if self.packet.part != Part::Opening {
+            return Ok(None);
+        }
+        let kept = (self.packet.input.clone(), self.packet.destination);
+        self.packet.input = Some(bridge.name.to_string());
+        let before = (self.packet.source, self.packet.destination);
+        let passage = self.rules(space, Point::Prerouting)?;
+        let Some(translation) = passage.translation else {
+            self.packet.input = kept.0;
+            return Ok(None);
+        };
+        let mark = (self.hops.len(), self.bindings.len(), self.translated.clone());
+        self.translate(space, translation, before);
+        let to = self.packet.destination.ip();
+        let owner = self.owners(space.id, bridge, to).into_iter().next();
+        let Some(owner) = owner else {
+            // Somebody else is meant: the host's IP sees to that.
+            self.hops.truncate(mark.0);
+            self.bindings.truncate(mark.1);
+            self.translated = mark.2;
+            self.packet.destination = kept.1;
+            self.packet.translated = false;
+            self.packet.input = kept.0;
+            return Ok(None);
+        };
+        self.packet.output = Some(bridge.name.to_string());
+        let next = self.to_port(space, bridge, Some(ingress), owner)?;
+        self.disguise_at(space, bridge, to)?;
+        Ok(Some(next))
+    }
+
     /// Out by the port behind which the owner is.
     fn to_port(
         &mut self,
@@ -195,6 +272,10 @@ impl<'a> Walker<'a> {
         if let Some(port) = egress {
             self.hop("link", format!("{} of {}", port.name, self.name(space)));
             self.passed.push(Passed::port(space, port));
+        }
+        if let Some(port) = egress {
+            self.over(space, port.index);
+            self.queue(space, port)?;
         }
         self.port_passes(space, bridge, Some(owner.port))?;
         if let Some(from) = ingress {
@@ -232,12 +313,7 @@ impl<'a> Walker<'a> {
         let (input, output) = (self.packet.input.clone(), self.packet.output.clone());
         (self.packet.input, self.packet.output) = (named(ingress), named(egress));
         let seen = self.rules_of(space, point, &[Family::Bridge]);
-        let called = if self.packet.is_v4() {
-            "net.bridge.bridge-nf-call-iptables"
-        } else {
-            "net.bridge.bridge-nf-call-ip6tables"
-        };
-        let asks_ip = space.setting(called) == Some(1) && point == Point::Forward;
+        let asks_ip = self.bridge_asks_ip(space) && point == Point::Forward;
         let mut result = seen.map(drop);
         if asks_ip && result.is_ok() {
             self.packet.input = Some(bridge.name.to_string());
@@ -246,6 +322,16 @@ impl<'a> Walker<'a> {
         }
         (self.packet.input, self.packet.output) = (input, output);
         result
+    }
+
+    /// Whether the queue of a link lets anything out.
+    fn queue(&self, space: &Space, link: &Link) -> Step<()> {
+        let holds =
+            |hook: &LinkHook| hook.link == link.index && hook.kind == HookKind::Queue("blackhole".to_owned());
+        match space.hooks.iter().any(holds) {
+            true => Err(Box::new(blame::queue_drops(&self.name(space), link))),
+            false => Ok(()),
+        }
     }
 
     fn port_passes(&self, space: &Space, bridge: &Link, port: Option<LinkIndex>) -> Step<()> {

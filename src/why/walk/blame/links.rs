@@ -134,3 +134,12 @@ pub(in crate::why::walk) fn port_blocked(bridge: &Link, port: &Link) -> Finding 
         .seen(format!("{}: not forwarding", port.name))
         .repair(format!("bridge link set dev {} state 3", port.name))
 }
+
+/// A queueing discipline that drops everything.
+pub(in crate::why::walk) fn queue_drops(who: &str, link: &Link) -> Finding {
+    let sentence =
+        format!("the queueing discipline blackhole at {} of {who} drops whatever is sent there", link.name);
+    Finding::new(Code::TcDrops, sentence)
+        .seen(format!("qdisc blackhole dev {} of {who}", link.name))
+        .repair(format!("tc qdisc del dev {} root", link.name))
+}

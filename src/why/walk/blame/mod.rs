@@ -11,7 +11,7 @@ use crate::why::finding::{Certainty, Code, Finding};
 
 pub(super) use links::{
     bridge_down, isolated, link_down, macvlan_host, no_far_end, no_hairpin, no_loopback, not_a_port,
-    port_blocked,
+    port_blocked, queue_drops,
 };
 pub(super) use neighbours::{misled, neighbour_wrong, nobody_has, twice, twin_mac};
 pub(super) use routes::{

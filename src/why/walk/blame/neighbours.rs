@@ -13,7 +13,6 @@ use crate::why::walk::wire::Owner;
 
 /// One address, several owners on one bridge.
 pub(in crate::why::walk) fn twice(
-    facts: &Facts,
     bridge: &Link,
     address: IpAddr,
     owners: &[Owner<'_>],
@@ -32,7 +31,6 @@ pub(in crate::why::walk) fn twice(
     if names.len() < 2 {
         return None;
     }
-    let _ = facts;
     let sentence = format!("{address} is there twice on {}: {}", bridge.name, names.join(" and "));
     let second = owners.last().map_or_else(String::new, |owner| owner.container.name.clone());
     Some(
@@ -62,7 +60,7 @@ pub(in crate::why::walk) fn nobody_has(
     if let Some(finding) = lost_address(facts, bridge, next) {
         return finding;
     }
-    if let Some(finding) = beyond_the_prefix(facts, bridge, next, sender) {
+    if let Some(finding) = beyond_the_prefix(bridge, next, sender) {
         return finding;
     }
     if packet.part == Part::Answer {
@@ -74,6 +72,17 @@ pub(in crate::why::walk) fn nobody_has(
             own.as_ref().map(|own| format!(" ({own})")).unwrap_or_default()
         );
         return Finding::new(Code::SubnetOverlap, sentence)
+            .seen(format!("nobody on {} has {next}", bridge.name))
+            .repair("give the container's network other addresses (docker network create --subnet …)");
+    }
+    if !is_private(next) && ingress.is_some() {
+        let words = bridge.addresses.iter().map(|own| format!("address of {}: {own}", bridge.name));
+        let sentence = format!(
+            "the network of {} overlaps the address {next}: the packet for it stays on the bridge, where nobody has it",
+            bridge.name
+        );
+        return Finding::new(Code::SubnetOverlap, sentence)
+            .seen_all(words)
             .seen(format!("nobody on {} has {next}", bridge.name))
             .repair("give the container's network other addresses (docker network create --subnet …)");
     }
@@ -89,6 +98,13 @@ pub(in crate::why::walk) fn nobody_has(
     Finding::new(Code::NoAnswer, format!("nobody on the bridge {} has the address {next}", bridge.name))
         .if_certain(false)
         .seen(format!("no interface behind {} has {next}", bridge.name))
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }
 
 /// Somebody has the address, but is not on this bridge.
@@ -171,16 +187,10 @@ fn lost_address(facts: &Facts, bridge: &Link, address: IpAddr) -> Option<Finding
 }
 
 /// The sender takes an address to be near that is not.
-fn beyond_the_prefix(
-    facts: &Facts,
-    bridge: &Link,
-    next: IpAddr,
-    sender: Option<Owner<'_>>,
-) -> Option<Finding> {
+fn beyond_the_prefix(bridge: &Link, next: IpAddr, sender: Option<Owner<'_>>) -> Option<Finding> {
     let sender = sender?;
     let own = sender.endpoint.link.addresses.iter().find(|own| contains(**own, next))?;
     let right = bridge.addresses.iter().find(|right| right.address.is_ipv4() == next.is_ipv4())?;
-    let _ = facts;
     if contains(*right, next) || own.prefix >= right.prefix {
         return None;
     }

@@ -41,10 +41,37 @@ pub(in crate::why::walk) fn no_way(
     }
     if is_host(facts, space) {
         return without_network(facts, space, to)
-            .unwrap_or_else(|| no_route(facts, space, to, Code::NoRoute))
+            .unwrap_or_else(|| without_uplink(facts, space, to))
             .if_certain(answer.certain);
     }
     without_default(facts, space, to).if_certain(answer.certain)
+}
+
+/// The host itself has no way out.
+fn without_uplink(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
+    let has_default = space.routes.iter().any(|route| {
+        route.destination.prefix == 0
+            && route.destination.address.is_ipv4() == to.is_ipv4()
+            && route.table == 254
+    });
+    if has_default {
+        return no_route(facts, space, to, Code::NoRoute);
+    }
+    let is_bridge = |link: &&Link| link.kind == crate::model::LinkKind::Bridge;
+    let down = space.links.iter().find(|link| {
+        !link.up && !is_bridge(link) && link.addresses.iter().any(|own| own.address.is_ipv4() == to.is_ipv4())
+    });
+    let finding = no_route(facts, space, to, Code::NoUplink);
+    match down {
+        Some(link) => Finding {
+            code: Code::UplinkDown,
+            sentence: format!("the host's interface {} is down, and with it the way to {to}", link.name),
+            repair: Some(format!("ip link set {} up", link.name)),
+            ..finding
+        }
+        .seen(format!("{}: up false", link.name)),
+        None => finding,
+    }
 }
 
 /// A container that has no way out.
@@ -83,7 +110,35 @@ fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
             .seen(format!("no default route in {who}"))
             .repair(format!("docker network connect NETWORK {who}  # one without --internal"));
     }
-    no_route(facts, space, to, Code::NoDefaultRoute)
+    on_same_bridge(facts, space, to).unwrap_or_else(|| no_route(facts, space, to, Code::NoDefaultRoute))
+}
+
+/// Somebody on the same bridge, whom a container takes to be far away.
+fn on_same_bridge(facts: &Facts, space: &Space, to: IpAddr) -> Option<Finding> {
+    let own = facts.resident(space.id)?;
+    let bridges = || own.endpoints.iter().filter_map(|endpoint| endpoint.host_side.bridge());
+    let other = facts.topology.containers.iter().find(|other| {
+        other.endpoints.iter().any(|endpoint| {
+            endpoint.link.addresses.iter().any(|theirs| theirs.address == to)
+                && endpoint.host_side.bridge().is_some_and(|bridge| bridges().any(|mine| mine == bridge))
+        })
+    })?;
+    let theirs =
+        other.endpoints.iter().flat_map(|endpoint| &endpoint.link.addresses).find(|one| one.address == to)?;
+    let mine = own
+        .endpoints
+        .iter()
+        .flat_map(|endpoint| &endpoint.link.addresses)
+        .find(|one| one.address.is_ipv4() == to.is_ipv4())?;
+    let sentence = format!(
+        "{} takes {to} to be far away, by its address {mine}, but {} has {theirs} on the same bridge",
+        own.name, other.name
+    );
+    Some(
+        Finding::new(Code::WrongNetmask, sentence)
+            .seen(format!("address of {}: {mine}", own.name))
+            .seen(format!("address of {}: {theirs}", other.name)),
+    )
 }
 
 fn any_up(space: &Space) -> bool {
@@ -227,6 +282,16 @@ pub(in crate::why::walk) fn not_forwarding(
 ) -> Finding {
     let who = facts.name_of(space.id);
     let to = packet.destination.ip();
+    if !is_host(facts, space) && !packet.translated {
+        let sentence = format!(
+            "the route of the sender leads by {who}, which passes no packets on ({setting} is {value}): it is no gateway to {to}"
+        );
+        return Finding::new(Code::WrongGateway, sentence)
+            .seen(format!("{setting} = {value} in {who}"))
+            .seen_all(
+                space.addresses().map(|(link, own)| format!("address of {who}: {own} on {}", link.name)),
+            );
+    }
     if !is_host(facts, space) {
         let sentence =
             format!("{who} is sent a packet for {to}, which is not its own address, and passes none on");
