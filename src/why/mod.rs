@@ -4,16 +4,16 @@
 //! what came out. All that is pure. `gather` fills the facts and `probe` sends the few packets that settle a doubt.
 
 mod diagnose;
-mod facts;
+pub mod facts;
 mod finding;
-mod firewall;
+pub mod firewall;
 mod gather;
-mod names;
-mod packet;
+pub mod names;
+pub mod packet;
 mod probe;
 mod question;
-mod routing;
-mod walk;
+pub mod routing;
+pub mod walk;
 
 pub use diagnose::{Examination, Tried, diagnose, is_worth_a_probe, settle};
 pub use facts::{Detail, Facts, Holder, Listener, Names, Space};
@@ -23,3 +23,6 @@ pub use names::servers;
 pub use probe::{ProbeOutcome, Probed, Seen, lookup, probe};
 pub use question::{Lookup, LookupAnswer, Origin, Question, Target};
 pub use walk::{Connection, Start};
+
+#[cfg(test)]
+mod tests;

@@ -202,18 +202,11 @@ pub fn words(space: &Space, route: &Route) -> String {
     };
     let mut text = format!("{kind}{destination}");
     for hop in &route.next_hops {
-        if let Some(gateway) = hop.gateway {
-            text.push_str(&format!(" via {gateway}"));
-        }
-        if let Some(link) = hop.link.and_then(|index| space.link(index)) {
-            text.push_str(&format!(" dev {}", link.name));
-        }
+        text.extend(hop.gateway.map(|gateway| format!(" via {gateway}")));
+        let link = hop.link.and_then(|index| space.link(index));
+        text.extend(link.map(|link| format!(" dev {}", link.name)));
     }
-    if route.metric > 0 {
-        text.push_str(&format!(" metric {}", route.metric));
-    }
-    if ![MAIN_TABLE, 0].contains(&route.table) {
-        text.push_str(&format!(" table {}", route.table));
-    }
+    text.extend((route.metric > 0).then(|| format!(" metric {}", route.metric)));
+    text.extend((![MAIN_TABLE, 0].contains(&route.table)).then(|| format!(" table {}", route.table)));
     text
 }

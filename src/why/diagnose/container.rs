@@ -35,7 +35,7 @@ impl<'a> Examiner<'a> {
         }
         match self.question.origin.clone() {
             Origin::Container(from, namespace) => {
-                self.from_container((&from, namespace), container, space, (port, name))
+                self.asked_by((&from, namespace), container, space, (port, name));
             }
             Origin::Outside(_) => self.container_from_outside(host, container, space, port),
             origin => {
@@ -50,7 +50,7 @@ impl<'a> Examiner<'a> {
                     self.nothing_listens(container, space);
                 }
                 for (port, protocol) in ports {
-                    self.from_host(host, container, space, (port, protocol));
+                    self.asked_by_host(host, container, space, (port, protocol));
                 }
                 if origin == Origin::Anywhere && self.done.diagnosis.is_healthy() {
                     for published in published {
@@ -91,24 +91,19 @@ impl<'a> Examiner<'a> {
         if !published.is_empty() {
             return published.into_iter().filter(|(_, protocol)| *protocol != Protocol::Sctp).collect();
         }
-        let own = |listener: &&Listener| self.is_own(container, listener);
-        let listened: BTreeSet<_> = space
-            .listeners
-            .iter()
-            .filter(own)
-            .filter(|listener| listener.protocol == Protocol::Tcp)
-            .map(|listener| {
-                (listener.local.ip().to_canonical().is_loopback(), listener.local.port(), listener.protocol)
-            })
-            .collect();
-        // What listens on loopback beside what does not, is meant to.
-        let open = listened.iter().any(|(loopback, ..)| !loopback);
-        listened
-            .into_iter()
-            .filter(|(loopback, ..)| !open || !loopback)
-            .map(|(_, port, protocol)| (port, protocol))
-            .take(8)
-            .collect()
+        let listened = self.listened(container, space, Protocol::Tcp);
+        if listened.is_empty() { self.listened(container, space, Protocol::Udp) } else { listened }
+    }
+
+    /// The ports that a container listens on. What listens on loopback beside what does not, is meant to.
+    fn listened(&self, container: &Container, space: &Space, protocol: Protocol) -> Vec<(u16, Protocol)> {
+        let own =
+            space.listeners.iter().filter(|one| one.protocol == protocol && self.is_own(container, one));
+        let listened: BTreeSet<_> =
+            own.map(|one| (one.local.ip().to_canonical().is_loopback(), one.local.port())).collect();
+        let open = listened.iter().any(|(loopback, _)| !loopback);
+        let shown = listened.into_iter().filter(|(loopback, _)| !open || !loopback);
+        shown.map(|(_, port)| (port, protocol)).take(8).collect()
     }
 
     /// Whether a socket is one of the container's: in the host's namespace there are many others.
@@ -128,7 +123,7 @@ impl<'a> Examiner<'a> {
         let name = &container.name;
         let finding = self.just_restarted(container).unwrap_or_else(|| {
             let udp = space.listeners.iter().filter(|listener| self.is_own(container, listener));
-            Finding::new(Code::NothingListens, format!("nothing in {name} listens on any TCP port"))
+            Finding::new(Code::NothingListens, format!("nothing in {name} listens on any port"))
                 .seen(format!("no TCP socket of {name} waits"))
                 .seen_all(
                     udp.map(|listener| format!("socket {} of {}", listener.words(), listener.holder_words())),
@@ -138,7 +133,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// From a process of the host to the container itself.
-    fn from_host(
+    fn asked_by_host(
         &mut self,
         host: &'a Space,
         container: &'a Container,
@@ -149,7 +144,7 @@ impl<'a> Examiner<'a> {
         if container.namespace == Some(host.id) {
             let to = own_loopback(space, port, protocol);
             let connection = Connection { protocol, ..self.from(host.id, to) };
-            self.attempt(connection, meant);
+            self.attempt(&connection, meant);
             return;
         }
         let by_parent = matches!(container.mode, NetworkMode::Macvlan | NetworkMode::Ipvlan);
@@ -157,7 +152,7 @@ impl<'a> Examiner<'a> {
             self.only_listening(space, container, (port, protocol));
             if self.done.diagnosis.is_healthy()
                 && let Some(address) = address_of(container, None)
-                && self.attempt(self.from(host.id, SocketAddr::new(address, port)), meant)
+                && self.attempt(&self.from(host.id, SocketAddr::new(address, port)), meant)
             {}
             return;
         }
@@ -165,7 +160,7 @@ impl<'a> Examiner<'a> {
             Some(address) => {
                 let connection =
                     Connection { protocol, ..self.from(host.id, SocketAddr::new(address, port)) };
-                self.attempt(connection, meant);
+                self.attempt(&connection, meant);
             }
             None => self.without_address(container),
         }
@@ -219,10 +214,10 @@ impl<'a> Examiner<'a> {
     ) {
         if container.namespace == Some(host.id) {
             for (port, protocol) in self.ports_of(container, space, port) {
-                let connection = self.from_outside(host, None, port, true);
+                let connection = self.by_outsider(host, None, port, true);
                 if let Some(connection) = connection {
                     let meant = Meant { container: Some(container), published: None };
-                    self.attempt(Connection { protocol, ..connection }, meant);
+                    self.attempt(&Connection { protocol, ..connection }, meant);
                 }
             }
             return;
@@ -250,11 +245,11 @@ impl<'a> Examiner<'a> {
         for (port, protocol) in ports {
             let by_rule =
                 address_of(container, None).and_then(|address| translated_from(host, address, port));
-            let connection = by_rule.and_then(|host_port| self.from_outside(host, None, host_port, true));
+            let connection = by_rule.and_then(|host_port| self.by_outsider(host, None, host_port, true));
             match connection {
                 Some(connection) => {
                     let meant = Meant { container: Some(container), published: None };
-                    self.attempt(connection, meant);
+                    self.attempt(&connection, meant);
                 }
                 None => self.add(not_published(container, port, protocol)),
             }
@@ -275,7 +270,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// From another container.
-    fn from_container(
+    fn asked_by(
         &mut self,
         (from, namespace): (&str, NamespaceId),
         container: &'a Container,
@@ -296,13 +291,13 @@ impl<'a> Examiner<'a> {
             for (port, protocol) in ports {
                 let connection =
                     Connection { protocol, ..self.from(namespace, own_loopback(space, port, protocol)) };
-                self.attempt(connection, meant);
+                self.attempt(&connection, meant);
             }
             return;
         }
         let shared = shared_network(from, container);
         let addresses = if container.namespace == Some(host.id) {
-            self.host_seen_from(host, there, true).into_iter().collect()
+            self.host_seen_by(host, there, true).into_iter().collect()
         } else {
             addresses_on(container, shared)
         };
@@ -313,7 +308,7 @@ impl<'a> Examiner<'a> {
         let before = self.done.diagnosis.findings.len();
         for (port, protocol) in ports {
             let connection = Connection { protocol, ..self.from(namespace, SocketAddr::new(address, port)) };
-            self.attempt(connection, meant);
+            self.attempt(&connection, meant);
         }
         let stopped = self.done.diagnosis.findings.len() > before;
         self.check_name(from, there, container, (name, &addresses), stopped);
@@ -413,30 +408,28 @@ fn own_loopback(space: &Space, port: u16, protocol: Protocol) -> SocketAddr {
 
 /// The host port that somebody's rule leads to a container's port.
 fn translated_from(host: &Space, address: IpAddr, port: u16) -> Option<u16> {
-    let rules = host.firewall.chains.iter().flat_map(|chain| &chain.rules);
-    rules
-        .filter_map(|rule| {
-            let Action::ToDestination { address: Some(to), port: to_port, .. } = &rule.action else {
-                return None;
-            };
-            let asked = rule.conditions.iter().find_map(|condition| match condition {
-                Condition::Is { field: Field::DestinationPort, negated: false, values } => {
-                    match values.first()? {
-                        Value::Numbers(first, last) => Some((*first, *last)),
-                        _ => None,
-                    }
+    let mut rules = host.firewall.chains.iter().flat_map(|chain| &chain.rules);
+    rules.find_map(|rule| {
+        let Action::ToDestination { address: Some(to), port: to_port, .. } = &rule.action else {
+            return None;
+        };
+        let asked = rule.conditions.iter().find_map(|condition| match condition {
+            Condition::Is { field: Field::DestinationPort, negated: false, values } => {
+                match values.first()? {
+                    Value::Numbers(first, last) => Some((*first, *last)),
+                    _ => None,
                 }
-                _ => None,
-            });
-            if *to != address {
-                return None;
             }
-            match (to_port, asked) {
-                (Some(to), Some((first, _))) if *to == port => u16::try_from(first).ok(),
-                (None, Some((first, last))) if (first..=last).contains(&port.into()) => Some(port),
-                (None, None) => Some(port),
-                _ => None,
-            }
-        })
-        .next()
+            _ => None,
+        });
+        if *to != address {
+            return None;
+        }
+        match (to_port, asked) {
+            (Some(to), Some((first, _))) if *to == port => u16::try_from(first).ok(),
+            (None, Some((first, last))) if (first..=last).contains(&port.into()) => Some(port),
+            (None, None) => Some(port),
+            _ => None,
+        }
+    })
 }

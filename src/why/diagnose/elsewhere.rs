@@ -50,7 +50,7 @@ impl<'a> Examiner<'a> {
         }
         match self.question.origin.clone() {
             Origin::Anywhere | Origin::Host => {
-                self.attempt(self.from(host.id, address), Meant { container: owner, published: None });
+                self.attempt(&self.from(host.id, address), Meant { container: owner, published: None });
             }
             Origin::Container(from, namespace) => {
                 let Some(space) = self.space(Some(namespace)) else { return };
@@ -71,7 +71,7 @@ impl<'a> Examiner<'a> {
                         container.name
                     );
                     let to =
-                        self.host_seen_from(host, space, true).map_or_else(String::new, |to| to.to_string());
+                        self.host_seen_by(host, space, true).map_or_else(String::new, |to| to.to_string());
                     self.add(
                         Finding::new(Code::LocalhostInside, sentence)
                             .seen(published.to_string())
@@ -84,13 +84,13 @@ impl<'a> Examiner<'a> {
                     );
                     return;
                 }
-                self.attempt(self.from(namespace, address), Meant { container: owner, published: None });
+                self.attempt(&self.from(namespace, address), Meant { container: owner, published: None });
             }
             Origin::Outside(_) => {
                 let connection =
-                    self.from_outside(host, Some(address.ip()), address.port(), address.is_ipv4());
+                    self.by_outsider(host, Some(address.ip()), address.port(), address.is_ipv4());
                 if let Some(connection) = connection {
-                    self.attempt(connection, Meant::default());
+                    self.attempt(&connection, Meant::default());
                 }
             }
         }

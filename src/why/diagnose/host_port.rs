@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::model::{Container, NetworkMode, Protocol, PublishedPort};
+use crate::model::{Container, Engine, NamespaceId, NetworkMode, Protocol, PublishedPort};
 use crate::why::facts::{Listener, Space};
 use crate::why::finding::{Code, Finding};
 use crate::why::question::Origin;
 use crate::why::routing::{self, Direction, Question as RouteQuestion};
-use crate::why::walk::Connection;
+use crate::why::walk::{Connection, Start};
 
+use super::outside::near_client;
 use super::{Examiner, Meant};
 
 impl<'a> Examiner<'a> {
@@ -64,7 +65,9 @@ impl<'a> Examiner<'a> {
             .map(|(_, own)| own.address)
             .find(|own| own.is_ipv6() && !own.is_loopback() && !is_link_local(*own));
         let is_container = matches!(self.question.origin, Origin::Container(..));
-        let Some(own) = own.filter(|_| asked && !is_container) else { return };
+        // Podman means IPv4 by a port without an address.
+        let is_docker = container.engine == Engine::Docker;
+        let Some(own) = own.filter(|_| asked && is_docker && !is_container) else { return };
         let name = &container.name;
         let sentence = format!(
             "port {port} of {name} was asked for at every address, and is published on IPv4 alone: [{own}]:{port} and \
@@ -101,82 +104,69 @@ impl<'a> Examiner<'a> {
         let meant = Meant { container: Some(container), published: Some(published) };
         let at = published.host_ip;
         if !at.is_unspecified() && !host.is_local(at) {
-            let sentence = format!(
-                "{} is published on {}, an address that the host does not have",
-                container.name, published.host_ip
-            );
-            self.add(
-                Finding::new(Code::PublishedAddressMissing, sentence)
-                    .seen(published.to_string())
-                    .seen_all(
-                        host.addresses()
-                            .filter(|(_, own)| !own.address.is_loopback())
-                            .map(|(link, own)| format!("address of the host: {own} on {}", link.name)),
-                    )
-                    .repair(format!(
-                        "publish {} on another address, or give {at} to the host",
-                        container.name
-                    )),
-            );
+            self.add(address_missing(host, container, published));
             return;
         }
-        let (origin, protocol) = (self.question.origin.clone(), self.question.protocol);
-        match origin {
+        let near = || Connection {
+            start: Start::Inside(host.id),
+            destination: near_address(published),
+            protocol: published.protocol,
+        };
+        match self.question.origin.clone() {
             Origin::Host => {
-                self.attempt(self.from(host.id, near_address(published)), meant);
+                self.attempt(&near(), meant);
             }
             Origin::Anywhere => {
-                let works = self.attempt(self.from(host.id, near_address(published)), meant);
-                if works && at.is_unspecified() || at.is_unspecified() && at.is_ipv4() {
-                    self.published_outside(host, meant, published);
-                } else if works && !at.is_loopback() {
-                    self.published_outside(host, meant, published);
-                }
-            }
-            Origin::Outside(_) => {
-                if at.is_loopback() {
-                    self.add(on_loopback(container, published));
-                } else {
+                let works = self.attempt(&near(), meant);
+                let is_meant_for_outside = !at.is_loopback();
+                // IPv4 is looked at from both sides: what stops one often does not stop the other.
+                if is_meant_for_outside && (works || at.is_ipv4() && at.is_unspecified()) {
                     self.published_outside(host, meant, published);
                 }
             }
-            Origin::Container(_, namespace) => {
-                let Some(space) = self.space(Some(namespace)) else { return };
-                if at.is_loopback() {
-                    self.add(on_loopback(container, published));
-                    return;
-                }
-                // Whoever has no IPv6 asks by IPv4 alone.
-                let has_family = space.addresses().any(|(_, own)| {
-                    own.address.is_ipv4() == at.is_ipv4()
-                        && !own.address.is_loopback()
-                        && !is_link_local(own.address)
-                });
-                if !has_family && at.is_ipv6() && container.published.iter().any(|one| one.host_ip.is_ipv4())
-                {
-                    return;
-                }
-                let to = if at.is_unspecified() {
-                    self.host_seen_from(host, space, at.is_ipv4())
-                } else {
-                    Some(at)
-                };
-                let Some(to) = to else { return };
-                let destination = SocketAddr::new(to, published.host_port);
-                let connection = Connection { protocol, ..self.from(namespace, destination) };
-                self.attempt(connection, meant);
-            }
+            Origin::Outside(_) if at.is_loopback() => self.add(on_loopback(container, published)),
+            Origin::Outside(_) => self.published_outside(host, meant, published),
+            Origin::Container(_, namespace) => self.published_for(namespace, host, meant, published),
         }
+    }
+
+    /// A published port, asked for by a container.
+    fn published_for(
+        &mut self,
+        namespace: NamespaceId,
+        host: &'a Space,
+        meant: Meant<'a>,
+        published: &'a PublishedPort,
+    ) {
+        let (Some(space), Some(container)) = (self.space(Some(namespace)), meant.container) else { return };
+        let at = published.host_ip;
+        if at.is_loopback() {
+            self.add(on_loopback(container, published));
+            return;
+        }
+        // Whoever has no IPv6 asks by IPv4 alone.
+        let has_family = space.addresses().any(|(_, own)| {
+            own.address.is_ipv4() == at.is_ipv4() && !own.address.is_loopback() && !is_link_local(own.address)
+        });
+        if !has_family && at.is_ipv6() && container.published.iter().any(|one| one.host_ip.is_ipv4()) {
+            return;
+        }
+        let to = if at.is_unspecified() { self.host_seen_by(host, space, at.is_ipv4()) } else { Some(at) };
+        let Some(to) = to else { return };
+        let destination = SocketAddr::new(to, published.host_port);
+        let start = Start::Inside(namespace);
+        self.attempt(&Connection { start, destination, protocol: published.protocol }, meant);
     }
 
     fn published_outside(&mut self, host: &'a Space, meant: Meant<'a>, published: &'a PublishedPort) {
         let at = published.host_ip;
         let address = (!at.is_unspecified()).then_some(at);
-        match self.from_outside(host, address, published.host_port, at.is_ipv4()) {
+        match self.by_outsider(host, address, published.host_port, at.is_ipv4()) {
             Some(connection) => {
-                let near = self.near_client(host, &connection);
+                let connection = Connection { protocol: published.protocol, ..connection };
+                let near = near_client(host, &connection);
                 let works =
-                    self.attempt(connection, meant) && near.is_none_or(|near| self.attempt(near, meant));
+                    self.attempt(&connection, meant) && near.is_none_or(|near| self.attempt(&near, meant));
                 if works && matches!(self.question.origin, Origin::Outside(_)) {
                     self.disbelieved(host);
                 }
@@ -211,7 +201,7 @@ impl<'a> Examiner<'a> {
             return;
         };
         for connection in connections {
-            self.attempt(connection, Meant::default());
+            self.attempt(&connection, Meant::default());
         }
     }
 
@@ -231,7 +221,7 @@ impl<'a> Examiner<'a> {
         };
         let outside = |examiner: &Self| {
             let address = (!own.is_unspecified() && !own.is_loopback()).then_some(own);
-            examiner.from_outside(host, address, port, is_v4)
+            examiner.by_outsider(host, address, port, is_v4)
         };
         match self.question.origin.clone() {
             Origin::Host => Some(vec![self.from(host.id, SocketAddr::new(near, port))]),
@@ -244,7 +234,7 @@ impl<'a> Examiner<'a> {
             Origin::Outside(_) => outside(self).map(|connection| vec![connection]),
             Origin::Container(_, namespace) => {
                 let space = self.space(Some(namespace))?;
-                let to = self.host_seen_from(host, space, is_v4)?;
+                let to = self.host_seen_by(host, space, is_v4)?;
                 Some(vec![self.from(namespace, SocketAddr::new(to, port))])
             }
         }
@@ -252,11 +242,11 @@ impl<'a> Examiner<'a> {
 
     /// The connections by which a port of the host may be asked for.
     fn connections_to(&mut self, host: &'a Space, port: u16) -> Vec<Connection> {
-        let outside = self.from_outside(host, None, port, true);
+        let outside = self.by_outsider(host, None, port, true);
         let local = outside.as_ref().map(|outside| self.from(host.id, outside.destination));
         let inside = match self.question.origin.clone() {
             Origin::Container(_, namespace) => self.space(Some(namespace)).and_then(|space| {
-                let to = self.host_seen_from(host, space, true)?;
+                let to = self.host_seen_by(host, space, true)?;
                 Some(self.from(namespace, SocketAddr::new(to, port)))
             }),
             _ => None,
@@ -270,7 +260,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// The host's address that a container would take for it: its gateway where that is the host, else the uplink's.
-    pub(super) fn host_seen_from(&self, host: &Space, space: &Space, is_v4: bool) -> Option<IpAddr> {
+    pub(super) fn host_seen_by(&self, host: &Space, space: &Space, is_v4: bool) -> Option<IpAddr> {
         let anybody: IpAddr = if is_v4 {
             Ipv4Addr::new(192, 0, 2, 77).into()
         } else {
@@ -281,7 +271,7 @@ impl<'a> Examiner<'a> {
             Direction::Out { next, .. } if host.is_local(next) => Some(next),
             _ => None,
         };
-        gateway.or_else(|| Some(self.from_outside(host, None, 1, is_v4)?.destination.ip()))
+        gateway.or_else(|| Some(self.by_outsider(host, None, 1, is_v4)?.destination.ip()))
     }
 
     /// A container that has ended, or could not be started, asked for this port.
@@ -423,6 +413,18 @@ impl<'a> Examiner<'a> {
 
 /// So many containers are looked into for one that listens.
 const MOST_LOOKED_INTO: usize = 48;
+
+/// A port is published on an address that is gone.
+fn address_missing(host: &Space, container: &Container, published: &PublishedPort) -> Finding {
+    let (name, at) = (&container.name, published.host_ip);
+    let own = host.addresses().filter(|(_, own)| !own.address.is_loopback());
+    let own = own.map(|(link, own)| format!("address of the host: {own} on {}", link.name));
+    let sentence = format!("{name} is published on {at}, an address that the host does not have");
+    Finding::new(Code::PublishedAddressMissing, sentence)
+        .seen(published.to_string())
+        .seen_all(own)
+        .repair(format!("publish {name} on another address, or give {at} to the host"))
+}
 
 /// A container's port is not published.
 pub(super) fn not_published(container: &Container, port: u16, protocol: Protocol) -> Finding {

@@ -100,8 +100,8 @@ impl<'a> Examiner<'a> {
     }
 
     /// Walks a connection, and tells of what stops it. Whether it should work.
-    fn attempt(&mut self, connection: Connection, meant: Meant<'a>) -> bool {
-        match self.examine(&connection, meant) {
+    fn attempt(&mut self, connection: &Connection, meant: Meant<'a>) -> bool {
+        match self.examine(connection, meant) {
             Ok(()) => true,
             Err(finding) => {
                 let gone = matches!(finding.code, Code::NothingListens | Code::LostOnTheWay | Code::NoAnswer);
@@ -118,10 +118,8 @@ impl<'a> Examiner<'a> {
     fn examine(&mut self, connection: &Connection, meant: Meant<'a>) -> Result<(), Box<Finding>> {
         let walked = walk(self.facts, connection);
         self.done.diagnosis.checked = true;
-        if let Some(missing) = walked.missing {
-            if !self.done.wanted.contains(&missing) {
-                self.done.wanted.push(missing);
-            }
+        if let Some(missing) = walked.missing.filter(|missing| !self.done.wanted.contains(missing)) {
+            self.done.wanted.push(missing);
         }
         let is_first = self.done.diagnosis.way.is_empty();
         if is_first || (self.done.diagnosis.is_healthy() && walked.end.is_err()) {
@@ -139,7 +137,7 @@ impl<'a> Examiner<'a> {
                 meant,
             ))),
             Ok(Arrival::Socket { space, listener }) => {
-                proxied = self.proxied(listener, meant).is_some();
+                proxied = socket::proxied(listener, meant).is_some();
                 self.judge_socket(connection, (space, listener), walked.translated.as_ref(), meant)
             }
             Ok(Arrival::Outside(link)) => self.judge_leaving(connection, &link, walked.source),

@@ -15,10 +15,10 @@ use super::Examiner;
 const ANYBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 77));
 const ANYBODY_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0x77));
 
-impl<'a> Examiner<'a> {
+impl Examiner<'_> {
     /// The connection that somebody outside begins to the host: to this address of it, or to the one that its link has.
     /// None where the host has no such link.
-    pub(super) fn from_outside(
+    pub(super) fn by_outsider(
         &self,
         host: &Space,
         address: Option<IpAddr>,
@@ -37,18 +37,6 @@ impl<'a> Examiner<'a> {
         let destination = SocketAddr::new(address.unwrap_or(own), port);
         let start = Start::Outside { link: link.index, client, exact: exact.is_some() };
         Some(Connection { start, destination, protocol: self.question.protocol })
-    }
-
-    /// The same connection from somebody on the uplink's own network, where that is another client.
-    pub(super) fn near_client(&self, host: &Space, connection: &Connection) -> Option<Connection> {
-        let Start::Outside { link, client, exact: false } = connection.start else { return None };
-        let uplink = host.link(link)?;
-        let own = uplink.addresses.iter().find(|own| own.address.is_ipv4() == client.is_ipv4())?.address;
-        let near = neighbour_of(uplink, own);
-        (near != client && near != own).then(|| Connection {
-            start: Start::Outside { link, client: near, exact: false },
-            ..connection.clone()
-        })
     }
 
     /// Packets that the host has disbelieved: with several uplinks, what comes by one and would be answered by another is
@@ -127,6 +115,18 @@ impl<'a> Examiner<'a> {
         let engines = self.facts.network_of_bridge(link.name.as_str()).is_some();
         link.kind != LinkKind::Loopback && !of_containers && !engines && link.up
     }
+}
+
+/// The same connection from somebody on the uplink's own network, where that is another client.
+pub(super) fn near_client(host: &Space, connection: &Connection) -> Option<Connection> {
+    let Start::Outside { link, client, exact: false } = connection.start else { return None };
+    let uplink = host.link(link)?;
+    let own = uplink.addresses.iter().find(|own| own.address.is_ipv4() == client.is_ipv4())?.address;
+    let near = neighbour_of(uplink, own);
+    (near != client && near != own).then(|| Connection {
+        start: Start::Outside { link, client: near, exact: false },
+        ..connection.clone()
+    })
 }
 
 fn has_default(host: &Space, link: &Link, is_v4: bool) -> bool {

@@ -22,15 +22,19 @@ impl<'a> Examiner<'a> {
             return Err(Box::new(finding));
         }
         let on_host = Some(space.id) == self.facts.topology.host;
-        if let Some(proxy_to) = self.proxied(listener, meant) {
+        if let Some(proxy_to) = proxied(listener, meant) {
             return self.by_proxy(connection, space.id, proxy_to, meant);
         }
         let (Some(published), Some(container)) = (meant.published, meant.container) else { return Ok(()) };
         if container.namespace == Some(space.id) || !on_host && translated.is_none() {
             return Ok(());
         }
+        if listener.holders.is_empty() || listener.holders.iter().any(is_silent_proxy) {
+            self.done.diagnosis.unchecked(format!("what lies behind {}", listener.holder_words()));
+            return Ok(());
+        }
         if listener.holders.iter().any(is_placeholder) {
-            return Err(Box::new(self.untranslated(connection, meant).seen(format!(
+            return Err(Box::new(untranslated(connection, meant).seen(format!(
                 "socket {} of {} takes the connection and never answers: it only keeps the port",
                 listener.words(),
                 listener.holder_words()
@@ -52,23 +56,6 @@ impl<'a> Examiner<'a> {
         ))
     }
 
-    /// Where a proxy passes the connection on.
-    pub(super) fn proxied(&self, listener: &Listener, meant: Meant<'_>) -> Option<SocketAddr> {
-        if let Some(to) = listener.holders.iter().find_map(|holder| holder.proxy_to) {
-            return Some(to);
-        }
-        // The keeper of a sandbox answers for it.
-        let (published, container) = (meant.published?, meant.container?);
-        let keeps = listener.holders.iter().any(|holder| holder.command.contains("pcapsule"));
-        if container.engine != Engine::Pcapsule || !keeps {
-            return None;
-        }
-        let addresses = || container.endpoints.iter().flat_map(|endpoint| &endpoint.link.addresses);
-        let same = addresses().find(|own| own.address.is_ipv4() == published.host_ip.is_ipv4());
-        let own = same.or_else(|| addresses().next())?;
-        Some(SocketAddr::new(own.address, published.container_port))
-    }
-
     /// The proxy's own connection to the container.
     fn by_proxy(
         &mut self,
@@ -80,7 +67,7 @@ impl<'a> Examiner<'a> {
         let inner = Connection { start: Start::Inside(host), destination: to, protocol: connection.protocol };
         self.examine(&inner, Meant { published: None, ..meant })?;
         if self.is_translation_missing(connection, meant) {
-            let mut finding = self.untranslated(connection, meant);
+            let mut finding = untranslated(connection, meant);
             finding.certainty = Certainty::Likely;
             finding.evidence.push("the engine's proxy passes the connection on in its stead".to_owned());
             return Err(Box::new(finding));
@@ -100,32 +87,6 @@ impl<'a> Examiner<'a> {
             && from_outside
             && connection.destination.is_ipv4()
             && meant.published.is_some()
-    }
-
-    /// A published port whose connections no rule translates.
-    fn untranslated(&self, connection: &Connection, meant: Meant<'_>) -> Finding {
-        let to = connection.destination;
-        let (name, inside) = match (meant.container, meant.published) {
-            (Some(container), Some(published)) => (container.name.clone(), published.container_port),
-            _ => ("the container".to_owned(), to.port()),
-        };
-        if to.is_ipv6() {
-            let sentence = format!(
-                "the port is published for IPv6 by the engine's word, but nothing carries {to} to {name}: only IPv4 works"
-            );
-            return Finding::new(Code::Ipv6HalfPublished, sentence)
-                .seen(format!("no rule of ip6 nat translates {to}"))
-                .repair(format!(
-                    "publish on IPv4 alone: -p 0.0.0.0:{}:{inside}, or give the network IPv6",
-                    to.port()
-                ));
-        }
-        let sentence = format!(
-            "no rule translates connections to {to} into {name}'s port {inside}: the engine's DNAT rule is missing"
-        );
-        Finding::new(Code::DnatMissing, sentence)
-            .seen(format!("table ip nat: no rule fits {to}/{}", connection.protocol))
-            .repair("systemctl restart docker  # makes its rules anew")
     }
 
     /// A stop, in the light of what the connection was meant to reach.
@@ -186,7 +147,7 @@ impl<'a> Examiner<'a> {
                 .seen(format!("no socket of the host waits at {}", connection.destination))
                 .repair(format!("docker restart {}", container.name));
         }
-        self.untranslated(connection, meant)
+        untranslated(connection, meant)
     }
 
     /// Whether the host's rules translate the port for other addresses than loopback.
@@ -255,7 +216,14 @@ fn is_public(address: IpAddr) -> bool {
 
 /// A socket of the engine that only keeps others from the port.
 fn is_placeholder(holder: &Holder) -> bool {
-    ["dockerd", "conmon", "rootlessport"].contains(&holder.command.as_str())
+    ["dockerd", "conmon"].contains(&holder.command.as_str())
+}
+
+/// Proxies of engines without root, which do not say where they lead.
+fn is_silent_proxy(holder: &Holder) -> bool {
+    const PROXIES: [&str; 7] =
+        ["docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta", "passt", "com.docker.back"];
+    PROXIES.iter().any(|name| holder.command.starts_with(name))
 }
 
 /// A socket that takes connections and does not answer them.
@@ -297,4 +265,47 @@ fn stuck(who: &str, listener: &Listener) -> Option<Finding> {
             format!("{holder} in {who} accepts no connection: some wait, and none was taken while we looked");
         Finding::new(Code::NotAccepting, sentence).if_certain(false).seen(seen)
     })
+}
+
+/// Where a proxy passes the connection on.
+pub(super) fn proxied(listener: &Listener, meant: Meant<'_>) -> Option<SocketAddr> {
+    if let Some(to) = listener.holders.iter().find_map(|holder| holder.proxy_to) {
+        return Some(to);
+    }
+    // The keeper of a sandbox answers for it.
+    let (published, container) = (meant.published?, meant.container?);
+    let keeps = listener.holders.iter().any(|holder| holder.command.contains("pcapsule"));
+    if container.engine != Engine::Pcapsule || !keeps {
+        return None;
+    }
+    let addresses = || container.endpoints.iter().flat_map(|endpoint| &endpoint.link.addresses);
+    let same = addresses().find(|own| own.address.is_ipv4() == published.host_ip.is_ipv4());
+    let own = same.or_else(|| addresses().next())?;
+    Some(SocketAddr::new(own.address, published.container_port))
+}
+
+/// A published port whose connections no rule translates.
+fn untranslated(connection: &Connection, meant: Meant<'_>) -> Finding {
+    let to = connection.destination;
+    let (name, inside) = match (meant.container, meant.published) {
+        (Some(container), Some(published)) => (container.name.clone(), published.container_port),
+        _ => ("the container".to_owned(), to.port()),
+    };
+    if to.is_ipv6() {
+        let sentence = format!(
+            "the port is published for IPv6 by the engine's word, but nothing carries {to} to {name}: only IPv4 works"
+        );
+        return Finding::new(Code::Ipv6HalfPublished, sentence)
+            .seen(format!("no rule of ip6 nat translates {to}"))
+            .repair(format!(
+                "publish on IPv4 alone: -p 0.0.0.0:{}:{inside}, or give the network IPv6",
+                to.port()
+            ));
+    }
+    let sentence = format!(
+        "no rule translates connections to {to} into {name}'s port {inside}: the engine's DNAT rule is missing"
+    );
+    Finding::new(Code::DnatMissing, sentence)
+        .seen(format!("table ip nat: no rule fits {to}/{}", connection.protocol))
+        .repair("systemctl restart docker  # makes its rules anew")
 }

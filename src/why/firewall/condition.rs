@@ -7,7 +7,7 @@ use crate::why::packet::{Packet, Part, contains};
 
 /// Whether something holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Truth {
+pub(super) enum Truth {
     /// It does.
     Yes,
     /// It does not.
@@ -101,6 +101,8 @@ pub enum Value {
     Network(InterfaceAddress),
     Addresses(IpAddr, IpAddr),
     Numbers(u64, u64),
+    /// An ipset, by its name.
+    Set(String),
     /// A number of which only these bits count.
     Masked(u64, u64),
 }
@@ -109,6 +111,9 @@ pub enum Value {
 pub(super) trait Surroundings {
     /// The kind of an address, in the words of `addrtype`.
     fn kind(&self, address: IpAddr) -> &'static str;
+
+    /// Whether an address is in an ipset; none where that is not known.
+    fn in_set(&self, set: &str, address: IpAddr) -> Option<bool>;
 }
 
 impl Condition {
@@ -151,10 +156,10 @@ fn compare(field: Field, value: &Value, packet: &Packet, around: &dyn Surroundin
         Field::Input => named(value, packet.input.as_deref().unwrap_or_default()),
         Field::Output => named(value, packet.output.as_deref().unwrap_or_default()),
         Field::Source => match packet.source {
-            Some(source) => address(value, source),
+            Some(source) => address(value, source, around),
             None => somebody(value),
         },
-        Field::Destination => address(value, packet.destination.ip()),
+        Field::Destination => address(value, packet.destination.ip(), around),
         Field::SourceKind => match packet.source {
             Some(source) => named(value, around.kind(source)),
             None => named(value, "unicast"),
@@ -188,12 +193,13 @@ fn named(value: &Value, name: &str) -> Truth {
     }
 }
 
-fn address(value: &Value, address: IpAddr) -> Truth {
+fn address(value: &Value, address: IpAddr, around: &dyn Surroundings) -> Truth {
     match value {
         Value::Network(network) => Truth::of(contains(*network, address)),
         Value::Addresses(first, last) => {
             Truth::of(first.is_ipv4() == address.is_ipv4() && (*first..=*last).contains(&address))
         }
+        Value::Set(set) => around.in_set(set, address).map_or(Truth::Unknown, Truth::of),
         Value::Name(_) | Value::Numbers(..) | Value::Masked(..) => Truth::Unknown,
     }
 }
@@ -296,6 +302,10 @@ mod tests {
     impl Surroundings for Nowhere {
         fn kind(&self, address: IpAddr) -> &'static str {
             if address.is_loopback() { "local" } else { "unicast" }
+        }
+
+        fn in_set(&self, _: &str, _: IpAddr) -> Option<bool> {
+            None
         }
     }
 

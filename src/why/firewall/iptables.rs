@@ -182,6 +182,18 @@ impl Parser<'_> {
             "--comment" => {
                 self.next()?;
             }
+            "--match-set" => {
+                let (set, which) = (self.next()?, self.next()?);
+                let field = match which.as_str() {
+                    "src" => Some(Field::Source),
+                    "dst" => Some(Field::Destination),
+                    _ => None,
+                };
+                self.conditions.push(match field {
+                    Some(field) => Condition::Is { field, negated, values: vec![Value::Set(set)] },
+                    None => Condition::Unknown(format!("--match-set {set} {which}")),
+                });
+            }
             "--syn" => {
                 self.conditions.push(Condition::Is {
                     field: Field::Opens,

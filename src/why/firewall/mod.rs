@@ -11,7 +11,7 @@ mod verdict;
 
 use std::{fmt, net::IpAddr};
 
-pub use condition::{Condition, Field, Truth, Value};
+pub use condition::{Condition, Field, Value};
 pub use iptables::read_iptables;
 pub use nft::{has_iptables_tables, read_nft};
 pub use verdict::{Passage, Stop, Translation, pass};

@@ -91,30 +91,16 @@ impl Names<'_> {
         let negated = match operator {
             "==" | "in" => false,
             "!=" => true,
-            "<" | ">" | "<=" | ">=" => return self.order(left, operator, right).unwrap_or_else(unknown),
+            "<" | ">" | "<=" | ">=" => return order(left, operator, right).unwrap_or_else(unknown),
             _ => return unknown(),
         };
         self.equals(left, right, negated).unwrap_or_else(unknown)
     }
 
-    fn order(&self, left: &Json, operator: &str, right: &Json) -> Option<Vec<Condition>> {
-        let (field, mut conditions) = field(left)?;
-        let bound = right.as_u64()?;
-        let range = match operator {
-            "<" => Value::Numbers(0, bound.checked_sub(1)?),
-            "<=" => Value::Numbers(0, bound),
-            ">" => Value::Numbers(bound.checked_add(1)?, u64::MAX),
-            _ => Value::Numbers(bound, u64::MAX),
-        };
-        conditions.push(Condition::is(field, range));
-        Some(conditions)
-    }
-
     fn equals(&self, left: &Json, right: &Json, negated: bool) -> Option<Vec<Condition>> {
         if let Some(parts) = left.get("concat").and_then(Json::as_array) {
             let elements = self.elements(right)?;
-            let groups =
-                elements.iter().map(|element| self.together(parts, element)).collect::<Option<_>>()?;
+            let groups = elements.iter().map(|element| together(parts, element)).collect::<Option<_>>()?;
             return (!negated).then(|| vec![Condition::Any(groups)]);
         }
         let (left, mask) = match left.get("&").and_then(Json::as_array).map(Vec::as_slice) {
@@ -130,18 +116,6 @@ impl Names<'_> {
         let values = elements.iter().map(value).collect::<Option<Vec<_>>>()?;
         conditions.push(Condition::Is { field, negated, values });
         Some(conditions)
-    }
-
-    /// A concatenation: each part equals its part of the element.
-    fn together(&self, parts: &[Json], element: &Json) -> Option<Vec<Condition>> {
-        let pieces = element.get("concat")?.as_array()?;
-        let mut group = Vec::new();
-        for (part, piece) in parts.iter().zip(pieces) {
-            let (field, implied) = field(part)?;
-            group.extend(implied);
-            group.push(Condition::is(field, value(field, piece)?));
-        }
-        Some(group)
     }
 
     /// What stands on the right: one value, a list, a set, or the name of one.
@@ -164,7 +138,7 @@ impl Names<'_> {
             let (kind, value) = verdict.as_object()?.iter().next()?;
             let mut all = conditions.to_vec();
             match key.get("concat").and_then(Json::as_array) {
-                Some(parts) => all.extend(self.together(parts, &element)?),
+                Some(parts) => all.extend(together(parts, &element)?),
                 None if element == "*" => {}
                 None => all.extend(self.equals(key, &element, false)?),
             }
@@ -197,7 +171,7 @@ impl Names<'_> {
         let one = |(element, found): (Json, Json)| {
             let mut all = conditions.to_vec();
             match key.get("concat").and_then(Json::as_array) {
-                Some(parts) => all.extend(self.together(parts, &element)?),
+                Some(parts) => all.extend(together(parts, &element)?),
                 None => all.extend(self.equals(key, &element, false)?),
             }
             let pieces = found.get("concat").and_then(Json::as_array).cloned().unwrap_or_else(|| vec![found]);
@@ -379,4 +353,29 @@ fn compared(left: &str, operator: &str, right: &str) -> String {
         "==" | "in" | "" => format!("{left} {right}"),
         operator => format!("{left} {operator} {right}"),
     }
+}
+
+fn order(left: &Json, operator: &str, right: &Json) -> Option<Vec<Condition>> {
+    let (field, mut conditions) = field(left)?;
+    let bound = right.as_u64()?;
+    let range = match operator {
+        "<" => Value::Numbers(0, bound.checked_sub(1)?),
+        "<=" => Value::Numbers(0, bound),
+        ">" => Value::Numbers(bound.checked_add(1)?, u64::MAX),
+        _ => Value::Numbers(bound, u64::MAX),
+    };
+    conditions.push(Condition::is(field, range));
+    Some(conditions)
+}
+
+/// A concatenation: each part equals its part of the element.
+fn together(parts: &[Json], element: &Json) -> Option<Vec<Condition>> {
+    let pieces = element.get("concat")?.as_array()?;
+    let mut group = Vec::new();
+    for (part, piece) in parts.iter().zip(pieces) {
+        let (field, implied) = field(part)?;
+        group.extend(implied);
+        group.push(Condition::is(field, value(field, piece)?));
+    }
+    Some(group)
 }

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use crate::model::LinkKind;
 use crate::why::facts::Space;
-use crate::why::packet::Packet;
+use crate::why::packet::{Packet, contains};
 
 use super::condition::{Surroundings, Truth, all};
 use super::{Action, Chain, Family, Point, Rule};
@@ -46,7 +47,16 @@ pub struct Translation<'a> {
     pub rule: &'a Rule,
 }
 
+/// Docker's own set of the networks of its bridges, since version 28.
+const DOCKERS_BRIDGES: &str = "docker-ext-bridges-";
+
 impl Surroundings for Space {
+    fn in_set(&self, set: &str, address: IpAddr) -> Option<bool> {
+        let bridges = self.links.iter().filter(|link| link.kind == LinkKind::Bridge);
+        let mut networks = bridges.flat_map(|bridge| &bridge.addresses);
+        set.starts_with(DOCKERS_BRIDGES).then(|| networks.any(|own| contains(*own, address)))
+    }
+
     fn kind(&self, address: IpAddr) -> &'static str {
         if self.is_local(address) {
             "local"

@@ -75,7 +75,7 @@ fn replace(chains: &mut Vec<Chain>, told: Vec<Chain>) {
                     rule.handle = known.handle;
                 }
             }
-            chain.hook = chains[at].hook.clone();
+            chain.hook.clone_from(&chains[at].hook);
             chains[at] = chain;
         } else {
             chains.push(chain);

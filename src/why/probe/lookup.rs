@@ -10,7 +10,7 @@ use crate::sys::netns::Namespace;
 use crate::why::question::{Lookup, LookupAnswer};
 
 /// How long each attempt waits. A server that asks others may take a while.
-const PATIENCE: [Duration; 2] = [Duration::from_millis(1000), Duration::from_millis(1500)];
+const PATIENCE: [Duration; 2] = [Duration::from_secs(1), Duration::from_millis(1500)];
 
 const TYPE_A: u16 = 1;
 const TYPE_AAAA: u16 = 28;

@@ -23,7 +23,7 @@ const PATIENCE: [Duration; 2] = [Duration::from_millis(400), Duration::from_mill
 const BUFFER: usize = 4096;
 
 /// Where taps are set: a namespace held open, and a link in it with its name.
-pub type Place<'a> = (&'a Namespace, LinkIndex, String);
+pub(super) type Place<'a> = (&'a Namespace, LinkIndex, String);
 
 /// Sends it, again once if nothing comes back, with taps at these places.
 pub fn probe(from: &Namespace, destination: SocketAddr, places: &[Place<'_>]) -> Probed {

@@ -31,7 +31,8 @@ pub fn absence(facts: &Facts, space: &Space, wanted: SocketAddr, protocol: Proto
     let who = facts.name_of(space.id);
     let same_port: Vec<&Listener> =
         of_protocol(space, protocol).filter(|one| one.local.port() == wanted.port()).collect();
-    if let Some(finding) = same_port.first().and_then(|one| elsewhere(&who, one, &same_port, wanted)) {
+    if let Some(one) = same_port.first() {
+        let finding = elsewhere(&who, one, &same_port, wanted);
         return finding.seen_all(same_port.iter().map(|one| seen(one)));
     }
     let other_protocol = match protocol {
@@ -51,35 +52,29 @@ pub fn absence(facts: &Facts, space: &Space, wanted: SocketAddr, protocol: Proto
         Some(_) => of_protocol(space, protocol).filter(|one| !is_engines_name_server(one)).collect(),
         None => Vec::new(),
     };
-    match others
+    let nearest = others
         .iter()
-        .min_by_key(|one| (one.local.ip().is_loopback(), one.local.port().abs_diff(wanted.port())))
-    {
-        Some(one) => {
-            let sentence = format!(
-                "nothing in {who} listens on port {}/{protocol}; {} listens on {} instead",
-                wanted.port(),
-                one.holder_words(),
-                one.words()
-            );
-            Finding::new(Code::ListensOnOtherPort, sentence)
-                .seen_all(others.iter().map(|one| seen(one)))
-                .repair(format!(
-                    "make the process listen on port {}, or send to port {}",
-                    wanted.port(),
-                    one.local.port()
-                ))
-        }
-        None => {
-            let sentence = format!("nothing in {who} listens on port {}/{protocol}", wanted.port());
-            Finding::new(Code::NothingListens, sentence)
-                .seen(format!("no {protocol} socket of {who} waits on port {}", wanted.port()))
-        }
-    }
+        .min_by_key(|one| (one.local.ip().is_loopback(), one.local.port().abs_diff(wanted.port())));
+    let Some(one) = nearest else {
+        let sentence = format!("nothing in {who} listens on port {}/{protocol}", wanted.port());
+        return Finding::new(Code::NothingListens, sentence)
+            .seen(format!("no {protocol} socket of {who} waits on port {}", wanted.port()));
+    };
+    let sentence = format!(
+        "nothing in {who} listens on port {}/{protocol}; {} listens on {} instead",
+        wanted.port(),
+        one.holder_words(),
+        one.words()
+    );
+    let repair =
+        format!("make the process listen on port {}, or send to port {}", wanted.port(), one.local.port());
+    Finding::new(Code::ListensOnOtherPort, sentence)
+        .seen_all(others.iter().map(|one| seen(one)))
+        .repair(repair)
 }
 
 /// The port is listened on, but not where the packet goes.
-fn elsewhere(who: &str, one: &Listener, all: &[&Listener], wanted: SocketAddr) -> Option<Finding> {
+fn elsewhere(who: &str, one: &Listener, all: &[&Listener], wanted: SocketAddr) -> Finding {
     let port = wanted.port();
     let holder = one.holder_words();
     let protocol = one.protocol;
@@ -90,27 +85,27 @@ fn elsewhere(who: &str, one: &Listener, all: &[&Listener], wanted: SocketAddr) -
             "{holder} in {who} listens on port {port}/{protocol} at {at} alone: that is the container's own loopback, \
              which nobody outside reaches"
         );
-        return Some(Finding::new(Code::ListensOnLoopback, sentence).repair(repair("0.0.0.0")));
+        return Finding::new(Code::ListensOnLoopback, sentence).repair(repair("0.0.0.0"));
     }
     let (v4, v6) = (wanted.is_ipv4(), wanted.is_ipv6());
     if v4 && all.iter().all(|one| one.local.is_ipv6() && one.local.ip().to_canonical().is_ipv6()) {
         let sentence = format!(
             "{holder} in {who} listens on port {port}/{protocol} for IPv6 alone; the connection is of IPv4"
         );
-        return Some(Finding::new(Code::ListensOnIpv6Only, sentence).repair(repair("0.0.0.0")));
+        return Finding::new(Code::ListensOnIpv6Only, sentence).repair(repair("0.0.0.0"));
     }
     if v6 && all.iter().all(|one| one.local.ip().to_canonical().is_ipv4()) {
         let sentence = format!(
             "{holder} in {who} listens on port {port}/{protocol} for IPv4 alone; the connection is of IPv6"
         );
-        return Some(Finding::new(Code::ListensOnIpv4Only, sentence).repair(repair("[::]")));
+        return Finding::new(Code::ListensOnIpv4Only, sentence).repair(repair("[::]"));
     }
     let sentence = format!(
         "{holder} in {who} listens on port {port}/{protocol} at {} alone, and the packet goes to {}",
         one.local.ip(),
         wanted.ip()
     );
-    Some(Finding::new(Code::ListensOnOtherAddress, sentence).repair(repair("0.0.0.0")))
+    Finding::new(Code::ListensOnOtherAddress, sentence).repair(repair("0.0.0.0"))
 }
 
 fn of_protocol(space: &Space, protocol: Protocol) -> impl Iterator<Item = &Listener> {

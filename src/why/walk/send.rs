@@ -89,14 +89,22 @@ impl<'a> Walker<'a> {
                 }
             }
         }
+        // Nobody can send a probe from outside that would settle it.
         if let Some(stop) = passage.stop.filter(|stop| !stop.certain)
-            && self.packet.source.is_none()
-            && passage.doubts.iter().any(|(_, rule)| asks_source(rule))
+            && self.uplink.is_some()
         {
-            let sentence = format!(
-                "whether {name} lets it in depends on who asks ({}); `--from ADDRESS` tells it of one",
-                stop.chain
-            );
+            let by_source = passage.doubts.iter().any(|(_, rule)| asks_source(rule));
+            let sentence = if by_source && self.packet.source.is_none() {
+                format!(
+                    "whether {name} lets it in depends on who asks ({}); `--from ADDRESS` tells it of one",
+                    stop.chain
+                )
+            } else {
+                format!(
+                    "whether {name} lets it in: not all rules before the end of {} are understood",
+                    stop.chain
+                )
+            };
             if !self.doubts.contains(&sentence) {
                 self.doubts.push(sentence);
             }

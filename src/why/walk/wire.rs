@@ -206,7 +206,7 @@ impl<'a> Walker<'a> {
             Some(_) => self.stale_neighbour(sender, next, owner.endpoint.link.mac)?,
             None => self.neighbour(space, bridge, next, owner.endpoint.link.mac)?,
         }
-        self.to_port(space, bridge, ingress, owner)
+        self.leave_by(space, bridge, ingress, owner)
     }
 
     /// Whether the bridges of a namespace ask the rules of IP (br_netfilter).
@@ -253,13 +253,13 @@ impl<'a> Walker<'a> {
             return Ok(None);
         };
         self.packet.output = Some(bridge.name.to_string());
-        let next = self.to_port(space, bridge, Some(ingress), owner)?;
+        let next = self.leave_by(space, bridge, Some(ingress), owner)?;
         self.disguise_at(space, bridge, to)?;
         Ok(Some(next))
     }
 
     /// Out by the port behind which the owner is.
-    fn to_port(
+    fn leave_by(
         &mut self,
         space: &'a Space,
         bridge: &'a Link,
@@ -267,7 +267,7 @@ impl<'a> Walker<'a> {
         owner: Owner<'a>,
     ) -> Step<Next<'a>> {
         self.twin_mac(space, bridge, Some(owner))?;
-        self.misled(space, bridge, owner)?;
+        misled(space, bridge, owner)?;
         let egress = space.link(owner.port);
         if let Some(port) = egress {
             self.hop("link", format!("{} of {}", port.name, self.name(space)));
@@ -328,10 +328,10 @@ impl<'a> Walker<'a> {
     fn queue(&self, space: &Space, link: &Link) -> Step<()> {
         let holds =
             |hook: &LinkHook| hook.link == link.index && hook.kind == HookKind::Queue("blackhole".to_owned());
-        match space.hooks.iter().any(holds) {
-            true => Err(Box::new(blame::queue_drops(&self.name(space), link))),
-            false => Ok(()),
+        if space.hooks.iter().any(holds) {
+            return Err(Box::new(blame::queue_drops(&self.name(space), link)));
         }
+        Ok(())
     }
 
     fn port_passes(&self, space: &Space, bridge: &Link, port: Option<LinkIndex>) -> Step<()> {
@@ -388,21 +388,6 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// An entry set by hand that leads to another port.
-    fn misled(&self, space: &Space, bridge: &Link, owner: Owner<'a>) -> Step<()> {
-        let Some(mac) = owner.endpoint.link.mac else { return Ok(()) };
-        let wrong = space.forwarding.iter().find(|entry| {
-            entry.mac == mac
-                && entry.bridge == Some(bridge.index)
-                && entry.port != owner.port
-                && entry.origin == ForwardingOrigin::Permanent
-        });
-        match wrong.and_then(|entry| space.link(entry.port)) {
-            Some(port) => Err(Box::new(blame::misled(bridge, mac, port, owner))),
-            None => Ok(()),
-        }
-    }
-
     /// What the sender behind a port believes of its neighbour.
     fn stale_neighbour(&self, sender: Option<Owner<'a>>, next: IpAddr, mac: Option<Mac>) -> Step<()> {
         let Some(sender) = sender else { return Ok(()) };
@@ -419,9 +404,24 @@ impl<'a> Walker<'a> {
         let (Some(entry), Some(right)) = (entry, mac) else { return Ok(()) };
         match entry.mac {
             Some(believed) if entry.state == NeighbourState::Permanent && believed != right => {
-                Err(Box::new(blame::neighbour_wrong(&self.name(space), link, next, (believed, right))))
+                Err(Box::new(blame::neighbour_wrong(self.facts, space, link, next, (believed, right))))
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// An entry set by hand that leads to another port.
+fn misled(space: &Space, bridge: &Link, owner: Owner<'_>) -> Step<()> {
+    let Some(mac) = owner.endpoint.link.mac else { return Ok(()) };
+    let wrong = space.forwarding.iter().find(|entry| {
+        entry.mac == mac
+            && entry.bridge == Some(bridge.index)
+            && entry.port != owner.port
+            && entry.origin == ForwardingOrigin::Permanent
+    });
+    match wrong.and_then(|entry| space.link(entry.port)) {
+        Some(port) => Err(Box::new(blame::misled(bridge, mac, port, owner))),
+        None => Ok(()),
     }
 }

@@ -19,10 +19,8 @@ pub(in crate::why::walk) fn link_down(facts: &Facts, space: &Space, link: &Link)
         _ => Code::InterfaceDown,
     };
     let state = if link.up { "has no carrier: its other end is down" } else { "is down" };
-    let behind = match is_host(facts, space) {
-        true => behind(facts, link).map(|name| format!(" (the host's end of {name})")).unwrap_or_default(),
-        false => String::new(),
-    };
+    let behind = behind(facts, link).filter(|_| is_host(facts, space));
+    let behind = behind.map(|name| format!(" (the host's end of {name})")).unwrap_or_default();
     Finding::new(code, format!("the interface {} of {who}{behind} {state}", link.name))
         .seen(format!("{} of {who}: up {}, carrier {}", link.name, link.up, link.carrier))
         .repair(format!("{}ip link set {} up", inside(facts, space.id), link.name))

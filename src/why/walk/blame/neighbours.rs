@@ -7,6 +7,7 @@ use crate::why::facts::{Facts, Space};
 use crate::why::finding::{Code, Finding};
 use crate::why::packet::{Packet, Part, contains, network};
 
+use super::inside;
 use super::links::veth_not_on_bridge;
 use super::routes::bridge_without_address;
 use crate::why::walk::wire::Owner;
@@ -231,13 +232,15 @@ pub(in crate::why::walk) fn misled(bridge: &Link, mac: Mac, port: &Link, owner: 
 
 /// A neighbour entry that was set by hand, and is wrong.
 pub(in crate::why::walk) fn neighbour_wrong(
-    who: &str,
+    facts: &Facts,
+    space: &Space,
     link: &Link,
     next: IpAddr,
     (believed, right): (Mac, Mac),
 ) -> Finding {
+    let (who, enter) = (facts.name_of(space.id), inside(facts, space.id));
     let sentence = format!("{who} is told that {next} has the hardware address {believed}; it has {right}");
     Finding::new(Code::NeighbourWrong, sentence)
         .seen(format!("neighbour {next} dev {} lladdr {believed} PERMANENT in {who}", link.name))
-        .repair(format!("ip neigh del {next} dev {}", link.name))
+        .repair(format!("{enter}ip neigh del {next} dev {}", link.name))
 }

@@ -192,17 +192,13 @@ pub(super) fn bridge_without_address(facts: &Facts, bridge: &Link, to: IpAddr) -
         (Some(gateway), Some(prefix)) => format!("{gateway}/{prefix}"),
         _ => "ADDRESS/PREFIX".to_owned(),
     };
+    let own: Vec<String> = bridge.addresses.iter().map(ToString::to_string).collect();
+    let own = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
     let sentence = format!(
         "the bridge {name} has no address in the network of {to}: the host does not reach its members"
     );
     Finding::new(Code::BridgeWithoutAddress, sentence)
-        .seen(match bridge.addresses.is_empty() {
-            true => format!("addresses of {name}: none"),
-            false => format!(
-                "addresses of {name}: {}",
-                bridge.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-            ),
-        })
+        .seen(format!("addresses of {name}: {own}"))
         .repair(format!("ip address add {address} dev {name}"))
 }
 

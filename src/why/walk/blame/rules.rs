@@ -38,9 +38,11 @@ pub(in crate::why::walk) fn rule(
                 .seen(format!("rule in {place}{handle}: {}{counted}", rule.text))
                 .repair(format!("{prefix}{}", removal(stop.chain, rule)))
         }
-        None => finding
-            .seen(format!("policy of {place}: drop"))
-            .repair(format!("{prefix}{}", acceptance(stop.chain, packet))),
+        None => finding.seen(format!("policy of {place}: drop")).repair(acceptance(
+            stop.chain,
+            packet,
+            (point, &prefix),
+        )),
     };
     finding = finding.seen(format!("packet: {}", words(packet)));
     match code {
@@ -63,7 +65,6 @@ fn kind(facts: &Facts, space: &Space, point: Point, packet: &Packet, stop: Stop<
     }
     match point {
         Point::Ingress | Point::Egress => (Code::IngressRuleDrops, "the rules at an interface"),
-        Point::Input => (Code::InputDrop, "the host's firewall does not let it in"),
         Point::Output => (Code::OutputDrop, "the host's firewall does not let it out"),
         Point::Prerouting if space.is_local(packet.destination.ip()) && packet.translated => {
             (Code::ForwardRuleDrops, "the host's firewall")
@@ -71,7 +72,7 @@ fn kind(facts: &Facts, space: &Space, point: Point, packet: &Packet, stop: Stop<
         Point::Prerouting | Point::Postrouting if !space.is_local(packet.destination.ip()) => {
             (Code::ForwardRuleDrops, "the host's firewall")
         }
-        Point::Prerouting => (Code::InputDrop, "the host's firewall does not let it in"),
+        Point::Prerouting | Point::Input => (Code::InputDrop, "the host's firewall does not let it in"),
         Point::Forward | Point::Postrouting => forwarded(facts, packet, stop),
     }
 }
@@ -131,36 +132,35 @@ fn removal(chain: &Chain, rule: &Rule) -> String {
     }
 }
 
-/// The command that lets the packet pass a chain whose policy drops it.
-fn acceptance(chain: &Chain, packet: &Packet) -> String {
+/// The commands that let the packet pass a chain whose policy drops it; and its answers, where they pass the same chain.
+fn acceptance(chain: &Chain, packet: &Packet, (point, prefix): (Point, &str)) -> String {
     let (protocol, port) = (packet.protocol, packet.destination.port());
     let address = packet.destination.ip();
-    match chain.maker {
-        Maker::Nft => {
+    let is_nft = chain.maker == Maker::Nft;
+    let answers = if is_nft {
+        "ct state established,related".to_owned()
+    } else {
+        "-m conntrack --ctstate RELATED,ESTABLISHED".to_owned()
+    };
+    let first = match (packet.part, is_nft) {
+        (Part::Opening, true) => {
             let family = if packet.is_v4() { "ip" } else { "ip6" };
-            format!(
-                "nft insert rule {} {} {} {family} daddr {address} {protocol} dport {port} accept",
-                chain.family.as_str(),
-                chain.table,
-                chain.name
-            )
+            Some(format!("{family} daddr {address} {protocol} dport {port}"))
         }
-        _ => {
-            let table = if chain.table == "filter" { String::new() } else { format!("-t {} ", chain.table) };
-            match packet.part {
-                Part::Opening => format!(
-                    "{} {table}-I {} -d {address} -p {protocol} --dport {port} -j ACCEPT",
-                    chain.program(),
-                    chain.name
-                ),
-                _ => format!(
-                    "{} {table}-I {} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-                    chain.program(),
-                    chain.name
-                ),
-            }
+        (Part::Opening, false) => Some(format!("-d {address} -p {protocol} --dport {port}")),
+        _ => None,
+    };
+    let needs_answers = point == Point::Forward || first.is_none();
+    let accept = |which: String| {
+        if is_nft {
+            let Chain { table, name, family, .. } = chain;
+            return format!("{prefix}nft insert rule {} {table} {name} {which} accept", family.as_str());
         }
-    }
+        let table = if chain.table == "filter" { String::new() } else { format!("-t {} ", chain.table) };
+        format!("{prefix}{} {table}-I {} {which} -j ACCEPT", chain.program(), chain.name)
+    };
+    let wanted = first.into_iter().chain(needs_answers.then_some(answers));
+    wanted.map(accept).collect::<Vec<_>>().join(" && ")
 }
 
 /// The packet, as far as rules ask about it.
