@@ -31,6 +31,8 @@ later() { undo+=("$(printf '%q ' "$@")"); }
 finish() {
     local status=$? step
     set +e
+    # Their cgroups are removed with the host, should their end come before they have done it themselves.
+    [[ $WHY_ENGINE != none ]] || pcapsule net ls --json 2>/dev/null | jq -r '.sandboxes[].id' >>"$WHY_FOLDER/containers"
     for ((step = ${#undo[@]} - 1; step >= 0; step--)); do
         eval "${undo[step]}" >/dev/null 2>&1
     done
