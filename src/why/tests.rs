@@ -397,6 +397,14 @@ fn who_may_come_in_is_no_finding_where_it_depends_on_the_asker() {
         )
     });
     let found = ask(&facts, port(), Origin::Outside(None)).diagnosis;
+    assert_eq!(found.findings[0].certainty, Certainty::Likely, "the uplink's own network is not let in");
+    rules(&mut facts, |text| {
+        text.replace(
+            "-A DOCKER-USER -j RETURN",
+            "-A DOCKER-USER -s 198.51.100.0/24 -j RETURN\n[0:0] -A DOCKER-USER -i eth0 -j DROP",
+        )
+    });
+    let found = ask(&facts, port(), Origin::Outside(None)).diagnosis;
     assert_eq!(found.findings, []);
     assert!(found.not_checked[0].contains("depends on who asks"), "{:?}", found.not_checked);
     let somebody = Origin::Outside(Some("203.0.113.5".parse().unwrap()));

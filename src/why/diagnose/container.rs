@@ -217,7 +217,7 @@ impl<'a> Examiner<'a> {
                 let connection = self.by_outsider(host, None, port, true);
                 if let Some(connection) = connection {
                     let meant = Meant { container: Some(container), published: None };
-                    self.attempt(&Connection { protocol, ..connection }, meant);
+                    self.attempt_outside(host, &Connection { protocol, ..connection }, meant);
                 }
             }
             return;

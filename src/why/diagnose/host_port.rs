@@ -9,7 +9,6 @@ use crate::why::question::Origin;
 use crate::why::routing::{self, Direction, Question as RouteQuestion};
 use crate::why::walk::{Connection, Start};
 
-use super::outside::near_client;
 use super::{Examiner, Meant};
 
 impl<'a> Examiner<'a> {
@@ -164,9 +163,7 @@ impl<'a> Examiner<'a> {
         match self.by_outsider(host, address, published.host_port, at.is_ipv4()) {
             Some(connection) => {
                 let connection = Connection { protocol: published.protocol, ..connection };
-                let near = near_client(host, &connection);
-                let works =
-                    self.attempt(&connection, meant) && near.is_none_or(|near| self.attempt(&near, meant));
+                let works = self.attempt_outside(host, &connection, meant);
                 if works && matches!(self.question.origin, Origin::Outside(_)) {
                     self.disbelieved(host);
                 }
@@ -201,7 +198,10 @@ impl<'a> Examiner<'a> {
             return;
         };
         for connection in connections {
-            self.attempt(&connection, Meant::default());
+            match connection.start {
+                Start::Outside { .. } => self.attempt_outside(host, &connection, Meant::default()),
+                Start::Inside(_) => self.attempt(&connection, Meant::default()),
+            };
         }
     }
 

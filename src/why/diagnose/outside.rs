@@ -4,18 +4,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::model::{HostSide, Link, LinkKind};
 use crate::why::facts::Space;
-use crate::why::finding::{Code, Finding};
+use crate::why::finding::{Certainty, Code, Finding};
 use crate::why::packet::contains;
 use crate::why::question::Origin;
 use crate::why::walk::{Connection, Start};
 
-use super::Examiner;
+use super::{Examiner, Meant};
 
 /// Addresses that nobody has (RFC 5737, RFC 3849), for somebody who may be anybody.
 const ANYBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 77));
 const ANYBODY_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0x77));
 
-impl Examiner<'_> {
+impl<'a> Examiner<'a> {
     /// The connection that somebody outside begins to the host: to this address of it, or to the one that its link has.
     /// None where the host has no such link.
     pub(super) fn by_outsider(
@@ -37,6 +37,28 @@ impl Examiner<'_> {
         let destination = SocketAddr::new(address.unwrap_or(own), port);
         let start = Start::Outside { link: link.index, client, exact: exact.is_some() };
         Some(Connection { start, destination, protocol: self.question.protocol })
+    }
+
+    /// Walks a connection from outside: of anybody, and of a neighbour on the uplink's own network, whose address is known.
+    pub(super) fn attempt_outside(
+        &mut self,
+        host: &Space,
+        connection: &Connection,
+        meant: Meant<'a>,
+    ) -> bool {
+        if !self.attempt(connection, meant) {
+            return false;
+        }
+        let Some(near) = near_client(host, connection) else { return true };
+        let before = self.done.diagnosis.findings.len();
+        if self.attempt(&near, meant) {
+            return true;
+        }
+        // Somebody else may well be let in.
+        for finding in &mut self.done.diagnosis.findings[before..] {
+            finding.certainty = Certainty::Likely;
+        }
+        false
     }
 
     /// Packets that the host has disbelieved: with several uplinks, what comes by one and would be answered by another is
@@ -118,13 +140,13 @@ impl Examiner<'_> {
 }
 
 /// The same connection from somebody on the uplink's own network, where that is another client.
-pub(super) fn near_client(host: &Space, connection: &Connection) -> Option<Connection> {
+fn near_client(host: &Space, connection: &Connection) -> Option<Connection> {
     let Start::Outside { link, client, exact: false } = connection.start else { return None };
     let uplink = host.link(link)?;
     let own = uplink.addresses.iter().find(|own| own.address.is_ipv4() == client.is_ipv4())?.address;
     let near = neighbour_of(uplink, own);
     (near != client && near != own).then(|| Connection {
-        start: Start::Outside { link, client: near, exact: false },
+        start: Start::Outside { link, client: near, exact: true },
         ..connection.clone()
     })
 }
