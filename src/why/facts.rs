@@ -187,12 +187,15 @@ impl Facts {
         self.topology.containers.iter().find(|container| container.id == id)
     }
 
-    /// A container by its namespace, unless that is the host's.
+    /// A container by its namespace, unless that is the host's: rather one of which an engine tells, than a process beside it.
     pub fn resident(&self, namespace: NamespaceId) -> Option<&Container> {
         if Some(namespace) == self.topology.host {
             return None;
         }
-        self.topology.containers.iter().find(|container| container.namespace == Some(namespace))
+        let mut residents =
+            self.topology.containers.iter().filter(|container| container.namespace == Some(namespace));
+        let first = residents.clone().next();
+        residents.find(|container| !container.networks.is_empty()).or(first)
     }
 
     /// What a namespace is called.

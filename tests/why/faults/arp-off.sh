@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The container's interface does not speak ARP.
-# code: arp-off|neighbour-wrong
+# code: arp-off|lost-on-the-way
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A rule of the bridge family drops ARP.
-# code: bridge-rule-drops
+# code: bridge-rule-drops|lost-on-the-way
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 
@@ -14,4 +14,4 @@ table bridge guard {
 RULES
 ip neigh flush dev app
 fails fetch host http://10.77.0.2/
-why --names guard web:80
+why web:80

@@ -14,5 +14,5 @@ iptables -A LOCKED -s 192.168.0.0/16 -j RETURN
 iptables -A LOCKED -m comment --comment "nobody else" -j DROP
 iptables -I DOCKER-USER -i lan0 -m conntrack --ctstate NEW -j LOCKED
 fails fetch outside "http://$LAN:8080/"
-why --names LOCKED :8080 --from outside
+why --names LOCKED :8080 --from 198.51.100.2
 heals fetch outside "http://$LAN:8080/"

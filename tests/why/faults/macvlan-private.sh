@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Two containers on one macvlan network in private mode.
-# code: macvlan-private|ports-isolated
+# code: macvlan-private|lost-on-the-way
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

@@ -98,8 +98,10 @@ fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
             );
     }
     let internal = facts
-        .resident(space.id)
-        .into_iter()
+        .topology
+        .containers
+        .iter()
+        .filter(|container| container.namespace == Some(space.id))
         .flat_map(|container| &container.networks)
         .find(|member| facts.network(&member.network).is_some_and(|network| network.internal));
     if let Some(member) = internal {

@@ -63,6 +63,10 @@ fn kind(facts: &Facts, space: &Space, point: Point, packet: &Packet, stop: Stop<
     if stop.chain.family == Family::Bridge {
         return (Code::BridgeRuleDrops, "the rules of the bridge");
     }
+    let from_bridge = || packet.input.as_deref().and_then(|name| facts.network_of_bridge(name)).is_some();
+    if stop.chain.table.starts_with("pcapsule_") && packet.part == Part::Opening && from_bridge() {
+        return (Code::DifferentNetworks, "the two are on different bridges, which pcapsule keeps apart");
+    }
     match point {
         Point::Ingress | Point::Egress => (Code::IngressRuleDrops, "the rules at an interface"),
         Point::Output => (Code::OutputDrop, "the host's firewall does not let it out"),
