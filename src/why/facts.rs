@@ -7,7 +7,9 @@ use std::{
 };
 
 use crate::discovery::{EngineNetwork, Topology};
-use crate::model::{Container, InterfaceAddress, Link, LinkIndex, NamespaceId, Protocol, PublishedPort};
+use crate::model::{
+    Container, InterfaceAddress, Link, LinkIndex, NamespaceId, NetworkMode, Protocol, PublishedPort,
+};
 use crate::sys::netlink::{BridgePort, ForwardingEntry, LinkHook, Neighbour, Route, RoutingRule};
 
 use super::firewall::Ruleset;
@@ -26,6 +28,8 @@ pub struct Facts {
     pub details: HashMap<String, Detail>,
     /// What name servers said when they were asked.
     pub lookups: Vec<Lookup>,
+    /// Whether there may be containers or published ports that nobody told of.
+    pub incomplete: bool,
     /// What could not be seen, in sentences.
     pub unseen: Vec<String>,
 }
@@ -192,7 +196,9 @@ impl Facts {
         if Some(namespace) == self.topology.host {
             return None;
         }
-        self.topology.containers.iter().find(|container| container.namespace == Some(namespace))
+        let here = || self.topology.containers.iter().filter(|one| one.namespace == Some(namespace));
+        // Whoever has joined it lives there too, but it is not named after him.
+        here().find(|one| one.mode != NetworkMode::Shared).or_else(|| here().next())
     }
 
     /// What a namespace is called.

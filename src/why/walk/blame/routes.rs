@@ -110,6 +110,17 @@ fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
             .seen(format!("no default route in {who}"))
             .repair(format!("docker network connect NETWORK {who}  # one without --internal"));
     }
+    let own_network = facts.resident(space.id).filter(|container| {
+        let table = format!("pcapsule_{}", container.id);
+        facts.host().is_some_and(|host| host.firewall.has_chain(&table, "inside"))
+    });
+    if own_network.is_some() {
+        let sentence =
+            format!("{who} may reach its bridge and nothing beyond (--internal): it has no way to {to}");
+        return Finding::new(Code::NetworkInternal, sentence)
+            .seen(format!("no default route in {who}"))
+            .repair(format!("start {who} again without --internal"));
+    }
     on_same_bridge(facts, space, to).unwrap_or_else(|| no_route(facts, space, to, Code::NoDefaultRoute))
 }
 
