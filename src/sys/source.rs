@@ -95,6 +95,9 @@ pub enum Pace {
     Bulk,
     /// The same, and no other tap's frames have to wait for them.
     Alone,
+    /// They wait for a second anyhow. Each block that is handed over counts as full, so that few of them may be: even a
+    /// ring of four then holds that second.
+    Patient,
 }
 
 impl Pace {
@@ -104,6 +107,7 @@ impl Pace {
             Self::Live => 8,
             Self::Bulk => 32,
             Self::Alone => 100,
+            Self::Patient => 500,
         }
     }
 

@@ -7,9 +7,7 @@ use std::{
 };
 
 use crate::discovery::{EngineNetwork, Topology};
-use crate::model::{
-    Container, InterfaceAddress, Link, LinkIndex, NamespaceId, NetworkMode, Protocol, PublishedPort,
-};
+use crate::model::{Container, InterfaceAddress, Link, LinkIndex, NamespaceId, Protocol, PublishedPort};
 use crate::sys::netlink::{BridgePort, ForwardingEntry, LinkHook, Neighbour, Route, RoutingRule};
 
 use super::firewall::Ruleset;
@@ -191,14 +189,15 @@ impl Facts {
         self.topology.containers.iter().find(|container| container.id == id)
     }
 
-    /// A container by its namespace, unless that is the host's.
+    /// A container by its namespace, unless that is the host's: rather one of which an engine tells, than a process beside it.
     pub fn resident(&self, namespace: NamespaceId) -> Option<&Container> {
         if Some(namespace) == self.topology.host {
             return None;
         }
-        let here = || self.topology.containers.iter().filter(|one| one.namespace == Some(namespace));
-        // Whoever has joined it lives there too, but it is not named after him.
-        here().find(|one| one.mode != NetworkMode::Shared).or_else(|| here().next())
+        let mut residents =
+            self.topology.containers.iter().filter(|container| container.namespace == Some(namespace));
+        let first = residents.clone().next();
+        residents.find(|container| !container.networks.is_empty()).or(first)
     }
 
     /// What a namespace is called.

@@ -331,6 +331,19 @@ why() {
            elif $missing != [] then "it does not name \($missing | join(", "))"
            else null end) as $error
         | {kind: $kind, case: $case, engine: $engine, question: $question, expected: $wanted, status: $status, milliseconds: $took,
-           first: $first.code, certainty: $first.certainty, sentence: $first.sentence, codes: ($found | map(.code)),
+           first: $first.code, certainty: $first.certainty, sentence: $first.sentence, repair: $first.repair, codes: ($found | map(.code)),
            error: $error, ok: ($error == null)}'
+}
+
+# heals COMMAND…: the command that `why` told last, run on the host, must make it succeed.
+heals() {
+    [[ -z ${WHY_PROVE:-} ]] || return 0
+    local repair
+    repair=$(jq -r '.findings[0].repair // ""' "$WHY_FOLDER/answer")
+    if timeout 20 bash -c "$repair" >"$WHY_FOLDER/repaired" 2>&1 9<&- && eventually "$@"; then
+        row --arg question "repair: $repair" '{kind: $kind, case: $case, engine: $engine, question: $question, expected: $expected, repaired: true, ok: true}'
+    else
+        row --arg question "repair: $repair" --arg said "$(tail -n 1 "$WHY_FOLDER/repaired")" \
+            '{kind: $kind, case: $case, engine: $engine, question: $question, expected: $expected, error: "the repair does not help \($said)", ok: false}'
+    fi
 }

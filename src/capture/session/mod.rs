@@ -178,7 +178,11 @@ impl<S: Sink> Session<S> {
     /// Returns the keys of the descriptors that failed; readable ones need no answer but the next delivery.
     fn wait(&self, rest: Rest, deadline: Option<Instant>) -> Result<Vec<u64>, StopReason> {
         let now = Instant::now();
-        let held_back = (self.delay() / HELD_BACK_PART).max(self.key_patience / KEY_PATIENCE_PART);
+        let held_back = if self.key_patience.is_zero() {
+            self.delay() / HELD_BACK_PART
+        } else {
+            self.key_patience / KEY_PATIENCE_PART
+        };
         let ending = self.live().filter_map(|armed| armed.last_call).min();
         let mut at_most = match rest {
             Rest::Nothing => IDLE_TURN,

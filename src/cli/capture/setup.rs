@@ -82,7 +82,7 @@ impl Setup {
             },
             link_layer: link_layer(&args.save),
             promiscuous: !args.no_promiscuous,
-            pace: pace(&args.save),
+            pace: if args.save.keylog.is_empty() { pace(&args.save) } else { Pace::Patient },
             ring_bytes: args.buffer.map(|kibibytes| kibibytes.get() as usize * 1024),
         })
     }

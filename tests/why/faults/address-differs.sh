@@ -12,3 +12,4 @@ inside web ip route add default via 172.17.0.1
 works fetch host http://172.17.0.77/
 fails fetch host http://127.0.0.1:8080/
 why --names '172\.17\.0\.77' :8080
+heals fetch host http://127.0.0.1:8080/

@@ -12,3 +12,4 @@ ip link set app down
 fails fetch host http://127.0.0.1:8080/
 why :8080
 why web
+heals fetch host http://127.0.0.1:8080/

@@ -13,3 +13,4 @@ works fetch api http://10.77.0.2/
 iptables -P FORWARD DROP
 fails fetch api http://10.77.0.2/
 why web:80 --from api
+heals fetch api http://10.77.0.2/

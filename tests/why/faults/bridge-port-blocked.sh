@@ -10,3 +10,4 @@ works fetch host http://10.77.0.2/
 command bridge link set dev vweb state 0
 fails fetch host http://10.77.0.2/
 why web:80
+heals fetch host http://10.77.0.2/

@@ -15,3 +15,4 @@ table bridge guard {
 RULES
 fails fetch api http://10.77.0.2/
 why --names guard web:80 --from api
+heals fetch api http://10.77.0.2/

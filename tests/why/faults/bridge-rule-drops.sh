@@ -14,3 +14,4 @@ table bridge guard {
 RULES
 fails fetch host http://127.0.0.1:8080/
 why --names guard :8080
+heals fetch host http://127.0.0.1:8080/

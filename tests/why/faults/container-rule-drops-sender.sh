@@ -11,3 +11,4 @@ works fetch api http://web/
 inside api iptables -A OUTPUT -p tcp --dport 80 -j DROP
 fails fetch api http://web/
 why web:80 --from api
+heals fetch api http://web/

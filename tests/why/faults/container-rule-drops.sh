@@ -14,3 +14,4 @@ RULES
 fails fetch host http://127.0.0.1:8080/
 why --names inner :8080
 why --names inner web:80
+heals fetch host http://127.0.0.1:8080/

@@ -12,3 +12,4 @@ works fetch web "http://$FAR/"
 iptables -P FORWARD DROP
 fails fetch web "http://$FAR/"
 why "$FAR:80" --from web
+heals fetch web "http://$FAR/"

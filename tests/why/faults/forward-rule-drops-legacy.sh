@@ -12,3 +12,4 @@ later iptables-legacy -D FORWARD -d "$(address_of web)" -j DROP
 iptables-legacy -I FORWARD -d "$(address_of web)" -j DROP
 fails fetch outside "http://$LAN:8080/"
 why :8080 --from outside
+heals fetch outside "http://$LAN:8080/"

@@ -18,3 +18,4 @@ table inet guard {
 RULES
 fails fetch outside "http://$LAN:8080/"
 why --names guard --names 'handle [0-9]+' :8080 --from outside
+heals fetch outside "http://$LAN:8080/"

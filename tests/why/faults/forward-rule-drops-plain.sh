@@ -17,3 +17,4 @@ table ip guard {
 RULES
 fails fetch web "http://$FAR/"
 why --names guard "$FAR:80" --from web
+heals fetch web "http://$FAR/"

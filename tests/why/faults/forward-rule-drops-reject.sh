@@ -10,3 +10,4 @@ keep_rules
 iptables -I DOCKER-USER -i lan0 -j REJECT
 fails fetch outside "http://$LAN:8080/"
 why --names DOCKER-USER :8080 --from outside
+heals fetch outside "http://$LAN:8080/"

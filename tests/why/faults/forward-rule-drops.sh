@@ -11,3 +11,4 @@ iptables -I DOCKER-USER -d "$(address_of web)" -p tcp --dport 80 -j DROP
 fails fetch outside "http://$LAN:8080/"
 why --names DOCKER-USER :8080 --from outside
 why --names DOCKER-USER web --from outside
+heals fetch outside "http://$LAN:8080/"

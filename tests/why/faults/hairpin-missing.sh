@@ -11,3 +11,4 @@ works fetch web "http://$LAN:8080/"
 command bridge link set dev "$(cable_of web)" hairpin off
 fails fetch web "http://$LAN:8080/"
 why :8080 --from web
+heals fetch web "http://$LAN:8080/"

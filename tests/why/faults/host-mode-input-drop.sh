@@ -10,3 +10,4 @@ later iptables -D INPUT -p tcp --dport 8000 ! -i lo -j REJECT
 iptables -I INPUT -p tcp --dport 8000 ! -i lo -j REJECT
 fails fetch outside "http://$LAN:8000/"
 why web:8000 --from outside
+heals fetch outside "http://$LAN:8000/"

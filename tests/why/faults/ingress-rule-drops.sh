@@ -14,3 +14,4 @@ table netdev guard {
 RULES
 fails fetch host http://10.77.0.2/
 why --names guard web:80
+heals fetch host http://10.77.0.2/

@@ -20,3 +20,4 @@ table inet firewall {
 RULES
 fails fetch outside "http://$LAN:8000/"
 why --names firewall :8000 --from outside
+heals fetch outside "http://$LAN:8000/"

@@ -14,3 +14,4 @@ iptables -I INPUT -i app -j DROP
 fails fetch api "http://$gateway:8000/"
 why :8000 --from api
 why "$gateway:8000" --from api
+heals fetch api "http://$gateway:8000/"

@@ -10,3 +10,4 @@ inside web ip link set eth0 down
 fails fetch host http://127.0.0.1:8080/
 why :8080
 why web
+heals fetch host http://127.0.0.1:8080/

@@ -12,3 +12,4 @@ works fetch web "http://$FAR/"
 sysctl -qw net.ipv4.conf.app.forwarding=0
 fails fetch web "http://$FAR/"
 why "$FAR:80" --from web
+heals fetch web "http://$FAR/"

@@ -14,3 +14,4 @@ sysctl -qw net.ipv6.conf.all.forwarding=0
 ip -6 route replace default via "$NEIGHBOUR6"
 fails fetch outside "http://[$(address6_of web)]/"
 why "[$(address6_of web)]:80" --from outside
+heals fetch outside "http://[$(address6_of web)]/"

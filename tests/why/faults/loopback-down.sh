@@ -10,3 +10,4 @@ works fetch web http://127.0.0.1/
 ip -n web link set lo down
 fails fetch web http://127.0.0.1/
 why 127.0.0.1:80 --from web
+heals fetch web http://127.0.0.1/

@@ -10,3 +10,4 @@ later iptables -t mangle -D FORWARD -o docker0 -j DROP
 iptables -t mangle -I FORWARD -o docker0 -j DROP
 fails fetch outside "http://$LAN:8080/"
 why --names mangle :8080 --from outside
+heals fetch outside "http://$LAN:8080/"

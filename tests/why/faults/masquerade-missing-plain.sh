@@ -9,3 +9,4 @@ sysctl -qw net.ipv4.ip_forward=1
 namespace web app 10.77.0.2/24
 fails fetch web "http://$FAR/"
 why "$FAR:80" --from web
+heals fetch web "http://$FAR/"

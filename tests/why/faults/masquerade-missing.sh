@@ -10,3 +10,4 @@ keep_rules
 iptables -t nat -F POSTROUTING
 fails fetch web "http://$FAR/"
 why "$FAR:80" --from web
+heals fetch web "http://$FAR/"

@@ -14,3 +14,4 @@ ip link set vapi mtu 1000
 works fetch api http://10.77.0.2/
 fails fetch api http://10.77.0.2/big
 why web:80 --from api
+heals fetch api http://10.77.0.2/big

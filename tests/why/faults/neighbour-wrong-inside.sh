@@ -11,3 +11,4 @@ works fetch host http://127.0.0.1:8080/
 inside web ip neigh replace "$gateway" lladdr 02:00:00:00:00:99 nud permanent dev eth0
 fails fetch host http://127.0.0.1:8080/
 why :8080
+heals fetch host http://127.0.0.1:8080/

@@ -11,3 +11,4 @@ later ip neigh delete "$(address_of web)" dev app
 ip neigh replace "$(address_of web)" lladdr 02:00:00:00:00:99 nud permanent dev app
 fails fetch host http://127.0.0.1:8080/
 why :8080
+heals fetch host http://127.0.0.1:8080/

@@ -9,3 +9,4 @@ works fetch host http://127.0.0.1:8080/
 inside web ip addr flush dev eth0
 fails fetch host http://127.0.0.1:8080/
 why :8080
+heals fetch host http://127.0.0.1:8080/

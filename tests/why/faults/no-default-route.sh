@@ -11,3 +11,4 @@ fails fetch outside "http://$LAN:8080/"
 fails fetch web "http://$FAR/"
 why :8080 --from outside
 why "$FAR:80" --from web
+heals fetch web "http://$FAR/"

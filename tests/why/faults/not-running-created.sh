@@ -10,3 +10,4 @@ docker_ids
 fails fetch host http://127.0.0.1:8080/
 why web
 why :8080
+heals fetch host http://127.0.0.1:8080/

@@ -10,3 +10,4 @@ later iptables -D OUTPUT -o docker0 -p tcp -j DROP
 iptables -I OUTPUT -o docker0 -p tcp -j DROP
 fails fetch host http://127.0.0.1:8080/
 why --names OUTPUT :8080
+heals fetch host http://127.0.0.1:8080/

@@ -10,3 +10,4 @@ ip route add blackhole default table 77
 ip rule add to "$(address_of web)" lookup 77 priority 100
 fails fetch host http://127.0.0.1:8080/
 why --names 77 :8080
+heals fetch host http://127.0.0.1:8080/

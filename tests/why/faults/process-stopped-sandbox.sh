@@ -10,3 +10,4 @@ pid=$(inside web ss -Hltnp 'sport = :80' | grep -o 'pid=[0-9]*' | head -n 1 | cu
 kill -STOP "$pid"
 fails fetch host http://127.0.0.1:8080/
 why :8080
+heals fetch host http://127.0.0.1:8080/

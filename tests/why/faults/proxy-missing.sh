@@ -11,3 +11,4 @@ kill -KILL "${proxies[@]}"
 fails fetch host http://127.0.0.1:8080/
 works fetch host "http://$LAN:8080/"
 why :8080
+heals fetch host http://127.0.0.1:8080/

@@ -11,3 +11,4 @@ later iptables -t raw -D PREROUTING -i lan0 -p tcp --dport 8080 -j DROP
 iptables -t raw -I PREROUTING -i lan0 -p tcp --dport 8080 -j DROP
 fails fetch outside "http://$LAN:8080/"
 why --names PREROUTING :8080 --from outside
+heals fetch outside "http://$LAN:8080/"

@@ -11,3 +11,4 @@ works fetch api http://web/
 docker exec api sh -c 'echo "nameserver 127.0.0.1" >/etc/resolv.conf'
 fails fetch api http://web/
 why web:80 --from api
+heals fetch api http://web/

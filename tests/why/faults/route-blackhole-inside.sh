@@ -9,3 +9,4 @@ works fetch outside "http://$LAN:8080/"
 inside web ip route add prohibit 198.51.100.0/24
 fails fetch outside "http://$LAN:8080/"
 why :8080 --from outside
+heals fetch outside "http://$LAN:8080/"

@@ -11,3 +11,4 @@ later ip route delete blackhole 172.30.0.0/25
 ip route add blackhole 172.30.0.0/25
 fails fetch host http://127.0.0.1:8080/
 why :8080
+heals fetch host http://127.0.0.1:8080/

@@ -16,3 +16,4 @@ works fetch outside "http://$LAN:8080/"
 sysctl -qw net.ipv4.conf.lan1.rp_filter=1
 fails fetch outside "http://$LAN:8080/"
 why :8080 --from outside
+heals fetch outside "http://$LAN:8080/"

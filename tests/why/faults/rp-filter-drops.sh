@@ -18,3 +18,4 @@ works fetch api http://10.77.2.2/
 ip netns exec web sysctl -qw net.ipv4.conf.all.rp_filter=1
 fails fetch api http://10.77.2.2/
 why 10.77.2.2:80 --from api
+heals fetch api http://10.77.2.2/

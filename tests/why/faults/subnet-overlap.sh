@@ -12,3 +12,4 @@ ip route add 172.30.0.0/25 dev tun9
 fails fetch host http://127.0.0.1:8080/
 why --names tun9 :8080
 why --names tun9 web
+heals fetch host http://127.0.0.1:8080/

@@ -10,3 +10,4 @@ works fetch host http://10.77.0.2/
 tc qdisc add dev vweb root blackhole
 fails fetch host http://10.77.0.2/
 why --names blackhole web:80
+heals fetch host http://10.77.0.2/

@@ -11,3 +11,4 @@ ip link set "$(cable_of web)" down
 fails fetch host http://127.0.0.1:8080/
 why :8080
 why web
+heals fetch host http://127.0.0.1:8080/

@@ -12,3 +12,4 @@ works fetch web "http://$FAR/"
 ip -n web route replace default via 10.77.0.99
 fails fetch web "http://$FAR/"
 why --names '10\.77\.0\.99' "$FAR:80" --from web
+heals fetch web "http://$FAR/"

@@ -32,6 +32,10 @@ host_up() {
         host_down
         return 1
     fi
+    for _ in {1..50}; do
+        [[ $(inside_host ip -br link show lan0) != *" UP "* ]] || break
+        sleep 0.05
+    done
 }
 
 # told SECONDS: one of the two inside got one step further.

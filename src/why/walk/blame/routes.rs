@@ -98,8 +98,10 @@ fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
             );
     }
     let internal = facts
-        .resident(space.id)
-        .into_iter()
+        .topology
+        .containers
+        .iter()
+        .filter(|container| container.namespace == Some(space.id))
         .flat_map(|container| &container.networks)
         .find(|member| facts.network(&member.network).is_some_and(|network| network.internal));
     if let Some(member) = internal {
@@ -109,17 +111,6 @@ fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
             .seen(format!("network {}: internal", member.network))
             .seen(format!("no default route in {who}"))
             .repair(format!("docker network connect NETWORK {who}  # one without --internal"));
-    }
-    let own_network = facts.resident(space.id).filter(|container| {
-        let table = format!("pcapsule_{}", container.id);
-        facts.host().is_some_and(|host| host.firewall.has_chain(&table, "inside"))
-    });
-    if own_network.is_some() {
-        let sentence =
-            format!("{who} may reach its bridge and nothing beyond (--internal): it has no way to {to}");
-        return Finding::new(Code::NetworkInternal, sentence)
-            .seen(format!("no default route in {who}"))
-            .repair(format!("start {who} again without --internal"));
     }
     on_same_bridge(facts, space, to).unwrap_or_else(|| no_route(facts, space, to, Code::NoDefaultRoute))
 }
