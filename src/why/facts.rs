@@ -26,6 +26,8 @@ pub struct Facts {
     pub details: HashMap<String, Detail>,
     /// What name servers said when they were asked.
     pub lookups: Vec<Lookup>,
+    /// Whether there may be containers or published ports that nobody told of.
+    pub incomplete: bool,
     /// What could not be seen, in sentences.
     pub unseen: Vec<String>,
 }

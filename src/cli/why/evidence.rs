@@ -11,6 +11,7 @@ use crate::cli::why_args::WhyArgs;
 use crate::discovery::engine::Engines;
 use crate::model::{Container, Engine, LinkIndex, NamespaceId, Protocol};
 use crate::sys::netns::{self, Namespace};
+use crate::sys::{self, Capability};
 use crate::why::{
     self, Detail, Examination, Facts, Ground, Origin, ProbeOutcome, Question, Start, Target, Tried,
 };
@@ -28,9 +29,11 @@ pub(super) async fn examine(
     engines: &Engines,
     question: &Question,
 ) -> anyhow::Result<Examination> {
+    permitted(look)?;
     let ground = Ground::new(&look.topology, &look.ground.namespaces, &look.ground.links);
     let mut facts =
         Facts { topology: look.topology.clone(), networks: look.networks.clone(), ..Facts::default() };
+    facts.incomplete = !look.silent.is_empty() || !look.topology.warnings.is_empty();
     facts.networks.extend(look.topology.host.into_iter().flat_map(look::sandbox_networks));
     details(&mut facts, &ground, engines, question).await;
     let first: Vec<NamespaceId> = look
@@ -69,6 +72,20 @@ pub(super) async fn examine(
         examination.diagnosis.unchecked(sentence);
     }
     Ok(examination)
+}
+
+/// Whether everything may be looked at: what is hidden would be taken for absent.
+fn permitted(look: &Look) -> anyhow::Result<()> {
+    const WANTED: [Capability; 3] =
+        [Capability::CAP_NET_ADMIN, Capability::CAP_SYS_ADMIN, Capability::CAP_SYS_PTRACE];
+    match (sys::missing(&WANTED).is_empty(), look.topology.host) {
+        (false, Some(namespace)) => {
+            let source = std::io::ErrorKind::PermissionDenied.into();
+            Err(netns::Error::Enter { namespace, source })
+                .context("looking into namespaces, rules and sockets of others")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether a namespace that the question is about can be entered: without, nothing could be said.

@@ -46,7 +46,7 @@ impl<'a> Examiner<'a> {
         match (holder, translated) {
             (None, None) => {
                 let finding = self.unclaimed(port);
-                self.add(finding);
+                self.add(finding.if_certain(!self.facts.incomplete));
             }
             (_, translated) => self.held(host, port, holder, translated),
         }
@@ -389,7 +389,8 @@ impl<'a> Examiner<'a> {
         let live: Vec<&'a Container> =
             self.facts.topology.containers.iter().filter(|container| container.namespace.is_some()).collect();
         for container in live.into_iter().take(MOST_LOOKED_INTO) {
-            if container.namespace == self.facts.topology.host {
+            // A bare namespace publishes nothing.
+            if container.namespace == self.facts.topology.host || container.engine == Engine::Namespace {
                 continue;
             }
             let Some(space) = self.space(container.namespace) else { continue };

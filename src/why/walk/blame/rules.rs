@@ -1,5 +1,6 @@
 //! Rules that stop packets: whose they are, and what they are there for.
 
+use crate::model::LinkKind;
 use crate::why::facts::{Facts, Space};
 use crate::why::finding::{Code, Finding};
 use crate::why::firewall::{Chain, Condition, Family, Field, Maker, Point, Rule, Stop, Value};
@@ -63,9 +64,10 @@ fn kind(facts: &Facts, space: &Space, point: Point, packet: &Packet, stop: Stop<
     if stop.chain.family == Family::Bridge {
         return (Code::BridgeRuleDrops, "the rules of the bridge");
     }
-    let from_bridge = || packet.input.as_deref().and_then(|name| facts.network_of_bridge(name)).is_some();
-    if stop.chain.table.starts_with("pcapsule_") && packet.part == Part::Opening && from_bridge() {
-        return (Code::DifferentNetworks, "the two are on different bridges, which pcapsule keeps apart");
+    let by_bridge = packet.input.as_deref().and_then(|name| space.link_named(name));
+    let from_bridge = by_bridge.is_some_and(|link| link.kind == LinkKind::Bridge);
+    if from_bridge && !packet.translated && stop.rule.is_some_and(guards_a_container) {
+        return (Code::DifferentNetworks, "the two are on different networks, which are kept apart");
     }
     match point {
         Point::Ingress | Point::Egress => (Code::IngressRuleDrops, "the rules at an interface"),
@@ -105,6 +107,16 @@ fn forwarded(facts: &Facts, packet: &Packet, stop: Stop<'_>) -> (Code, &'static 
         Some(_) => (Code::ForwardRuleDrops, "the host's firewall"),
         None => (Code::ForwardPolicyDrop, "the host's firewall"),
     }
+}
+
+/// Whether a rule keeps one address for its own bridge, as engines make them: whatever comes by another is dropped.
+fn guards_a_container(rule: &Rule) -> bool {
+    let asks = |wanted: Field, inverted: bool| {
+        rule.conditions.iter().any(|condition| {
+            matches!(condition, Condition::Is { field, negated, .. } if *field == wanted && *negated == inverted)
+        })
+    };
+    asks(Field::Input, true) && asks(Field::Destination, false)
 }
 
 /// Whether a rule asks for interfaces and nothing else, as those against inter-container communication do.
