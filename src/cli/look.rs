@@ -102,6 +102,26 @@ pub(super) fn sandboxes(host: NamespaceId) -> impl Iterator<Item = EngineContain
     })
 }
 
+/// The bridges of our own sandboxes, as networks among others. One is internal if nobody on it has a way out.
+pub(super) fn sandbox_networks(host: NamespaceId) -> Vec<EngineNetwork> {
+    let mut networks: Vec<EngineNetwork> = Vec::new();
+    for record in State::of(host).live() {
+        let Some(bridge) = &record.bridge else { continue };
+        match networks.iter_mut().find(|network| network.bridge.as_ref() == Some(bridge)) {
+            Some(known) => known.internal &= record.is_internal(),
+            None => networks.push(EngineNetwork {
+                name: bridge.to_string(),
+                driver: "bridge".to_owned(),
+                bridge: Some(bridge.clone()),
+                gateways: Vec::new(),
+                internal: record.is_internal(),
+                between_members: true,
+            }),
+        }
+    }
+    networks
+}
+
 /// Containers that only their cgroups tell of, although they have an engine that could name them.
 fn nameless(topology: &Topology, facts: &Facts) -> Option<String> {
     let named: HashSet<&str> =

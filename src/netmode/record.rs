@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{InterfaceAddress, LinkName, NamespaceId, PublishedPort};
 use crate::sys::{FileLock, is_somebody_elses, make_with_parent, random_bytes};
 
-use super::{reservation::Forward, spec::Name, step::Step};
+use super::{reservation::Forward, ruleset::Reach, spec::Name, step::Step};
 
 /// What can go wrong with what is written down.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +120,11 @@ impl Record {
     /// The published ports, as listings show them.
     pub fn published(&self) -> Vec<PublishedPort> {
         self.forwards.iter().flat_map(|forward| forward.published()).collect()
+    }
+
+    /// Whether it was made without a way out of its bridge.
+    pub fn is_internal(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Rules { reach: Reach::Bridge, .. }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use anyhow::Context as _;
 use futures_util::future::join_all;
 
-use crate::cli::look::Look;
+use crate::cli::look::{self, Look};
 use crate::cli::terminal;
 use crate::cli::why_args::WhyArgs;
 use crate::discovery::engine::Engines;
@@ -34,6 +34,7 @@ pub(super) async fn examine(
     let mut facts =
         Facts { topology: look.topology.clone(), networks: look.networks.clone(), ..Facts::default() };
     facts.incomplete = !look.silent.is_empty() || !look.topology.warnings.is_empty();
+    facts.networks.extend(look.topology.host.into_iter().flat_map(look::sandbox_networks));
     details(&mut facts, &ground, engines, question).await;
     let first: Vec<NamespaceId> = look
         .topology
