@@ -163,13 +163,15 @@ impl<'a> Examiner<'a> {
             else {
                 continue;
             };
-            if most > 0 && count >= most {
+            // A full table has a place free for a moment, whenever a connection in it ends.
+            if most > 0 && count >= most - most / 1000 {
                 let who = self.facts.name_of(space.id);
                 let sentence = format!(
                     "the table of tracked connections of {who} is full ({count} of {most}): packets of new connections are \
                      dropped"
                 );
                 let finding = Finding::new(Code::ConntrackFull, sentence)
+                    .if_certain(count >= most)
                     .seen(format!("net.netfilter.nf_conntrack_count = {count}"))
                     .seen(format!("net.netfilter.nf_conntrack_max = {most}"))
                     .repair(format!("sysctl -w net.netfilter.nf_conntrack_max={}", most * 2));
