@@ -203,9 +203,10 @@ fn each_file_of_a_rotation_has_the_keys() {
         assert!(secrets(file) > 0, "{} has keys", file.display());
         assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    // Joined, they are one capture again; each alone shows the connections that begin in it.
+    // Each alone shows the connections that are whole in it. They come one after the other: a new file cuts one at most.
     let alone: usize = files.iter().map(|file| pages(file).len()).sum();
-    assert!(alone > asked.len() / 2, "{alone} of {}", asked.len());
+    let cut = files.len() - 1;
+    assert!(alone + cut >= asked.len(), "{alone} of {} in {} files", asked.len(), files.len());
 }
 
 #[test]
