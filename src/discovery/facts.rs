@@ -79,6 +79,27 @@ pub struct EngineContainer {
     pub pod: Option<String>,
 }
 
+#[cfg(test)]
+impl EngineContainer {
+    /// One of Docker's that runs, and of which nothing else was said.
+    pub(crate) fn running(id: &str, name: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            engine: Engine::Docker,
+            image: Some("nginx".to_owned()),
+            state: State::Running,
+            network_mode: None,
+            pid: None,
+            sandbox: None,
+            networks: Vec::new(),
+            published: Vec::new(),
+            labels: BTreeMap::new(),
+            pod: None,
+        }
+    }
+}
+
 /// The network mode as it was asked of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestedMode {

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::fs::{PermissionsExt, chown, symlink},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -81,10 +81,17 @@ impl Home {
     }
 
     /// A folder in which a Wireshark of another version looks, and this one does not.
-    pub(crate) fn wrong_extcap(&self) -> PathBuf {
+    fn wrong_extcap(&self) -> PathBuf {
         let folders = [".config/wireshark/extcap", ".local/lib/wireshark/extcap"];
         let right = self.extcap();
         folders.iter().map(|folder| self.path("home").join(folder)).find(|folder| *folder != right).unwrap()
+    }
+
+    /// The program linked where this Wireshark does not look.
+    pub(crate) fn misplace_program(&self) {
+        let wrong = self.wrong_extcap();
+        fs::create_dir_all(&wrong).unwrap();
+        symlink(self.program(), wrong.join("pcapsule")).unwrap();
     }
 
     /// `pcapsule wireshark …`

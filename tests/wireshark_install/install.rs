@@ -1,6 +1,6 @@
 //! What `install` puts where, and that `uninstall` takes just that away.
 
-use std::{fs, os::unix::fs::symlink};
+use std::fs;
 
 use crate::has;
 use crate::home::{As, Home};
@@ -54,9 +54,7 @@ fn what_is_in_a_wrong_folder_is_told_and_removed() {
         return;
     }
     let home = Home::of(As::Me);
-    let wrong = home.wrong_extcap();
-    fs::create_dir_all(&wrong).unwrap();
-    symlink(home.program(), wrong.join("pcapsule")).unwrap();
+    home.misplace_program();
     let ended = home.wireshark(&["install", "--user"]);
     assert!(ended.stderr.contains("where this version of Wireshark does not look"), "{}", ended.stderr);
     assert_eq!(home.wireshark(&["uninstall", "--user"]).code, Some(0));

@@ -178,9 +178,7 @@ fn a_wrong_folder_for_this_version_is_found() {
         return;
     }
     let home = Home::of(As::Me);
-    let wrong = home.wrong_extcap();
-    fs::create_dir_all(&wrong).unwrap();
-    symlink(home.program(), wrong.join("pcapsule")).unwrap();
+    home.misplace_program();
     let (text, fix) = fault(&home.wireshark(&["status", "--json"]), "folder");
     assert!(
         text.contains("is in the wrong folder") && text.contains(home.extcap().to_str().unwrap()),

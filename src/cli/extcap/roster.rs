@@ -199,25 +199,16 @@ fn word(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::discovery::{EngineContainer, NamespaceFacts, ProcessFacts};
-    use crate::model::{NamespaceId, State};
+    use crate::model::NamespaceId;
 
     fn container(name: &str, engine: Engine, labels: &[(&str, &str)]) -> EngineContainer {
         let mut id =
             format!("{engine}{name}").bytes().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
         id.truncate(64);
         EngineContainer {
-            id: format!("{id:0<64}"),
-            name: name.to_owned(),
             engine,
-            image: Some("nginx".to_owned()),
-            state: State::Running,
-            network_mode: None,
-            pid: None,
-            sandbox: None,
-            networks: Vec::new(),
-            published: Vec::new(),
             labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-            pod: None,
+            ..EngineContainer::running(&format!("{id:0<64}"), name)
         }
     }
 

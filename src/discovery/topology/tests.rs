@@ -58,23 +58,6 @@ fn process(pid: u32, namespace: NamespaceId, cgroup: &str) -> ProcessFacts {
     ProcessFacts { pid, start_time: pid.into(), namespace, cgroup: cgroup.to_owned(), command }
 }
 
-fn engine_container(id: &str, name: &str) -> EngineContainer {
-    EngineContainer {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        engine: Engine::Docker,
-        image: Some("nginx".to_owned()),
-        state: State::Running,
-        network_mode: None,
-        pid: None,
-        sandbox: None,
-        networks: Vec::new(),
-        published: Vec::new(),
-        labels: BTreeMap::new(),
-        pod: None,
-    }
-}
-
 /// The host with a bridge and a port towards `WEB`, whose eth0 is index 2.
 fn bridged() -> Facts {
     let bridge = link(5, "br0", LinkKind::Bridge, None);
@@ -234,7 +217,8 @@ fn joiners_are_shared_and_everybody_lists_the_others() {
     assert_eq!(plain.containers[1].mode, NetworkMode::Bridge);
 
     let joined = RequestedMode::Container(ID.to_owned());
-    let joiner = EngineContainer { network_mode: Some(joined), ..engine_container(OTHER_ID, "sidecar") };
+    let joiner =
+        EngineContainer { network_mode: Some(joined), ..EngineContainer::running(OTHER_ID, "sidecar") };
     let member = Membership {
         network: "app".to_owned(),
         bridge: None,
@@ -243,7 +227,7 @@ fn joiners_are_shared_and_everybody_lists_the_others() {
         aliases: Vec::new(),
     };
     facts.engine_containers =
-        vec![EngineContainer { networks: vec![member], ..engine_container(ID, "web") }, joiner];
+        vec![EngineContainer { networks: vec![member], ..EngineContainer::running(ID, "web") }, joiner];
     let topology = Topology::join(&facts);
     assert_eq!(names(&topology), ["sidecar", "web"]);
     let (sidecar, web) = (&topology.containers[0], &topology.containers[1]);
@@ -276,7 +260,7 @@ fn several_networks_are_told_apart_by_hardware_or_network_address() {
         member("back", None, &[[10, 0, 0, 2]]),
         member("front", Some(Mac::new([2, 0, 0, 0, 0, 2])), &[[10, 0, 1, 2]]),
     ];
-    facts.engine_containers = vec![EngineContainer { networks, ..engine_container(ID, "web") }];
+    facts.engine_containers = vec![EngineContainer { networks, ..EngineContainer::running(ID, "web") }];
     let networks: Vec<_> =
         only(&facts).endpoints.into_iter().filter_map(|endpoint| endpoint.network).collect();
     assert_eq!(networks, ["front", "back"]);
@@ -285,7 +269,7 @@ fn several_networks_are_told_apart_by_hardware_or_network_address() {
 #[test]
 fn the_pid_of_an_engine_counts_only_if_the_process_table_bears_it_out() {
     let container = |pid, facts: &Facts| {
-        let told = EngineContainer { pid: Some(pid), ..engine_container(ID, "web") };
+        let told = EngineContainer { pid: Some(pid), ..EngineContainer::running(ID, "web") };
         let joined = Topology::join(&Facts { engine_containers: vec![told], ..facts.clone() });
         joined.containers.into_iter().find(|container| container.name == "web").unwrap()
     };
@@ -307,7 +291,7 @@ fn ended_containers_keep_what_was_asked_for() {
         state: State::Exited,
         network_mode: Some(RequestedMode::Mode(NetworkMode::Host)),
         pid: Some(10),
-        ..engine_container(OTHER_ID, "job")
+        ..EngineContainer::running(OTHER_ID, "job")
     };
     facts.engine_containers = vec![exited];
     let topology = Topology::join(&facts);
@@ -321,7 +305,7 @@ fn a_sandbox_path_stands_in_for_a_process_that_is_not_seen() {
     facts.processes.clear();
     facts.namespaces[1].paths.push("/run/docker/netns/0a1b".to_owned());
     let sandbox = Some("/var/run/docker/netns/0a1b".to_owned());
-    facts.engine_containers = vec![EngineContainer { sandbox, ..engine_container(ID, "web") }];
+    facts.engine_containers = vec![EngineContainer { sandbox, ..EngineContainer::running(ID, "web") }];
     let container = only(&facts);
     assert_eq!((container.namespace, &container.mode), (Some(WEB), &NetworkMode::Bridge));
 }
