@@ -137,9 +137,9 @@ fn a_typed_interrupt_is_the_commands() {
     let Some(host) = Host::make() else { return };
     let before = host.snapshot();
     let program = env!("CARGO_BIN_EXE_pcapsule");
-    // It waits without a child, which the interrupt would end as well.
+    // Nobody else is there whom the interrupt would end: neither a child of the command nor a shell before pcapsule.
     let inner = "trap \"echo caught; exit 5\" INT; echo ready; read word";
-    let line = format!("{program} run -q -- sh -c '{inner}'");
+    let line = format!("exec {program} run -q -- sh -c '{inner}'");
     let mut command = host.place().command("script", &["-qec", &line, "/dev/null"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = host.place().spawn(&mut command);
