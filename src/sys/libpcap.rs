@@ -9,7 +9,7 @@ use std::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pcap::{Active, Capture, Packet, Precision, Stat};
 
-use crate::model::{Direction, Frame, LinkKind, made_up_ethernet};
+use crate::model::{Direction, Frame, made_up_ethernet};
 
 use super::{
     filter::{NOTHING, socket_program},
@@ -70,7 +70,7 @@ impl LibpcapSource {
             |error: pcap::Error| SourceError::Libpcap { link: link.name.clone(), reason: error.to_string() };
         let capture = Capture::from_device(link.name.as_str())
             .map_err(refused)?
-            .promisc(options.promiscuous && link.kind != LinkKind::Loopback)
+            .promisc(options.needs_promiscuity())
             .snaplen(options.snaplen.cast_signed())
             .buffer_size(i32::try_from(options.buffer_bytes).unwrap_or(i32::MAX))
             .timeout(options.pace.block_timeout_ms().cast_signed())

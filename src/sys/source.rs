@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::model::{Frame, Link, LinkName, MediaType};
+use crate::model::{Frame, Link, LinkKind, LinkName, MediaType};
 
 use super::filter::{FilterError, LinkFilter};
 
@@ -141,6 +141,11 @@ impl SourceOptions<'_> {
     /// Whether each frame is to get a made-up header.
     pub(super) fn needs_header(&self) -> bool {
         self.link.media == MediaType::RawIp && self.link_layer == LinkLayer::Ethernet
+    }
+
+    /// Whether the interface must be told to let frames for others in, too: a cable and a loopback never keep them out.
+    pub(super) fn needs_promiscuity(&self) -> bool {
+        self.promiscuous && !matches!(self.link.kind, LinkKind::Loopback | LinkKind::Veth)
     }
 }
 

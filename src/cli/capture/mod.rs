@@ -17,10 +17,9 @@ mod viewer;
 
 use std::{
     fs::File,
-    future,
+    future::{self, Future},
     io::{self, Write},
     net::IpAddr,
-    pin::pin,
     process::ExitCode,
     sync::Arc,
     thread,
@@ -135,7 +134,8 @@ pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) 
     let Running { controls, progress } = running;
     keys.start(controls.clone());
     let live = told::Live::start(&args, Arc::clone(&progress));
-    let mut following = pin!(Follower::new(watch, audience, controls.clone(), live.voice(), wishes).run());
+    let follower = Follower::new(watch, audience, controls.clone(), live.voice(), wishes);
+    let mut following = Some(Box::pin(follower.run()));
     let mut asked_to_stop: Option<Instant> = None;
     let mut is_told = false;
     let outcome = loop {
@@ -148,13 +148,15 @@ pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) 
                 continue;
             }
             // Not begun anew by the other branches: what it has heard of would be lost.
-            () = &mut following, if asked_to_stop.is_none() => continue,
+            () = while_wanted(following.as_mut()) => continue,
         };
         match (asked, asked_to_stop) {
             (Asked::Counts, _) => live.voice().counts(&progress),
             (Asked::Flush, _) => controls.send(Command::Flush),
             (Asked::Stop, None) => {
                 asked_to_stop = Some(Instant::now());
+                // Taps that close would be news to it.
+                following = None;
                 controls.send(Command::Stop);
             }
             // Asked again: whoever should read our output does not, so it cannot be ended.
@@ -169,6 +171,14 @@ pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) 
     keys.tell(args.quiet);
     signals.viewer_verdict(&outcome).await?;
     told::verdict(&args, outcome)
+}
+
+/// Follows; for ever where nobody does any more.
+async fn while_wanted(following: Option<impl Future<Output = ()>>) {
+    match following {
+        Some(following) => following.await,
+        None => future::pending().await,
+    }
 }
 
 /// Waits until the window is closed; for ever where there is none.

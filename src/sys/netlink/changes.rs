@@ -7,7 +7,10 @@ use futures_util::{StreamExt, stream::BoxStream};
 use rtnetlink::{
     MulticastGroup,
     packet_core::NetlinkPayload,
-    packet_route::{AddressFamily, RouteNetlinkMessage},
+    packet_route::{
+        AddressFamily, RouteNetlinkMessage,
+        link::{LinkFlags, LinkHeader},
+    },
     proto::sys::AsyncSocket,
 };
 
@@ -66,6 +69,7 @@ impl Changes {
 fn meaning(payload: &NetlinkPayload<RouteNetlinkMessage>) -> Option<Change> {
     use RouteNetlinkMessage::{DelAddress, DelLink, DelNsId, NewAddress, NewLink, NewNsId};
     match payload {
+        NetlinkPayload::InnerMessage(NewLink(link)) if is_about_listening(&link.header) => None,
         NetlinkPayload::InnerMessage(NewLink(link) | DelLink(link)) => {
             (link.header.interface_family == AddressFamily::Unspec).then_some(Change::Link)
         }
@@ -73,5 +77,35 @@ fn meaning(payload: &NetlinkPayload<RouteNetlinkMessage>) -> Option<Change> {
         NetlinkPayload::InnerMessage(NewNsId(_) | DelNsId(_)) => Some(Change::Namespace),
         NetlinkPayload::Overrun(_) => Some(Change::Lost),
         _ => None,
+    }
+}
+
+/// Whether somebody began or ceased to listen there, us included, and nothing else changed (`__dev_notify_flags` in the
+/// kernel's net/core/dev.c names the flags that did).
+fn is_about_listening(header: &LinkHeader) -> bool {
+    let changed = header.change_mask;
+    !changed.is_empty() && (LinkFlags::Promisc | LinkFlags::Allmulti).contains(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use rtnetlink::packet_route::link::LinkMessage;
+
+    use super::*;
+
+    fn changed(flags: LinkFlags) -> Option<Change> {
+        let mut link = LinkMessage::default();
+        link.header.change_mask = flags;
+        meaning(&NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)))
+    }
+
+    #[test]
+    fn whoever_listens_to_a_link_changes_nothing() {
+        assert_eq!(changed(LinkFlags::Promisc), None);
+        assert_eq!(changed(LinkFlags::Promisc | LinkFlags::Allmulti), None);
+        assert_eq!(changed(LinkFlags::Promisc | LinkFlags::Up), Some(Change::Link));
+        assert_eq!(changed(LinkFlags::Up), Some(Change::Link));
+        assert_eq!(changed(LinkFlags::empty()), Some(Change::Link), "a new name or another master");
+        assert_eq!(changed(LinkFlags::from_bits_retain(u32::MAX)), Some(Change::Link), "a new link");
     }
 }

@@ -66,7 +66,7 @@ impl Ring {
         let map =
             BlockMap::map(socket.descriptor(), block_size, blocks).map_err(failed("mapping the ring of"))?;
         attach_filter(socket.descriptor(), &mut program).map_err(failed("attaching the filter to"))?;
-        if options.promiscuous {
+        if options.needs_promiscuity() {
             socket.be_promiscuous(link.index).map_err(failed("listening to all frames of"))?;
         }
         socket.bind(link.index).map_err(failed("listening on"))?;
