@@ -4,7 +4,7 @@
 //! documents of both, `rates` and `rates_json` what `top` prints,
 //! `why` and `why_json` what `why` prints,
 //! `bench`, `waterfall`, `bench_compare`, `bench_json` and `bench_html` what `bench` prints (`bench_charts` and `svg` draw its
-//! plots), `changes` the lines of a watch, `packet_line` and `hex_dump` what is printed of a packet, `wireshark` what
+//! plots), `changes` the lines of a watch, `packet_line`, `line` and `hex_dump` what is printed of a packet, `wireshark` what
 //! `wireshark status` prints. Nothing here looks at the host or knows stdout.
 
 mod bench;
@@ -24,6 +24,7 @@ mod hex_dump;
 mod inspect;
 mod inspect_json;
 mod json;
+mod line;
 mod links;
 mod packet_line;
 mod ports;

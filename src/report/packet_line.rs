@@ -13,7 +13,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::model::{Direction, Frame};
 use crate::packet::{self, Escaped, LinkHeader, Names, SequenceBase, SequenceTracker, Summary};
 
-use super::hex_dump::HexDump;
+use super::{hex_dump::HexDump, line::Line};
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
 const NS_PER_MICROSECOND: u64 = 1_000;
@@ -81,8 +81,9 @@ pub struct PacketLines<W> {
     style: LineStyle,
     clock: Clock,
     tracker: SequenceTracker,
+    interface: Interface,
     scratch: Vec<u8>,
-    line: String,
+    line: Line,
 }
 
 impl<W: io::Write> PacketLines<W> {
@@ -93,8 +94,9 @@ impl<W: io::Write> PacketLines<W> {
             style,
             clock: Clock::default(),
             tracker: SequenceTracker::default(),
+            interface: Interface::default(),
             scratch: Vec::new(),
-            line: String::new(),
+            line: Line::default(),
         }
     }
 
@@ -102,7 +104,7 @@ impl<W: io::Write> PacketLines<W> {
     pub fn write(&mut self, frame: &Frame<'_>, interface: &str, names: Names<'_>) -> io::Result<()> {
         self.line.clear();
         self.compose(frame, interface, names).map_err(io::Error::other)?;
-        self.out.write_all(self.line.as_bytes())
+        self.out.write_all(self.line.bytes())
     }
 
     /// Writes a line about something that happened, in its place between the packets: `14:03:07.123456 -- text`.
@@ -110,7 +112,7 @@ impl<W: io::Write> PacketLines<W> {
         self.line.clear();
         self.clock.write(&mut self.line, &self.style, time_ns).map_err(io::Error::other)?;
         writeln!(self.line, "-- {}", Escaped(text.as_bytes())).map_err(io::Error::other)?;
-        self.out.write_all(self.line.as_bytes())
+        self.out.write_all(self.line.bytes())
     }
 
     /// Hands on what `out` may still hold back.
@@ -124,7 +126,7 @@ impl<W: io::Write> PacketLines<W> {
     }
 
     fn compose(&mut self, frame: &Frame<'_>, interface: &str, names: Names<'_>) -> fmt::Result {
-        let Self { style, clock, tracker, scratch, line, .. } = self;
+        let Self { style, clock, tracker, interface: shown, scratch, line, .. } = self;
         let bytes = frame.contiguous(scratch);
         let packet = packet::decode(bytes, frame.original_len);
         let base = match style.sequence {
@@ -138,14 +140,31 @@ impl<W: io::Write> PacketLines<W> {
             Direction::Unknown => " -   ",
         };
         let summary = Summary::new(&packet).names(names).sequence(base).link_header(style.link_header);
-        Escaped(interface.as_bytes()).describe(line)?;
-        line.push_str(direction);
+        line.write_str(shown.text(interface))?;
+        line.write_str(direction)?;
         summary.describe(line)?;
         if let Some(process) = frame.owner.and_then(|owner| owner.process) {
             write!(line, " [{} {}]", Escaped(process.command.as_bytes()), process.pid)?;
         }
-        line.push('\n');
+        line.write_char('\n')?;
         style.dump.write(line, bytes, packet.ethernet.map_or(0, |ethernet| ethernet.header_len()))
+    }
+}
+
+/// The name of an interface as it is shown; most packets come by that of the one before.
+#[derive(Debug, Default)]
+struct Interface {
+    name: String,
+    text: String,
+}
+
+impl Interface {
+    fn text(&mut self, name: &str) -> &str {
+        if self.name != name {
+            name.clone_into(&mut self.name);
+            self.text = Escaped(name.as_bytes()).to_string();
+        }
+        &self.text
     }
 }
 
@@ -159,7 +178,7 @@ struct Clock {
 }
 
 impl Clock {
-    fn write(&mut self, line: &mut String, style: &LineStyle, time_ns: u64) -> fmt::Result {
+    fn write(&mut self, line: &mut Line, style: &LineStyle, time_ns: u64) -> fmt::Result {
         let (second, micros) = (time_ns / NS_PER_SECOND, time_ns % NS_PER_SECOND / NS_PER_MICROSECOND);
         let first = *self.first_ns.get_or_insert(time_ns);
         let before = self.last_ns.replace(time_ns).unwrap_or(time_ns);
@@ -173,12 +192,12 @@ impl Clock {
             TimeStyle::SinceFirst => write_delta(line, first, time_ns),
             TimeStyle::TimeOfDay => {
                 let text = self.second_text(second, &style.zone, "%H:%M:%S");
-                line.push_str(text);
+                line.write_str(text)?;
                 write_micros(line, micros)
             }
             TimeStyle::Date => {
                 let text = self.second_text(second, &style.zone, "%Y-%m-%d %H:%M:%S");
-                line.push_str(text);
+                line.write_str(text)?;
                 write_micros(line, micros)
             }
         }
@@ -196,15 +215,14 @@ impl Clock {
     }
 }
 
-fn write_micros(line: &mut String, micros: u64) -> fmt::Result {
-    line.push('.');
+fn write_micros(line: &mut Line, micros: u64) -> fmt::Result {
+    line.write_char('.')?;
     packet::padded(line, micros, 6)?;
-    line.push(' ');
-    Ok(())
+    line.write_char(' ')
 }
 
 /// Frames of several taps may come out of order: then the delta is negative.
-fn write_delta(line: &mut String, before_ns: u64, time_ns: u64) -> fmt::Result {
+fn write_delta(line: &mut Line, before_ns: u64, time_ns: u64) -> fmt::Result {
     let sign = if time_ns < before_ns { "-" } else { "" };
     let micros = time_ns.abs_diff(before_ns) / NS_PER_MICROSECOND;
     let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
