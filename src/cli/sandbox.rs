@@ -109,6 +109,7 @@ impl Keeper {
             fork::close_in_child(parents);
             // Signals of the terminal are for the command.
             let _ = fork::leave_terminal();
+            fork::let_everybody_read();
             match work(theirs) {
                 Ok(()) => 0,
                 Err(error) if error.is_wanted() => {
@@ -185,10 +186,10 @@ fn join(name: &str) -> anyhow::Result<(Namespace, Words)> {
         (None, Some(path)) => Namespace::open(Path::new(path))?,
         (None, None) => anyhow::bail!("joining {name}: it has neither a process nor a mount"),
     };
-    let read = |path| container.pid.and_then(|pid| read_inside(pid, Path::new(path)).ok());
     // Its number may be another process's by now.
     let is_its_own = container.namespace.is_none_or(|seen| seen == namespace.id());
     anyhow::ensure!(is_its_own, "joining {name}: it has just ended");
+    let read = |path| container.pid.and_then(|pid| read_inside(pid, Path::new(path)).ok());
     let words = Words { hosts: read("/etc/hosts"), resolv_conf: read("/etc/resolv.conf") };
     Ok((namespace, words))
 }

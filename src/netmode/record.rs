@@ -9,6 +9,7 @@ use std::{
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -345,7 +346,13 @@ impl Journal {
 /// Writes a file in one go: readers see the old or the new one.
 pub(super) fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
     let beside = path.with_extension("new");
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    let write = |text| {
+        // Whatever the umask is: who could write it would tell root what to set back.
+        let mut file =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o644).open(&beside)?;
+        file.write_all(text)
+    };
+    let written = write(text).and_then(|()| fs::rename(&beside, path));
     written.map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 

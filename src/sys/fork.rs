@@ -301,6 +301,11 @@ pub fn leave_terminal() -> io::Result<()> {
     Ok(())
 }
 
+/// Lets everybody read what the process makes from now on, and nobody else write it, whatever the user's umask is.
+pub fn let_everybody_read() {
+    nix::sys::stat::umask(nix::sys::stat::Mode::S_IWGRP | nix::sys::stat::Mode::S_IWOTH);
+}
+
 /// Whether the calling process leads its session: the kernel tells it alone that the terminal is gone (`setsid(2)`).
 pub fn leads_session() -> bool {
     nix::unistd::getsid(None) == Ok(Pid::this())

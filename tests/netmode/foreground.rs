@@ -234,6 +234,27 @@ fn names_are_known_in_the_sandbox() {
     host.assert_as(&before);
 }
 
+/// A umask that hides what root makes, or one that hides nothing: names are for whoever the command becomes, and records are
+/// root's alone to write.
+#[test]
+fn a_umask_is_the_commands_alone() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let program = env!("CARGO_BIN_EXE_pcapsule");
+    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    for umask in ["0077", "0000"] {
+        let inner = format!("umask; find /run/pcapsule -perm /022; {nobody} cat /etc/resolv.conf /etc/hosts");
+        let line = format!("umask {umask}; exec {program} run -q --name web -- sh -c '{inner}'");
+        let output = host.place().output(&mut host.place().command("sh", &["-c", &line]));
+        let text = checked(&line, &output);
+        assert!(
+            text.starts_with(&format!("{umask}\nnameserver ")) && text.ends_with(" web"),
+            "{umask}: {text}"
+        );
+        host.assert_as(&before);
+    }
+}
+
 /// A nameserver on the host's loopback cannot be reached from inside: none such is named there.
 #[test]
 fn nameservers_are_reachable_ones() {
