@@ -40,6 +40,13 @@ pub struct Fault {
     source: Error,
 }
 
+impl Fault {
+    fn of_record(error: RecordError) -> Self {
+        let (step, undo) = ("write down the sandbox".to_owned(), "remove the record".to_owned());
+        Self { step, undo, source: error.into() }
+    }
+}
+
 /// Whether somebody wants it to end before it is whole.
 pub(super) type IsEnded<'a> = dyn FnMut() -> bool + 'a;
 
@@ -142,10 +149,7 @@ impl Undoing<'_> {
             self.one(number);
         }
         let forgotten = self.turn.wait(self.state).and_then(|()| self.forget());
-        if let Err(error) = forgotten {
-            let (step, undo) = ("write down the sandbox".to_owned(), "remove the record".to_owned());
-            self.faults.push(Fault { step, undo, source: error.into() });
-        }
+        self.faults.extend(forgotten.err().map(Fault::of_record));
     }
 
     fn one(&mut self, number: usize) {
@@ -187,10 +191,14 @@ pub fn collect(state: &State, exclusive: &Exclusive) -> (Vec<String>, Vec<Fault>
 
 /// Undoes what one dead run has left.
 pub fn collect_one(state: &State, id: &RunId, exclusive: &Exclusive) -> (String, Vec<Fault>) {
-    let Ok(record) = state.read(id) else {
-        // It died before it had done anything.
-        let _ = state.forget(id, exclusive);
-        return (id.to_string(), Vec::new());
+    let record = match state.read(id) {
+        Ok(record) => record,
+        Err(error) if error.is_missing() => {
+            // It died before it had done anything.
+            let _ = state.forget(id, exclusive);
+            return (id.to_string(), Vec::new());
+        }
+        Err(error) => return (id.to_string(), vec![Fault::of_record(error)]),
     };
     let (turn, holdings) = (Turn::Borrowed(exclusive), &mut Holdings::default());
     let mut undoing = Undoing { state, record: &record, holdings, turn, faults: Vec::new() };

@@ -32,12 +32,21 @@ pub enum Error {
     Lock { path: PathBuf, source: io::Error },
     #[error("reading {}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("understanding {}: another version of pcapsule wrote it, which can undo it", path.display())]
+    Foreign { path: PathBuf, source: serde_json::Error },
     #[error("writing {}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("removing {}", path.display())]
     Remove { path: PathBuf, source: io::Error },
     #[error("drawing random numbers")]
     Random(#[source] io::Error),
+}
+
+impl Error {
+    /// Whether there is nothing to read.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 /// Twelve hexadecimal digits that no other run has.
@@ -126,6 +135,11 @@ impl Record {
     /// Whether it was made without a way out of its bridge.
     pub fn is_internal(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Rules { reach: Reach::Bridge, .. }))
+    }
+
+    /// Whether it needs that setting of the host.
+    pub(super) fn needs(&self, setting: &str) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::HostSetting { name, .. } if name == setting))
     }
 }
 
@@ -227,9 +241,20 @@ impl State {
     /// Reads one.
     pub fn read(&self, id: &RunId) -> Result<Record, Error> {
         let path = self.folder(id).join("record.json");
-        let failed = |source| Error::Read { path: path.clone(), source };
-        let text = fs::read(&path).map_err(failed)?;
-        serde_json::from_slice(&text).map_err(|error| failed(error.into()))
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        serde_json::from_slice(&text).map_err(|source| Error::Foreign { path, source })
+    }
+
+    /// Whether another live sandbox does so. One whose record another version wrote may do anything.
+    pub(super) fn any_other(&self, own: &RunId, does_so: impl Fn(&Record) -> bool) -> bool {
+        let others = self.ids().into_iter().filter(|id| id != own && self.is_live(id));
+        others.map(|id| self.read(&id)).any(|record| match record {
+            Ok(record) => does_so(&record),
+            Err(error) => matches!(error, Error::Foreign { .. }),
+        })
     }
 
     /// Which steps of the record were begun and not undone since.
@@ -469,6 +494,22 @@ mod tests {
         beside(3).write(&record(&id, "kept")).unwrap();
         for inode in [1, 2] {
             drop(beside(inode).register(&id).unwrap());
+    /// While both versions are there, neither takes away what the other one's sandboxes use.
+    #[test]
+    fn a_record_of_another_version_is_one_of_somebody_who_needs_everything() {
+        let (_folder, state) = state();
+        let (own, other) = (RunId::draw().unwrap(), RunId::draw().unwrap());
+        let lock = state.register(&other).unwrap();
+        assert!(!state.any_other(&own, |_| true), "it has done nothing yet");
+        state.write(&record(&other, "web")).unwrap();
+        assert!(state.any_other(&own, |record| record.name.as_str() == "web"));
+        assert!(!state.any_other(&own, |_| false) && !state.any_other(&other, |_| true));
+        fs::write(state.folder(&other).join("record.json"), r#"{"id":"0123456789ab","shape":2}"#).unwrap();
+        assert!(state.any_other(&own, |_| false));
+        drop(lock);
+        assert!(!state.any_other(&own, |_| true));
+    }
+
         }
         let gone = state.of_gone_hosts(&BTreeSet::from([2]));
         assert_eq!(gone.iter().map(|gone| gone.root.clone()).collect::<Vec<_>>(), [beside(1).root]);

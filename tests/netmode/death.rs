@@ -108,6 +108,24 @@ fn a_killed_keeper_of_a_sandbox_that_stays_is_pruned() {
     }
 }
 
+/// What a dead run of another version has written down is neither understood nor thrown away: that version can undo it.
+#[test]
+fn what_another_version_left_is_kept_and_told() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    both_die(&host, &mut Running::start(&host, &PORTS));
+    let record = host.sh("ls /run/pcapsule/*/*/record.json");
+    host.sh(&format!("sed -i.kept 's/\"kind\":\"veth\"/\"kind\":\"novelty\"/' {}", record.trim()));
+    let pruned = host.pcapsule(&["net", "prune"]);
+    assert_eq!(pruned.status.code(), Some(1), "{}", said(&pruned));
+    assert!(said(&pruned).contains("another version of pcapsule wrote it"), "{}", said(&pruned));
+    let next = host.pcapsule(&["run", "-q", "--", "true"]);
+    assert!(next.status.success(), "{}", said(&next));
+    host.sh(&format!("mv {0}.kept {0}", record.trim()));
+    checked("pcapsule net prune", &host.pcapsule(&["net", "prune"]));
+    host.assert_becomes(&before);
+}
+
 /// Prune leaves alone what lives.
 #[test]
 fn the_living_are_not_pruned() {
