@@ -381,13 +381,27 @@ fn release_setting(state: &State, own: &RunId, name: &str, exclusive: &Exclusive
     let mut shared = Shared::read(state, exclusive)?;
     let Some(setting) = shared.take_setting(name) else { return Ok(()) };
     // What somebody has changed since is his.
-    if sysctl::own(name).as_ref() == Some(&setting.ours) {
+    if sysctl::own(name).as_ref() == Some(&setting.ours) && !is_on_for_all(name) {
         set(name, &setting.was)?;
     }
     Ok(shared.write(state, exclusive)?)
 }
 
 fn remove_link(name: &LinkName, is_ours: impl FnOnce(&Link) -> bool) -> Result<(), Error> {
+/// Whether the host forwards everything now, for somebody's sake who came meanwhile (Docker does so when it starts): the kernel
+/// has set each interface to what it has from us, which is no longer ours to take back.
+fn is_on_for_all(name: &str) -> bool {
+    let of_all = match name.split('.').collect::<Vec<_>>()[..] {
+        ["net", family, "conf", interface, setting @ ("forwarding" | "force_forwarding")]
+            if interface != "all" =>
+        {
+            format!("net.{family}.conf.all.{setting}")
+        }
+        _ => return false,
+    };
+    sysctl::own(&of_all).is_some_and(|value| value != "0")
+}
+
     let mut plumbing = Plumbing::open()?;
     match plumbing.link(name) {
         Ok(link) if is_ours(&link) => ignore_gone(plumbing.remove_link(link.index)),

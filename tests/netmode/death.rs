@@ -248,6 +248,24 @@ fn kernel_variables_are_given_back() {
     assert_eq!(host.sysctl("ipv4/ip_forward"), "1", "what the administrator set meanwhile stays");
 }
 
+/// Somebody makes the host a router meanwhile, as Docker does when it starts: it is one afterwards, at each of its links.
+#[test]
+fn a_host_that_became_a_router_stays_one() {
+    let Some(host) = Host::make() else { return };
+    let sandbox = Sandbox::up(&host, &PORTS);
+    host.sh("sysctl -qw net.ipv4.ip_forward=1
+         ! test -e /proc/sys/net/ipv6/conf/all/force_forwarding || sysctl -qw net.ipv6.conf.all.force_forwarding=1");
+    let settings = || {
+        host.sh("for link in all default lan0 lo; do
+             grep -sH '' /proc/sys/net/ipv4/conf/$link/forwarding /proc/sys/net/ipv6/conf/$link/force_forwarding || true
+         done")
+    };
+    let before = settings();
+    assert!(before.contains("ipv4/conf/lan0/forwarding:1"), "{before}");
+    sandbox.down();
+    assert_eq!(settings(), before);
+}
+
 /// The front and the keeper of a run, neither of which can do anything about it.
 #[track_caller]
 fn both_die(host: &Host, running: &mut Running) {

@@ -14,6 +14,9 @@ use crate::netmode::{
     step::Step,
 };
 
+/// The one switch of kernels that forward IPv6 between all interfaces or none.
+const EVERYTHING_OF_IPV6: &str = "net.ipv6.conf.all.forwarding";
+
 impl Draft<'_> {
     /// Between the bridge and the uplinks alone, where that suffices.
     pub(super) fn forwarding_steps(&mut self, spec: &BridgeSpec) {
@@ -25,7 +28,9 @@ impl Draft<'_> {
                 places.map(|place| host_setting(conf("ipv4", &place, "forwarding"), "1")).collect();
             self.steps.extend(steps);
         }
-        if ipv6 == Ipv6::Off || forwarding.ipv6 != Some(false) {
+        // What is on for the sake of another sandbox goes with that one, unless this one needs it too.
+        let is_anothers = self.facts.sandboxes.iter().any(|record| record.needs(EVERYTHING_OF_IPV6));
+        if ipv6 == Ipv6::Off || forwarding.ipv6 != Some(false) && !is_anothers {
             return;
         }
         let uplinks = self.ways_in(spec, false);
@@ -38,7 +43,7 @@ impl Draft<'_> {
             self.steps.extend(
                 uplinks.into_iter().map(|place| host_setting(conf("ipv6", &place, "accept_ra"), "2")),
             );
-            self.steps.push(host_setting("net.ipv6.conf.all.forwarding".to_owned(), "1"));
+            self.steps.push(host_setting(EVERYTHING_OF_IPV6.to_owned(), "1"));
         }
     }
 

@@ -144,6 +144,25 @@ fn a_second_sandbox_joins_the_first_ones_bridge() {
     assert_eq!(refusal(taken, &facts), "taking the address 10.77.3.2: it is taken");
 }
 
+/// Where IPv6 is forwarded between all interfaces or none: the first sandbox switches it on, the last one off.
+#[test]
+fn a_second_sandbox_needs_what_the_first_one_switched_on() {
+    let dual = || Options { ipv6: Ipv6::On, ..Options::plain("bridge") };
+    let mut facts = host();
+    facts.forwarding.ipv6_by_interface = false;
+    let first = planned(dual(), &facts).unwrap();
+    let needs = |plan: &Plan| {
+        let steps = plan.steps.clone();
+        Record { steps, ..neighbour("db", "10.77.3.2/24", "pcapsule0") }.needs("net.ipv6.conf.all.forwarding")
+    };
+    assert!(needs(&first));
+    facts.forwarding.ipv6 = Some(true);
+    assert!(!needs(&planned(dual(), &facts).unwrap()), "a router's own");
+    facts.sandboxes = vec![Record { steps: first.steps, ..neighbour("db", "10.77.3.2/24", "pcapsule0") }];
+    assert!(needs(&planned(dual(), &facts).unwrap()));
+    assert!(!needs(&planned(Options::plain("bridge"), &facts).unwrap()));
+}
+
 #[test]
 fn somebody_elses_bridge_is_used_from_the_other_end() {
     let mut theirs = bridge("172.17.0.1/16");
