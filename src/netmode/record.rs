@@ -201,7 +201,16 @@ impl State {
 
     /// The records of live sandboxes, by name. What cannot be read is left out.
     pub fn live(&self) -> Vec<Record> {
-        let ids = self.ids().into_iter().filter(|id| self.is_live(id));
+        self.live_of(self.ids())
+    }
+
+    /// Those of all but one, in the same way.
+    pub(super) fn others(&self, own: &RunId) -> Vec<Record> {
+        self.live_of(self.ids().into_iter().filter(|id| id != own))
+    }
+
+    fn live_of(&self, ids: impl IntoIterator<Item = RunId>) -> Vec<Record> {
+        let ids = ids.into_iter().filter(|id| self.is_live(id));
         let mut records: Vec<Record> = ids.filter_map(|id| self.read(&id).ok()).collect();
         records.sort_by(|a, b| (&a.name, a.id.as_str()).cmp(&(&b.name, b.id.as_str())));
         records
@@ -485,15 +494,6 @@ mod tests {
         assert!(state.exclusive().is_ok());
     }
 
-    #[test]
-    fn hosts_that_are_no_more_are_told_from_others() {
-        let (_folder, state) = state();
-        let beside = |inode: u64| State { root: state.root.with_file_name(inode.to_string()) };
-        let id = RunId::draw().unwrap();
-        let _alive = beside(3).register(&id).unwrap();
-        beside(3).write(&record(&id, "kept")).unwrap();
-        for inode in [1, 2] {
-            drop(beside(inode).register(&id).unwrap());
     /// While both versions are there, neither takes away what the other one's sandboxes use.
     #[test]
     fn a_record_of_another_version_is_one_of_somebody_who_needs_everything() {
@@ -510,6 +510,15 @@ mod tests {
         assert!(!state.any_other(&own, |_| true));
     }
 
+    #[test]
+    fn hosts_that_are_no_more_are_told_from_others() {
+        let (_folder, state) = state();
+        let beside = |inode: u64| State { root: state.root.with_file_name(inode.to_string()) };
+        let id = RunId::draw().unwrap();
+        let _alive = beside(3).register(&id).unwrap();
+        beside(3).write(&record(&id, "kept")).unwrap();
+        for inode in [1, 2] {
+            drop(beside(inode).register(&id).unwrap());
         }
         let gone = state.of_gone_hosts(&BTreeSet::from([2]));
         assert_eq!(gone.iter().map(|gone| gone.root.clone()).collect::<Vec<_>>(), [beside(1).root]);
