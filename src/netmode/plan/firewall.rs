@@ -115,8 +115,12 @@ impl Draft<'_> {
         names
     }
 
-    pub(super) fn uplink_mtu(&self) -> u32 {
-        let uplinks = self.uplinks(true);
+    /// The least of the ways out of the families that the sandbox has.
+    pub(super) fn uplink_mtu(&self, ipv6: Ipv6) -> u32 {
+        let mut uplinks = self.uplinks(true);
+        if ipv6 == Ipv6::On {
+            uplinks.extend(self.uplinks(false));
+        }
         let links = self.facts.links.iter().filter(|link| uplinks.contains(&link.name.to_string()));
         links.map(|link| link.mtu).min().unwrap_or(USUAL_MTU)
     }

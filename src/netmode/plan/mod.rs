@@ -121,7 +121,7 @@ impl Draft<'_> {
         let existing = self.existing_bridge(&spec.bridge)?;
         let is_ours = existing.is_none_or(|link| link.alias.as_deref() == Some(BRIDGE_ALIAS));
         let families = self.families(spec, existing, is_ours)?;
-        let mtu = spec.mtu.or(existing.map(|link| link.mtu)).unwrap_or_else(|| self.uplink_mtu());
+        let mtu = spec.mtu.or(existing.map(|link| link.mtu)).unwrap_or_else(|| self.uplink_mtu(spec.ipv6));
         let publications = spec.publications.as_slice();
         if !publications.is_empty() {
             let publications = publications.iter().map(ToString::to_string).collect();
