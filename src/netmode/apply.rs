@@ -62,15 +62,25 @@ pub(super) fn set_up(
         if step.share() == Share::Own {
             exclusive = None;
         }
-        let done =
+        let mut done =
             if is_ended() { Err(Error::ToldToEnd) } else { attempt(site, number, step, exclusive.as_ref()) };
+        if number + 1 == steps.len() {
+            done = done.and_then(|()| site.settle());
+        }
         if let Err(source) = done {
             let faults = take_down(site.state, &site.record, &mut site.holdings, exclusive);
-            let (count, words) = (steps.len(), step.to_string());
+            let number = blamed(&steps, number, &source);
+            let (count, words) = (steps.len(), steps[number].to_string());
             return Err(SetUpError { number: number + 1, count, words, source: source.into(), faults });
         }
     }
     Ok(())
+}
+
+/// The step that failed: what nft says is about the rules, at whichever later step it is heard.
+fn blamed(steps: &[Step], number: usize, error: &Error) -> usize {
+    let rules = steps.iter().position(|step| matches!(step, Step::Rules { .. }));
+    rules.filter(|_| matches!(error, Error::Nft(_))).unwrap_or(number)
 }
 
 fn attempt(

@@ -153,13 +153,19 @@ impl<'a> Site<'a> {
         }
     }
 
+    /// Waits for what was only begun by a step: nft makes the rules while other things are done.
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
+        self.holdings.finish_rules(&self.record)
+    }
+
     fn execute_firewall(&mut self, step: &Step) -> Result<(), Error> {
         match step {
-            Step::Rules { .. } => self.holdings.make_rules(step, &self.record),
+            Step::Rules { .. } => self.holdings.begin_rules(step, &self.record),
             Step::Accepts { .. } => {
                 accepts(step, &self.record).map_or(Ok(()), |accepts| Ok(accepts.insert()?))
             }
             Step::ForgetFlows { addresses } => {
+                self.settle()?;
                 flows::forget_stale(&self.record.forwards, addresses)?;
                 Ok(())
             }

@@ -47,7 +47,7 @@ impl Draft<'_> {
         }
     }
 
-    /// The rules come last, when everything they let pass is there; what is published answers after them.
+    /// The rules come when everything they let pass is there.
     pub(super) fn firewall_steps(&mut self, spec: &BridgeSpec, families: &[Family]) {
         let (bridge, reach) = (spec.bridge.clone(), spec.reach);
         let addresses: Vec<InterfaceAddress> = families.iter().map(|family| family.address).collect();
@@ -76,10 +76,16 @@ impl Draft<'_> {
                 }
             }
         }
-        if !spec.publications.as_slice().is_empty() {
-            self.steps
-                .extend([Step::ForgetFlows { addresses: alone.clone() }, Step::Serve { addresses: alone }]);
+    }
+
+    /// What is published answers after the rules, for which the kernel has had time by then.
+    pub(super) fn serving_steps(&mut self, spec: &BridgeSpec, families: &[Family]) {
+        if spec.publications.as_slice().is_empty() {
+            return;
         }
+        let addresses: Vec<IpAddr> = families.iter().map(|family| family.address.address).collect();
+        let forget = Step::ForgetFlows { addresses: addresses.clone() };
+        self.steps.extend([forget, Step::Serve { addresses }]);
     }
 
     /// Where packets for the bridge come from: the ways out, and with published ports every link that has an address by

@@ -145,6 +145,7 @@ impl Draft<'_> {
         }
         self.firewall_steps(spec, &families);
         self.admit();
+        self.serving_steps(spec, &families);
         let addresses = families.iter().map(|family| family.address).collect();
         let gateways = families.iter().map(|family| family.gateway.address).collect();
         Ok(self.finish("bridge", Some(spec.bridge.clone()), addresses, gateways))
