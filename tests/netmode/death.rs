@@ -132,7 +132,7 @@ fn the_living_are_not_pruned() {
     let Some(host) = Host::like(Like::DOCKER) else { return };
     let sandbox = Sandbox::up(&host, &PORTS);
     let running = Running::start(&host, &["-p", "9090:80"]);
-    let before = host.snapshot();
+    let before = host.snapshot_of_living();
     checked("pcapsule net prune", &host.pcapsule(&["net", "prune"]));
     host.assert_as(&before);
     drop(running);

@@ -31,7 +31,7 @@ fn a_failure_at_any_step_leaves_the_neighbour_alone() {
     let Some(host) = Host::make() else { return };
     let _neighbour = Sandbox::up(&host, &["--ipv6", "-p", "7070:70"]);
     eventually("addresses are settled", || (!host.sh("ip addr").contains("tentative")).then_some(()));
-    let before = host.snapshot();
+    let before = host.snapshot_of_living();
     for step in steps(&host) {
         let failed = up(&host, "PCAPSULE_FAIL_AT", step);
         assert!(!failed.status.success(), "step {step}");

@@ -124,7 +124,7 @@ fn a_port_of_another_sandbox_is_refused() {
     let Some(host) = Host::make() else { return };
     let before = host.snapshot();
     let first = Sandbox::up(&host, &["-p", "8080:80"]);
-    let one = host.snapshot();
+    let one = host.snapshot_of_living();
     let refused = host.pcapsule(&["net", "up", "-p", "8080:80"]);
     assert!(!refused.status.success() && said(&refused).contains("8080"), "{}", said(&refused));
     host.assert_as(&one);
