@@ -39,6 +39,23 @@ fn a_failure_at_any_step_leaves_the_neighbour_alone() {
     }
 }
 
+/// The rules are made while other things are done: what nft says of them is told of them nevertheless.
+#[test]
+fn rules_that_cannot_be_made_are_told() {
+    let Some(host) = Host::make() else { return };
+    host.sh("mkdir /run/programs && printf '#!/bin/sh\\necho of no use >&2; read -r word; exit 1\\n' >/run/programs/nft
+             chmod +x /run/programs/nft");
+    let before = host.snapshot();
+    for options in [&["-p", "8080:80"][..], &[]] {
+        let line = [&["net", "up"], options].concat();
+        let failed = host.pcapsule_with(&[("PATH", "/run/programs:/usr/sbin:/usr/bin:/sbin:/bin")], &line);
+        assert_eq!(failed.status.code(), Some(1), "{}", said(&failed));
+        assert!(said(&failed).contains(": make the table inet pcapsule_"), "{}", said(&failed));
+        assert!(said(&failed).contains("nft has ended: of no use"), "{}", said(&failed));
+        host.assert_as(&before);
+    }
+}
+
 /// Case 36: whoever started the keeper undoes what it did, at any step.
 #[test]
 fn death_of_the_keeper_at_any_step_leaves_nothing() {
