@@ -1,7 +1,12 @@
 //! `pcapsule run`: the front of a sandbox. It bears the command's process, has a keeper make the rest, and stands between
 //! the two until the command has ended: signals in, exit status out.
 
-use std::{os::fd::AsFd as _, path::Path, process::ExitCode};
+use std::{
+    os::fd::AsFd as _,
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 
@@ -16,11 +21,15 @@ use super::terminal;
 
 /// Signals by number (signal(7)); those for others are passed on.
 const SIGNAL_HANG_UP: i32 = 1;
+const SIGNAL_INTERRUPT: i32 = 2;
 const SIGNAL_TERMINATE: i32 = 15;
 const SIGNAL_KILL: i32 = 9;
 const SIGNAL_CHILD: i32 = 17;
 const SIGNAL_WINDOW: i32 = 28;
-const ENDING: [i32; 4] = [1, 2, 3, SIGNAL_TERMINATE];
+const ENDING: [i32; 4] = [SIGNAL_HANG_UP, SIGNAL_INTERRUPT, 3, SIGNAL_TERMINATE];
+
+/// Within this time, two that ask to end are one: timeout(1) asks the process and then its group.
+const ONE_REQUEST: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let spec = args.sandbox.spec().context("reading the options")?;
@@ -40,7 +49,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         })
     })
     .context("starting the keeper")?;
-    let mut front = Front { draft, signals, starter, keeper, quiet: args.quiet, terminations: 0 };
+    let mut front = Front { draft, signals, starter, keeper, quiet: args.quiet, asked_to_end: None };
     Ok(ExitCode::from(front.run(&command[0])?))
 }
 
@@ -50,8 +59,8 @@ struct Front {
     starter: Starter,
     keeper: Keeper,
     quiet: bool,
-    /// How often we were asked to end.
-    terminations: u32,
+    /// When we were first asked to end.
+    asked_to_end: Option<Instant>,
 }
 
 /// What the front has waited for.
@@ -100,7 +109,7 @@ impl Front {
                     let end = self.keeper.wait().context("waiting for the keeper")?;
                     self.end_command()?;
                     self.draft.undo_for(end)?;
-                    return Ok(Some(End::Killed(arrival.number).code()));
+                    return Ok(Some(end_as(End::Killed(arrival.number))));
                 }
                 News::Signal(_) => {}
             }
@@ -123,18 +132,16 @@ impl Front {
     }
 
     /// What the terminal sends, the command has got already, but for its end: of that only the session's leader hears. Who
-    /// asks twice to end wants it ended.
+    /// asks again to end, after a while, wants it ended.
     fn pass_on(&mut self, arrival: fork::Arrival) {
         let number = arrival.number;
         let is_heard = !(arrival.by_process || number == SIGNAL_HANG_UP && fork::leads_session());
         if number == SIGNAL_CHILD || number == SIGNAL_WINDOW || is_heard {
             return;
         }
-        if number == SIGNAL_TERMINATE {
-            self.terminations += 1;
-        }
-        let number = if self.terminations > 1 { SIGNAL_KILL } else { number };
-        self.starter.child().signal(number);
+        let is_again = number == SIGNAL_TERMINATE
+            && self.asked_to_end.get_or_insert_with(Instant::now).elapsed() > ONE_REQUEST;
+        self.starter.child().signal(if is_again { SIGNAL_KILL } else { number });
     }
 
     /// Everything is undone; what of that fails, the keeper has said.
@@ -143,7 +150,7 @@ impl Front {
         let keeper = self.keeper.wait().context("waiting for the keeper")?;
         self.draft.undo_for(keeper)?;
         match keeper {
-            End::Exited(0) => Ok(end.code()),
+            End::Exited(0) => Ok(end_as(end)),
             _ if end.code() != 0 => Ok(end.code()),
             _ => Ok(exit::FAULT),
         }
@@ -171,4 +178,13 @@ impl Front {
             }
         }
     }
+}
+
+/// The exit code for an end. An interrupt ends us as it has ended the command: a shell that runs a script takes that for its
+/// user's wish to end the script, and an exit code for the command's own affair.
+fn end_as(end: End) -> u8 {
+    if end == End::Killed(SIGNAL_INTERRUPT) {
+        fork::end_by_interrupt();
+    }
+    end.code()
 }

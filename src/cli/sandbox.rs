@@ -48,10 +48,18 @@ impl Draft {
             Mode::Host => Ok(Inside::Host),
             Mode::None | Mode::Bridge(_) | Mode::Macvlan(_) => Ok(Inside::New),
             Mode::Container(target) => {
-                let (namespace, words) = wait_for(join(target))?;
+                let (namespace, words) = join(target)?;
                 self.words = Some(words);
                 Ok(Inside::Joined(namespace))
             }
+        }
+    }
+
+    /// Whether there is somebody to join, if it is to join one.
+    pub(super) fn check_target(&self) -> anyhow::Result<()> {
+        match &self.spec.mode {
+            Mode::Container(target) => wait_for(find(target)).map(drop),
+            _ => Ok(()),
         }
     }
 
@@ -101,6 +109,7 @@ impl Keeper {
             fork::close_in_child(parents);
             // Signals of the terminal are for the command.
             let _ = fork::leave_terminal();
+            fork::let_everybody_read();
             match work(theirs) {
                 Ok(()) => 0,
                 Err(error) if error.is_wanted() => {
@@ -170,18 +179,30 @@ pub(super) fn keep(
 }
 
 /// The namespace of a container, and its files on names where they can be read.
-async fn join(name: &str) -> anyhow::Result<(Namespace, Words)> {
-    let look = look::look(&look::engines()).await?;
-    let selector: Selector = select::selector(name).map_err(anyhow::Error::msg)?;
-    let selection = select::select(&look.topology, &[selector], Ended::Excluded, look::namespace_of)?;
-    let container: &Container =
-        selection.without_cgroups()?.containers.first().copied().context("finding the container to join")?;
+fn join(name: &str) -> anyhow::Result<(Namespace, Words)> {
+    let container = wait_for(find(name))?;
     let namespace = match (container.pid, container.namespace_paths.first()) {
         (Some(pid), _) => Namespace::of_process(pid)?,
         (None, Some(path)) => Namespace::open(Path::new(path))?,
         (None, None) => anyhow::bail!("joining {name}: it has neither a process nor a mount"),
     };
+    // Its number may be another process's by now.
+    let is_its_own = container.namespace.is_none_or(|seen| seen == namespace.id());
+    anyhow::ensure!(is_its_own, "joining {name}: it has just ended");
     let read = |path| container.pid.and_then(|pid| read_inside(pid, Path::new(path)).ok());
     let words = Words { hosts: read("/etc/hosts"), resolv_conf: read("/etc/resolv.conf") };
     Ok((namespace, words))
+}
+
+/// The one container that is meant; of several in one namespace, the first.
+async fn find(name: &str) -> anyhow::Result<Container> {
+    let look = look::look(&look::engines()).await?;
+    let selector: Selector = select::selector(name).map_err(anyhow::Error::msg)?;
+    let selection = select::select(&look.topology, &[selector], Ended::Excluded, look::namespace_of)?;
+    let containers = selection.without_cgroups()?.containers;
+    let first: &Container = containers.first().copied().context("finding the container to join")?;
+    let names: Vec<&str> = containers.iter().map(|container| container.name.as_str()).collect();
+    let is_one = containers.iter().all(|container| container.namespace == first.namespace);
+    anyhow::ensure!(is_one, "joining {name}: several are called so, {}; one can be joined", names.join(", "));
+    Ok(first.clone())
 }

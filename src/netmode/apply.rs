@@ -40,6 +40,13 @@ pub struct Fault {
     source: Error,
 }
 
+impl Fault {
+    fn of_record(error: RecordError) -> Self {
+        let (step, undo) = ("write down the sandbox".to_owned(), "remove the record".to_owned());
+        Self { step, undo, source: error.into() }
+    }
+}
+
 /// Whether somebody wants it to end before it is whole.
 pub(super) type IsEnded<'a> = dyn FnMut() -> bool + 'a;
 
@@ -55,15 +62,25 @@ pub(super) fn set_up(
         if step.share() == Share::Own {
             exclusive = None;
         }
-        let done =
+        let mut done =
             if is_ended() { Err(Error::ToldToEnd) } else { attempt(site, number, step, exclusive.as_ref()) };
+        if number + 1 == steps.len() {
+            done = done.and_then(|()| site.settle());
+        }
         if let Err(source) = done {
             let faults = take_down(site.state, &site.record, &mut site.holdings, exclusive);
-            let (count, words) = (steps.len(), step.to_string());
+            let number = blamed(&steps, number, &source);
+            let (count, words) = (steps.len(), steps[number].to_string());
             return Err(SetUpError { number: number + 1, count, words, source: source.into(), faults });
         }
     }
     Ok(())
+}
+
+/// The step that failed: what nft says is about the rules, at whichever later step it is heard.
+fn blamed(steps: &[Step], number: usize, error: &Error) -> usize {
+    let rules = steps.iter().position(|step| matches!(step, Step::Rules { .. }));
+    rules.filter(|_| matches!(error, Error::Nft(_))).unwrap_or(number)
 }
 
 fn attempt(
@@ -142,10 +159,7 @@ impl Undoing<'_> {
             self.one(number);
         }
         let forgotten = self.turn.wait(self.state).and_then(|()| self.forget());
-        if let Err(error) = forgotten {
-            let (step, undo) = ("write down the sandbox".to_owned(), "remove the record".to_owned());
-            self.faults.push(Fault { step, undo, source: error.into() });
-        }
+        self.faults.extend(forgotten.err().map(Fault::of_record));
     }
 
     fn one(&mut self, number: usize) {
@@ -187,10 +201,14 @@ pub fn collect(state: &State, exclusive: &Exclusive) -> (Vec<String>, Vec<Fault>
 
 /// Undoes what one dead run has left.
 pub fn collect_one(state: &State, id: &RunId, exclusive: &Exclusive) -> (String, Vec<Fault>) {
-    let Ok(record) = state.read(id) else {
-        // It died before it had done anything.
-        let _ = state.forget(id, exclusive);
-        return (id.to_string(), Vec::new());
+    let record = match state.read(id) {
+        Ok(record) => record,
+        Err(error) if error.is_missing() => {
+            // It died before it had done anything.
+            let _ = state.forget(id, exclusive);
+            return (id.to_string(), Vec::new());
+        }
+        Err(error) => return (id.to_string(), vec![Fault::of_record(error)]),
     };
     let (turn, holdings) = (Turn::Borrowed(exclusive), &mut Holdings::default());
     let mut undoing = Undoing { state, record: &record, holdings, turn, faults: Vec::new() };

@@ -51,26 +51,23 @@ impl Holdings {
         Ok(())
     }
 
-    /// Makes the table; what the kernel's version allows, such that it ends with nft.
-    pub(super) fn make_rules(&mut self, step: &Step, record: &Record) -> Result<(), Error> {
-        let Step::Rules { bridge, addresses, reach, .. } = step else { return Ok(()) };
-        let mut rules = Ruleset {
-            id: record.id.as_str(),
-            ownership: Ownership::Owned,
-            bridge,
-            addresses,
-            reach: *reach,
-            forwards: &record.forwards,
-        };
+    /// Begins to make the table.
+    pub(super) fn begin_rules(&mut self, step: &Step, record: &Record) -> Result<(), Error> {
+        let Some(rules) = ruleset(step, record, Ownership::Owned) else { return Ok(()) };
         if self.nft.is_none() {
             self.start_nft()?;
         }
+        self.nft.as_mut().map_or(Ok(()), |nft| Ok(nft.begin(&rules)?))
+    }
+
+    /// Waits until the table is made, if it was begun; what the kernel's version allows, such that it ends with nft.
+    pub(super) fn finish_rules(&mut self, record: &Record) -> Result<(), Error> {
         let Some(nft) = &mut self.nft else { return Ok(()) };
-        match nft.commit(&rules.to_string()) {
+        match nft.finish() {
             Err(nft::Error::NoOwner { words }) => {
                 tracing::info!(words, "the table belongs to nobody and stays if the keeper is killed");
-                rules.ownership = Ownership::Shared;
-                Ok(nft.commit(&rules.to_string())?)
+                let rules = record.steps.iter().find_map(|step| ruleset(step, record, Ownership::Shared));
+                rules.map_or(Ok(()), |rules| Ok(nft.commit(&rules)?))
             }
             done => Ok(done?),
         }
@@ -87,8 +84,8 @@ impl Holdings {
         if has_table(&record.id).map_err(Error::Tables)? {
             return Ok(());
         }
-        let step = record.steps.iter().find(|step| matches!(step, Step::Rules { .. }));
-        step.map_or(Ok(()), |step| self.make_rules(step, record))
+        record.steps.iter().try_for_each(|step| self.begin_rules(step, record))?;
+        self.finish_rules(record)
     }
 
     /// Answers at the ports.
@@ -142,6 +139,13 @@ impl Holdings {
     pub(super) fn give_back(&mut self) {
         drop(self.reservation.take());
     }
+}
+
+/// The rules that a step is about, as text for nft.
+fn ruleset(step: &Step, record: &Record, ownership: Ownership) -> Option<String> {
+    let Step::Rules { bridge, addresses, reach, .. } = step else { return None };
+    let (id, forwards) = (record.id.as_str(), record.forwards.as_slice());
+    Some(Ruleset { id, ownership, bridge, addresses, reach: *reach, forwards }.to_string())
 }
 
 fn has_table(id: &RunId) -> io::Result<bool> {

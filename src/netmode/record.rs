@@ -9,6 +9,7 @@ use std::{
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -31,12 +32,21 @@ pub enum Error {
     Lock { path: PathBuf, source: io::Error },
     #[error("reading {}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("understanding {}: another version of pcapsule wrote it, which can undo it", path.display())]
+    Foreign { path: PathBuf, source: serde_json::Error },
     #[error("writing {}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("removing {}", path.display())]
     Remove { path: PathBuf, source: io::Error },
     #[error("drawing random numbers")]
     Random(#[source] io::Error),
+}
+
+impl Error {
+    /// Whether there is nothing to read.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 /// Twelve hexadecimal digits that no other run has.
@@ -126,6 +136,11 @@ impl Record {
     pub fn is_internal(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Rules { reach: Reach::Bridge, .. }))
     }
+
+    /// Whether it needs that setting of the host.
+    pub(super) fn needs(&self, setting: &str) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::HostSetting { name, .. } if name == setting))
+    }
 }
 
 /// The folder of one host's records.
@@ -186,7 +201,16 @@ impl State {
 
     /// The records of live sandboxes, by name. What cannot be read is left out.
     pub fn live(&self) -> Vec<Record> {
-        let ids = self.ids().into_iter().filter(|id| self.is_live(id));
+        self.live_of(self.ids())
+    }
+
+    /// Those of all but one, in the same way.
+    pub(super) fn others(&self, own: &RunId) -> Vec<Record> {
+        self.live_of(self.ids().into_iter().filter(|id| id != own))
+    }
+
+    fn live_of(&self, ids: impl IntoIterator<Item = RunId>) -> Vec<Record> {
+        let ids = ids.into_iter().filter(|id| self.is_live(id));
         let mut records: Vec<Record> = ids.filter_map(|id| self.read(&id).ok()).collect();
         records.sort_by(|a, b| (&a.name, a.id.as_str()).cmp(&(&b.name, b.id.as_str())));
         records
@@ -226,9 +250,20 @@ impl State {
     /// Reads one.
     pub fn read(&self, id: &RunId) -> Result<Record, Error> {
         let path = self.folder(id).join("record.json");
-        let failed = |source| Error::Read { path: path.clone(), source };
-        let text = fs::read(&path).map_err(failed)?;
-        serde_json::from_slice(&text).map_err(|error| failed(error.into()))
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        serde_json::from_slice(&text).map_err(|source| Error::Foreign { path, source })
+    }
+
+    /// Whether another live sandbox does so. One whose record another version wrote may do anything.
+    pub(super) fn any_other(&self, own: &RunId, does_so: impl Fn(&Record) -> bool) -> bool {
+        let others = self.ids().into_iter().filter(|id| id != own && self.is_live(id));
+        others.map(|id| self.read(&id)).any(|record| match record {
+            Ok(record) => does_so(&record),
+            Err(error) => matches!(error, Error::Foreign { .. }),
+        })
     }
 
     /// Which steps of the record were begun and not undone since.
@@ -345,7 +380,13 @@ impl Journal {
 /// Writes a file in one go: readers see the old or the new one.
 pub(super) fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
     let beside = path.with_extension("new");
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    let write = |text| {
+        // Whatever the umask is: who could write it would tell root what to set back.
+        let mut file =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o644).open(&beside)?;
+        file.write_all(text)
+    };
+    let written = write(text).and_then(|()| fs::rename(&beside, path));
     written.map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
@@ -451,6 +492,22 @@ mod tests {
         // Who waited for a lock that is gone takes the new one.
         drop(exclusive);
         assert!(state.exclusive().is_ok());
+    }
+
+    /// While both versions are there, neither takes away what the other one's sandboxes use.
+    #[test]
+    fn a_record_of_another_version_is_one_of_somebody_who_needs_everything() {
+        let (_folder, state) = state();
+        let (own, other) = (RunId::draw().unwrap(), RunId::draw().unwrap());
+        let lock = state.register(&other).unwrap();
+        assert!(!state.any_other(&own, |_| true), "it has done nothing yet");
+        state.write(&record(&other, "web")).unwrap();
+        assert!(state.any_other(&own, |record| record.name.as_str() == "web"));
+        assert!(!state.any_other(&own, |_| false) && !state.any_other(&other, |_| true));
+        fs::write(state.folder(&other).join("record.json"), r#"{"id":"0123456789ab","shape":2}"#).unwrap();
+        assert!(state.any_other(&own, |_| false));
+        drop(lock);
+        assert!(!state.any_other(&own, |_| true));
     }
 
     #[test]

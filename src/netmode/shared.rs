@@ -10,10 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{InterfaceAddress, LinkName};
 
-use super::{
-    record::{Error, Exclusive, Record, RunId, State, replace},
-    step::Step,
-};
+use super::record::{Error, Exclusive, RunId, State, replace};
 
 /// What has been changed that is not one sandbox's alone.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,16 +86,10 @@ impl Shared {
 
 /// Whether another live sandbox uses the bridge.
 pub(super) fn bridge_is_used(state: &State, own: &RunId, bridge: &LinkName) -> bool {
-    others(state, own).any(|record| record.bridge.as_ref() == Some(bridge))
+    state.any_other(own, |record| record.bridge.as_ref() == Some(bridge))
 }
 
 /// Whether another live sandbox needs the setting.
 pub(super) fn setting_is_used(state: &State, own: &RunId, setting: &str) -> bool {
-    let needs = |step: &Step| matches!(step, Step::HostSetting { name, .. } if name == setting);
-    others(state, own).any(|record| record.steps.iter().any(needs))
-}
-
-fn others(state: &State, own: &RunId) -> impl Iterator<Item = Record> {
-    let own = own.clone();
-    state.live().into_iter().filter(move |record| record.id != own)
+    state.any_other(own, |record| record.needs(setting))
 }

@@ -2,7 +2,8 @@
 //! found again by its name, and is left alone unless its alias says that it is ours.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -152,13 +153,19 @@ impl<'a> Site<'a> {
         }
     }
 
+    /// Waits for what was only begun by a step: nft makes the rules while other things are done.
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
+        self.holdings.finish_rules(&self.record)
+    }
+
     fn execute_firewall(&mut self, step: &Step) -> Result<(), Error> {
         match step {
-            Step::Rules { .. } => self.holdings.make_rules(step, &self.record),
+            Step::Rules { .. } => self.holdings.begin_rules(step, &self.record),
             Step::Accepts { .. } => {
                 accepts(step, &self.record).map_or(Ok(()), |accepts| Ok(accepts.insert()?))
             }
             Step::ForgetFlows { addresses } => {
+                self.settle()?;
                 flows::forget_stale(&self.record.forwards, addresses)?;
                 Ok(())
             }
@@ -240,7 +247,7 @@ impl<'a> Site<'a> {
                 words.hosts.as_deref().map_or(Ok(()), |text| write("hosts", text))?;
                 words.resolv_conf.as_deref().map_or(Ok(()), |text| write("resolv.conf", text))?;
             }
-            None => write("resolv.conf", &resolver::resolv_conf(&resolver::host_words()))?,
+            None => write("resolv.conf", &resolver::resolv_conf(&resolver::host_words(), &self.record))?,
         }
         // Those of another container are left as they are.
         if self.words.is_none() {
@@ -248,7 +255,7 @@ impl<'a> Site<'a> {
             write("gateways", &gateways.collect::<String>())?;
             write("hosts", "")?;
         }
-        rewrite_hosts(self.state, &self.record.id)
+        rewrite_hosts(self.state, &self.record)
     }
 
     fn share(&self, exclusive: &Exclusive, change: impl FnOnce(&mut Shared)) -> Result<(), Error> {
@@ -292,7 +299,7 @@ pub(super) fn undo(
                 }
                 _ => {}
             }
-            rewrite_hosts(state, &record.id)
+            rewrite_hosts(state, record)
         }
         (Step::Veth { name, bridge, .. }, Some(exclusive)) => {
             remove_cable(state, record, (name, bridge), exclusive)
@@ -381,10 +388,24 @@ fn release_setting(state: &State, own: &RunId, name: &str, exclusive: &Exclusive
     let mut shared = Shared::read(state, exclusive)?;
     let Some(setting) = shared.take_setting(name) else { return Ok(()) };
     // What somebody has changed since is his.
-    if sysctl::own(name).as_ref() == Some(&setting.ours) {
+    if sysctl::own(name).as_ref() == Some(&setting.ours) && !is_on_for_all(name) {
         set(name, &setting.was)?;
     }
     Ok(shared.write(state, exclusive)?)
+}
+
+/// Whether the host forwards everything now, for somebody's sake who came meanwhile (Docker does so when it starts): the kernel
+/// has set each interface to what it has from us, which is no longer ours to take back.
+fn is_on_for_all(name: &str) -> bool {
+    let of_all = match name.split('.').collect::<Vec<_>>()[..] {
+        ["net", family, "conf", interface, setting @ ("forwarding" | "force_forwarding")]
+            if interface != "all" =>
+        {
+            format!("net.{family}.conf.all.{setting}")
+        }
+        _ => return false,
+    };
+    sysctl::own(&of_all).is_some_and(|value| value != "0")
 }
 
 fn remove_link(name: &LinkName, is_ours: impl FnOnce(&Link) -> bool) -> Result<(), Error> {
@@ -409,32 +430,30 @@ fn set(name: &str, value: &str) -> Result<(), Error> {
 }
 
 /// Everybody's file of names, after one has come or gone. Written in place: sandboxes see the file, not its path.
-fn rewrite_hosts(state: &State, changed: &RunId) -> Result<(), Error> {
-    let live = state.live();
-    let Ok(own) = state.read(changed) else { return Ok(()) };
-    let is_neighbour = |record: &&Record| record.bridge.is_some() && record.bridge == own.bridge;
-    let mut affected: Vec<&Record> = live.iter().filter(is_neighbour).collect();
-    if !affected.iter().any(|record| record.id == own.id) {
-        affected.push(&own);
-    }
+fn rewrite_hosts(state: &State, changed: &Record) -> Result<(), Error> {
+    let others = state.others(&changed.id);
+    let is_neighbour = |record: &&Record| record.bridge.is_some() && record.bridge == changed.bridge;
+    let mut affected: Vec<&Record> = others.iter().filter(is_neighbour).chain([changed]).collect();
+    // One without is about to come or go.
+    affected.retain(|record| state.folder(&record.id).join("hosts").exists());
     for record in &affected {
         let path = state.folder(&record.id).join("hosts");
-        // One without is about to come or go, or has another container's.
-        if !path.exists() || !path.with_file_name("gateways").exists() {
+        // One without has another container's.
+        if !path.with_file_name("gateways").exists() {
             continue;
         }
-        let has_hosts = |other: &&&Record| state.folder(&other.id).join("hosts").exists();
-        let others: Vec<Record> = affected
-            .iter()
-            .filter(|other| other.id != record.id)
-            .filter(has_hosts)
-            .map(|other| (*other).clone())
-            .collect();
-        let gateways = gateways(&state.folder(&record.id));
-        let text = resolver::hosts(record, &gateways, &others);
-        fs::write(&path, text).map_err(|source| Error::Write { path, source })?;
+        let others = affected.iter().copied().filter(|other| other.id != record.id);
+        let text = resolver::hosts(record, &gateways(&state.folder(&record.id)), others);
+        overwrite(&path, &text).map_err(|source| Error::Write { path, source })?;
     }
     Ok(())
+}
+
+/// In place, and in such a way that who reads it meanwhile finds no empty file.
+fn overwrite(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len().try_into().unwrap_or(u64::MAX))
 }
 
 fn gateways(folder: &Path) -> Vec<IpAddr> {

@@ -4,7 +4,7 @@
 
 use std::{fs, io};
 
-use super::raw_netlink::{LARGEST_PIECE, RawNetlink, Subject, attribute_type, attributes};
+use super::raw_netlink::{RawNetlink, Subject, attribute_type, attributes};
 
 const SUBSYSTEM: u16 = 10 << 8;
 const NEW_CHAIN: u16 = SUBSYSTEM | 3;
@@ -54,17 +54,11 @@ pub struct Chain {
 
 /// All chains of the calling thread's namespace. Without nf_tables in the kernel there are none.
 pub fn chains() -> io::Result<Vec<Chain>> {
-    let mut found = Vec::new();
-    let mut buffer = vec![0; LARGEST_PIECE];
     let any_family = [0; 4];
-    let mut socket = RawNetlink::to_ask(Subject::Netfilter)?;
-    match socket
-        .dump((GET_CHAIN, &any_family), NEW_CHAIN, &mut buffer, |payload| found.extend(chain(payload)))
-    {
+    match RawNetlink::to_ask(Subject::Netfilter)?.table((GET_CHAIN, &any_family), NEW_CHAIN, chain) {
         // No such subsystem, and no module for it.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(Vec::new()),
-        Err(error) => Err(error),
-        Ok(()) => Ok(found),
+        found => found,
     }
 }
 

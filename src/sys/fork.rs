@@ -255,6 +255,14 @@ impl AsFd for Signals {
     }
 }
 
+/// Ends the calling process by SIGINT, whatever was done about it before. Comes back only where that is impossible.
+pub fn end_by_interrupt() {
+    // SAFETY: the default action needs no handler.
+    let _ = unsafe { nix::sys::signal::signal(Signal::SIGINT, nix::sys::signal::SigHandler::SigDfl) };
+    let _ = SigSet::from(Signal::SIGINT).thread_unblock();
+    let _ = nix::sys::signal::raise(Signal::SIGINT);
+}
+
 /// In a child, closes what is only the parent's: an end of a pipe is heard by the other one only after the last copy.
 /// The owner's copy of the value must not be used, nor dropped, in the child.
 pub fn close_in_child(parents: BorrowedFd<'_>) {
@@ -291,6 +299,11 @@ pub fn pause_for_good() -> io::Result<()> {
 pub fn leave_terminal() -> io::Result<()> {
     nix::unistd::setsid()?;
     Ok(())
+}
+
+/// Lets everybody read what the process makes from now on, and nobody else write it, whatever the user's umask is.
+pub fn let_everybody_read() {
+    nix::sys::stat::umask(nix::sys::stat::Mode::S_IWGRP | nix::sys::stat::Mode::S_IWOTH);
 }
 
 /// Whether the calling process leads its session: the kernel tells it alone that the terminal is gone (`setsid(2)`).

@@ -1,52 +1,63 @@
-//! Locks on files that end with their holder (`flock(2)`): who can take one knows that nobody else lives who held it.
+//! Locks on files that end with their holder: who can take one knows that nobody else lives who held it.
+//!
+//! Write locks of open files (`fcntl(2)`, "Open file description locks"): they belong to the open file as those of
+//! `flock(2)` do, but to take one takes the right to write. Who may only read can look, and neither hold one nor be in the
+//! way of one.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, Permissions},
     io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::{
+        fd::AsFd as _,
+        unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    },
     path::Path,
 };
 
 use nix::{
     errno::Errno,
-    fcntl::{Flock, FlockArg},
+    fcntl::{FcntlArg, fcntl},
+    libc::{self, flock},
 };
 
 /// A lock, held until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct FileLock {
-    held: Flock<File>,
+    file: File,
 }
 
 impl FileLock {
-    /// Waits until it can be had. Makes the file, which others may not open: who can read one can lock it.
+    /// Waits until it can be had. Makes the file, which is nobody else's to open.
     pub fn wait(path: &Path) -> io::Result<Self> {
+        let file = open(path)?;
         loop {
-            match Flock::lock(open(path, 0o600)?, FlockArg::LockExclusive) {
-                Ok(held) => return Ok(Self { held }),
-                Err((_, Errno::EINTR)) => {}
-                Err((_, error)) => return Err(error.into()),
+            match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&whole(libc::F_WRLCK))) {
+                Ok(_) => return Ok(Self { file }),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// Makes the file, locked from its first moment on: a reader's look ([`Self::is_held`]) is not in the way. Only one may
-    /// do so at a time. None while somebody else has it.
+    /// Makes the file, locked from its first moment on, for everybody to look at. Only one may do so at a time. None while
+    /// somebody else has it.
     pub fn create(path: &Path) -> io::Result<Option<Self>> {
         if Self::is_held(path) {
             return Ok(None);
         }
         let beside = path.with_extension("new");
-        let held = Flock::lock(open(&beside, 0o644)?, FlockArg::LockExclusiveNonblock);
-        let held = held.map_err(|(_, error)| error)?;
+        let file = open(&beside)?;
+        fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&whole(libc::F_WRLCK)))?;
+        // Not before it is locked: a lock of somebody who may read would be in the way of it.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         fs::rename(&beside, path)?;
-        Ok(Some(Self { held }))
+        Ok(Some(Self { file }))
     }
 
     /// Whether the file that it locks is still the one of that path.
     pub fn is_at(&self, path: &Path) -> bool {
         let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        match (self.held.metadata(), fs::metadata(path)) {
+        match (self.file.metadata(), fs::metadata(path)) {
             (Ok(own), Ok(there)) => identity(own) == identity(there),
             _ => false,
         }
@@ -55,12 +66,22 @@ impl FileLock {
     /// Whether somebody holds it, without making the file or waiting. A reader may ask too.
     pub fn is_held(path: &Path) -> bool {
         let Ok(file) = File::open(path) else { return false };
-        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+        // What would be in the way of a lock for reading: a lock for writing.
+        let mut asked = whole(libc::F_RDLCK);
+        let answered = fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut asked));
+        answered.is_ok() && i32::from(asked.l_type) != libc::F_UNLCK
     }
 }
 
-fn open(path: &Path, mode: u32) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).write(true).mode(mode).open(path)
+/// The whole file. The process is none: the lock is not its.
+fn whole(kind: libc::c_int) -> flock {
+    let kind = kind.try_into().unwrap_or_default();
+    let whence = libc::SEEK_SET.try_into().unwrap_or_default();
+    flock { l_type: kind, l_whence: whence, l_start: 0, l_len: 0, l_pid: 0 }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
 }
 
 #[cfg(test)]
@@ -86,6 +107,22 @@ mod tests {
         let path = folder.path().join("lock");
         let _held = FileLock::wait(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    }
+
+    /// `flock(2)` and read locks are open to everybody who can read.
+    #[test]
+    fn who_may_only_read_cannot_pretend_to_live() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = FileLock::create(&path).unwrap().unwrap();
+        let reader = File::open(&path).unwrap();
+        assert_eq!(reader.metadata().unwrap().mode() & 0o777, 0o644);
+        drop(held);
+        assert_eq!(fcntl(reader.as_fd(), FcntlArg::F_OFD_SETLK(&whole(libc::F_WRLCK))), Err(Errno::EBADF));
+        fcntl(reader.as_fd(), FcntlArg::F_OFD_SETLK(&whole(libc::F_RDLCK))).unwrap();
+        assert!(!FileLock::is_held(&path));
+        let _other = nix::fcntl::Flock::lock(reader, nix::fcntl::FlockArg::LockExclusive).unwrap();
+        assert!(!FileLock::is_held(&path));
     }
 
     #[test]

@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A batch can be quoted back by nft in full.
 const LONGEST_WORDS: usize = 600;
 
+/// What a batch says of a table that is to be nobody else's.
+const OWNER: &str = "flags owner";
+
 /// What can go wrong with nft.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it all")]
@@ -85,8 +88,17 @@ pub struct Nft {
     /// What nft reads a batch from: a file in memory, open in both processes under the same number.
     batch: File,
     commits: u32,
+    begun: Option<Begun>,
     /// What nft has said that was not looked at yet.
     heard: Vec<u8>,
+}
+
+/// A batch that nft has not answered yet.
+#[derive(Debug)]
+struct Begun {
+    /// What its answer ends with.
+    marker: String,
+    wants_owner: bool,
 }
 
 impl Nft {
@@ -99,13 +111,19 @@ impl Nft {
         let (Some(stdin), Some(stderr)) = (child.stdin.take(), child.stderr.take()) else {
             return Err(failed(io::ErrorKind::BrokenPipe.into()));
         };
-        Ok(Self { child, stdin, stderr, batch: batch.into(), commits: 0, heard: Vec::new() })
+        Ok(Self { child, stdin, stderr, batch: batch.into(), commits: 0, begun: None, heard: Vec::new() })
     }
 
     /// Applies a batch, whole or not at all; returns once the kernel has it.
     ///
     /// Commands are lines as in a file for `nft -f`.
     pub fn commit(&mut self, text: &str) -> Result<(), Error> {
+        self.begin(text)?;
+        self.finish()
+    }
+
+    /// Hands over a batch, to be applied while other things are done. Not before the last one is finished.
+    pub fn begin(&mut self, text: &str) -> Result<(), Error> {
         self.batch
             .set_len(0)
             .and_then(|()| self.batch.write_all_at(text.as_bytes(), 0))
@@ -120,8 +138,15 @@ impl Nft {
             // A broken pipe: it says why before its end.
             _ => {}
         }
+        self.begun = Some(Begun { marker, wants_owner: text.contains(OWNER) });
+        Ok(())
+    }
+
+    /// Waits until the kernel has the batch that was begun, if one was.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        let Some(Begun { marker, wants_owner }) = self.begun.take() else { return Ok(()) };
         let said = self.hear_until(&marker)?;
-        if said.contains("rror") { Err(refusal(&said, text)) } else { Ok(()) }
+        if said.contains("rror") { Err(refusal(&said, wants_owner)) } else { Ok(()) }
     }
 
     /// Begins its end, and with it that of its tables, without waiting for it: dropping waits. The kernel takes a while
@@ -221,10 +246,10 @@ fn before_marker(heard: &str, marker: &str) -> Option<String> {
     Some(said[..complaint].join("\n"))
 }
 
-fn refusal(said: &str, text: &str) -> Error {
+fn refusal(said: &str, wants_owner: bool) -> Error {
     const REASONS: [&str; 3] = ["syntax error", "Operation not supported", "Invalid argument"];
     let words = shortened(said);
-    let about_owner = text.contains("flags owner") && said.lines().any(|line| line.contains("flags owner"));
+    let about_owner = wants_owner && said.lines().any(|line| line.contains(OWNER));
     if about_owner && REASONS.iter().any(|reason| said.contains(reason)) {
         Error::NoOwner { words }
     } else {
@@ -272,19 +297,18 @@ mod tests {
         let said = "In file included from <cmdline>:1:1-26:\n/proc/self/fd/3:2:5-8: Error: No such file or directory\n\
                     add rule inet x y accept\n              ^\n";
         let before = before_marker(&format!("{said}{COMPLAINT}"), "end_1").unwrap();
-        let Error::Refused { words } = refusal(&before, "") else { panic!("{before}") };
+        let Error::Refused { words } = refusal(&before, false) else { panic!("{before}") };
         assert_eq!(words, "No such file or directory: add rule inet x y accept");
     }
 
     #[test]
     fn a_refused_owner_is_told_from_other_refusals() {
-        let text = "add table inet x { flags owner; }\nadd chain inet x y\n";
         let old_nft = "Error: syntax error, unexpected string\nadd table inet x { flags owner; }\n   ^^^^^";
-        assert!(matches!(refusal(old_nft, text), Error::NoOwner { .. }));
+        assert!(matches!(refusal(old_nft, true), Error::NoOwner { .. }));
         let old_kernel =
             "Error: Could not process rule: Invalid argument\nadd table inet x { flags owner; }\n  ^^^^^";
-        assert!(matches!(refusal(old_kernel, text), Error::NoOwner { .. }));
+        assert!(matches!(refusal(old_kernel, true), Error::NoOwner { .. }));
         let other = "Error: Could not process rule: Operation not supported\nadd chain inet x y\n     ^^^";
-        assert!(matches!(refusal(other, text), Error::Refused { .. }));
+        assert!(matches!(refusal(other, true), Error::Refused { .. }));
     }
 }

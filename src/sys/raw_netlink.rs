@@ -35,6 +35,15 @@ pub(super) enum Message<'a> {
     Refused(i32),
 }
 
+/// Whether the entries of a table are those of one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Picture {
+    /// They are.
+    Whole,
+    /// It changed while it was read (`NLM_F_DUMP_INTR`): some may be missing.
+    Torn,
+}
+
 /// What the kernel is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -86,23 +95,48 @@ impl RawNetlink {
         answer: u16,
         buffer: &mut [u8],
         mut each: impl FnMut(&[u8]),
-    ) -> io::Result<()> {
+    ) -> io::Result<Picture> {
         self.sequence = self.sequence.wrapping_add(1);
         let flags = libc::NLM_F_REQUEST | libc::NLM_F_DUMP;
         let question = framed(question, flags, self.sequence, body);
         let kernel = NetlinkAddr::new(0, 0);
         sendto(self.descriptor.as_raw_fd(), &question, &kernel, MsgFlags::empty())?;
+        let mut picture = Picture::Whole;
         loop {
             let datagram = self.receive(buffer, MsgFlags::empty())?;
+            if is_torn(datagram) {
+                picture = Picture::Torn;
+            }
             for (_, message) in messages(datagram).filter(|(sequence, _)| *sequence == self.sequence) {
                 match message {
                     Message::Payload(kind, payload) if kind == answer => each(payload),
                     Message::Payload(..) => {}
-                    Message::Done => return Ok(()),
+                    Message::Done => return Ok(picture),
                     Message::Refused(number) => return Err(io::Error::from_raw_os_error(number)),
                 }
             }
         }
+    }
+
+    /// As [`dump`](Self::dump), for what is decided by: asks again if the table changed meanwhile. Where it always does,
+    /// with what was told last.
+    pub(super) fn table<T>(
+        &mut self,
+        question: (u16, &[u8]),
+        answer: u16,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> io::Result<Vec<T>> {
+        const ATTEMPTS: usize = 5;
+        let mut buffer = vec![0; LARGEST_PIECE];
+        let mut found = Vec::new();
+        for _ in 0..ATTEMPTS {
+            found.clear();
+            let each = |entry: &[u8]| found.extend(read(entry));
+            if self.dump(question, answer, &mut buffer, each)? == Picture::Whole {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// Asks for one thing, or orders a change, by a message of that type with these flags besides. Waits until the
@@ -167,6 +201,19 @@ pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = (u32, Messag
         };
         Some((sequence, message))
     })
+}
+
+/// Whether one of the messages says that what it is about has changed.
+fn is_torn(mut datagram: &[u8]) -> bool {
+    while let (Some(length), Some(flags)) = (u32_at(datagram, 0), u16_at(datagram, 6)) {
+        if i32::from(flags) & libc::NLM_F_DUMP_INTR != 0 {
+            return true;
+        }
+        let length = usize::try_from(length).unwrap_or(usize::MAX).max(HEADER);
+        datagram =
+            length.checked_next_multiple_of(4).and_then(|next| datagram.get(next..)).unwrap_or_default();
+    }
+    false
 }
 
 /// A message: the header, and what follows it.
@@ -244,6 +291,15 @@ mod tests {
         for kind in [2, 3] {
             assert_eq!(messages(&message(kind, &refused)).next(), Some((7, Message::Refused(libc::EPERM))));
         }
+    }
+
+    #[test]
+    fn a_table_that_changed_meanwhile_says_so() {
+        let mut second = message(20, b"2nd!");
+        let calm = [message(20, b"first"), second.clone()].concat();
+        assert!(!is_torn(&calm) && !is_torn(&calm[..calm.len() - 1]) && !is_torn(&[0; 40]));
+        second[6] = u8::try_from(libc::NLM_F_DUMP_INTR).unwrap();
+        assert!(is_torn(&[message(20, b"first"), second].concat()));
     }
 
     #[test]

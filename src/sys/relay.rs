@@ -12,8 +12,8 @@ use std::{
 use nix::{
     fcntl::OFlag,
     sys::socket::{
-        ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockaddrStorage, recvmsg, sendmsg,
-        setsockopt, shutdown, sockopt,
+        ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockaddrStorage, recv, recvmsg, send,
+        sendmsg, setsockopt, shutdown, sockopt,
     },
     unistd::pipe2,
 };
@@ -119,11 +119,22 @@ fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into()))
 }
 
+/// Sends one over a connected socket. Does not wait.
+pub fn pass_on(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    send(socket.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT)?;
+    Ok(())
+}
+
+/// Reads one from a connected socket, and says how long it is. Does not wait.
+pub fn hear(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?)
+}
+
 /// Sends one back, from the address that was asked. Does not wait.
 pub fn answer(socket: BorrowedFd<'_>, bytes: &[u8], client: SocketAddr, asked: Asked) -> io::Result<()> {
     let pieces = [IoSlice::new(bytes)];
     let client = SockaddrStorage::from(client);
-    let send = |message: ControlMessage<'_>| {
+    let send_with = |message: ControlMessage<'_>| {
         sendmsg(socket.as_raw_fd(), &pieces, &[message], MsgFlags::MSG_DONTWAIT, Some(&client))
     };
     match asked.address {
@@ -131,12 +142,12 @@ pub fn answer(socket: BorrowedFd<'_>, bytes: &[u8], client: SocketAddr, asked: A
             let own = libc::in_addr { s_addr: u32::from(address).to_be() };
             let any = libc::in_addr { s_addr: 0 };
             let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: own, ipi_addr: any };
-            send(ControlMessage::Ipv4PacketInfo(&info))
+            send_with(ControlMessage::Ipv4PacketInfo(&info))
         }
         IpAddr::V6(address) => {
             let own = libc::in6_addr { s6_addr: address.octets() };
             let info = libc::in6_pktinfo { ipi6_addr: own, ipi6_ifindex: asked.interface };
-            send(ControlMessage::Ipv6PacketInfo(&info))
+            send_with(ControlMessage::Ipv6PacketInfo(&info))
         }
     }?;
     Ok(())

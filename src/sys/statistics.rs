@@ -71,9 +71,8 @@ impl Statistics {
                 each(index, counters);
             }
         };
-        self.socket
-            .dump((GET_STATS, &body), NEW_STATS, &mut self.buffer, read)
-            .map_err(|source| Error::Read { namespace: self.namespace, source })
+        let read = self.socket.dump((GET_STATS, &body), NEW_STATS, &mut self.buffer, read);
+        read.map(drop).map_err(|source| Error::Read { namespace: self.namespace, source })
     }
 
     /// What TCP says.

@@ -55,7 +55,7 @@ fn a_full_network_is_told() {
     let Some(host) = Host::make() else { return };
     let before = host.snapshot();
     let only = Sandbox::up(&host, &["--subnet", "10.55.0.0/30"]);
-    let full = host.snapshot();
+    let full = host.snapshot_of_living();
     let refused = host.pcapsule(&["net", "up", "--subnet", "10.55.0.0/30"]);
     assert!(!refused.status.success(), "there is no second address");
     assert!(said(&refused).contains("10.55.0.0/30"), "{}", said(&refused));
@@ -104,7 +104,7 @@ fn what_is_taken_is_not_given_again() {
     let before = host.snapshot();
     let first = Sandbox::up(&host, &["--subnet", "10.55.0.0/24", "--ip", "10.55.0.7"]);
     assert_eq!(first.address(), Ipv4Addr::new(10, 55, 0, 7));
-    let one = host.snapshot();
+    let one = host.snapshot_of_living();
     for options in [&["--ip", "10.55.0.7"][..], &["--name", first.name()]] {
         let refused = host.pcapsule(&[&["net", "up", "--subnet", "10.55.0.0/24"], options].concat());
         assert!(!refused.status.success(), "{options:?} is taken");

@@ -108,13 +108,31 @@ fn a_killed_keeper_of_a_sandbox_that_stays_is_pruned() {
     }
 }
 
+/// What a dead run of another version has written down is neither understood nor thrown away: that version can undo it.
+#[test]
+fn what_another_version_left_is_kept_and_told() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    both_die(&host, &mut Running::start(&host, &PORTS));
+    let record = host.sh("ls /run/pcapsule/*/*/record.json");
+    host.sh(&format!("sed -i.kept 's/\"kind\":\"veth\"/\"kind\":\"novelty\"/' {}", record.trim()));
+    let pruned = host.pcapsule(&["net", "prune"]);
+    assert_eq!(pruned.status.code(), Some(1), "{}", said(&pruned));
+    assert!(said(&pruned).contains("another version of pcapsule wrote it"), "{}", said(&pruned));
+    let next = host.pcapsule(&["run", "-q", "--", "true"]);
+    assert!(next.status.success(), "{}", said(&next));
+    host.sh(&format!("mv {0}.kept {0}", record.trim()));
+    checked("pcapsule net prune", &host.pcapsule(&["net", "prune"]));
+    host.assert_becomes(&before);
+}
+
 /// Prune leaves alone what lives.
 #[test]
 fn the_living_are_not_pruned() {
     let Some(host) = Host::like(Like::DOCKER) else { return };
     let sandbox = Sandbox::up(&host, &PORTS);
     let running = Running::start(&host, &["-p", "9090:80"]);
-    let before = host.snapshot();
+    let before = host.snapshot_of_living();
     checked("pcapsule net prune", &host.pcapsule(&["net", "prune"]));
     host.assert_as(&before);
     drop(running);
@@ -228,6 +246,24 @@ fn kernel_variables_are_given_back() {
     host.sh("sysctl -qw net.ipv4.ip_forward=1");
     sandbox.down();
     assert_eq!(host.sysctl("ipv4/ip_forward"), "1", "what the administrator set meanwhile stays");
+}
+
+/// Somebody makes the host a router meanwhile, as Docker does when it starts: it is one afterwards, at each of its links.
+#[test]
+fn a_host_that_became_a_router_stays_one() {
+    let Some(host) = Host::make() else { return };
+    let sandbox = Sandbox::up(&host, &PORTS);
+    host.sh("sysctl -qw net.ipv4.ip_forward=1
+         ! test -e /proc/sys/net/ipv6/conf/all/force_forwarding || sysctl -qw net.ipv6.conf.all.force_forwarding=1");
+    let settings = || {
+        host.sh("for link in all default lan0 lo; do
+             grep -sH '' /proc/sys/net/ipv4/conf/$link/forwarding /proc/sys/net/ipv6/conf/$link/force_forwarding || true
+         done")
+    };
+    let before = settings();
+    assert!(before.contains("ipv4/conf/lan0/forwarding:1"), "{before}");
+    sandbox.down();
+    assert_eq!(settings(), before);
 }
 
 /// The front and the keeper of a run, neither of which can do anything about it.

@@ -31,10 +31,27 @@ fn a_failure_at_any_step_leaves_the_neighbour_alone() {
     let Some(host) = Host::make() else { return };
     let _neighbour = Sandbox::up(&host, &["--ipv6", "-p", "7070:70"]);
     eventually("addresses are settled", || (!host.sh("ip addr").contains("tentative")).then_some(()));
-    let before = host.snapshot();
+    let before = host.snapshot_of_living();
     for step in steps(&host) {
         let failed = up(&host, "PCAPSULE_FAIL_AT", step);
         assert!(!failed.status.success(), "step {step}");
+        host.assert_as(&before);
+    }
+}
+
+/// The rules are made while other things are done: what nft says of them is told of them nevertheless.
+#[test]
+fn rules_that_cannot_be_made_are_told() {
+    let Some(host) = Host::make() else { return };
+    host.sh("mkdir /run/programs && printf '#!/bin/sh\\necho of no use >&2; read -r word; exit 1\\n' >/run/programs/nft
+             chmod +x /run/programs/nft");
+    let before = host.snapshot();
+    for options in [&["-p", "8080:80"][..], &[]] {
+        let line = [&["net", "up"], options].concat();
+        let failed = host.pcapsule_with(&[("PATH", "/run/programs:/usr/sbin:/usr/bin:/sbin:/bin")], &line);
+        assert_eq!(failed.status.code(), Some(1), "{}", said(&failed));
+        assert!(said(&failed).contains(": make the table inet pcapsule_"), "{}", said(&failed));
+        assert!(said(&failed).contains("nft has ended: of no use"), "{}", said(&failed));
         host.assert_as(&before);
     }
 }

@@ -157,6 +157,46 @@ fn a_typed_interrupt_is_the_commands() {
     host.assert_as(&before);
 }
 
+/// Ctrl-C ends a script whose command it ends: bash goes on after one that exits, with whatever code.
+#[test]
+fn a_typed_interrupt_ends_the_script_as_well() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let program = env!("CARGO_BIN_EXE_pcapsule");
+    let inner = "sh -c \"echo ready; exec sleep 60\"";
+    let line = format!("exec bash -c '{program} run -q -- {inner}; echo went on'");
+    let mut command = host.place().command("script", &["-qec", &line, "/dev/null"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = host.place().spawn(&mut command);
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let mut stdout = std::io::BufReader::new(child.stdout.take().expect("stdout is piped"));
+    let mut word = String::new();
+    std::io::BufRead::read_line(&mut stdout, &mut word).expect("it speaks text");
+    assert!(word.contains("ready"), "{word}");
+    stdin.write_all(&[3]).expect("it reads");
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut stdout, &mut rest).expect("it speaks text");
+    let status = child.wait().expect("it is our child");
+    assert!(!rest.contains("went on"), "{rest}");
+    assert_eq!(status.code(), Some(130), "{rest}");
+    host.assert_as(&before);
+}
+
+/// Asked by the process and by its group, as timeout(1) does, it may still end in its own way.
+#[test]
+fn two_requests_in_a_moment_are_one() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let script = "trap 'echo caught; sleep 0.3; exit 9' TERM; echo ready $$; while :; do sleep 0.05; done";
+    let mut running = Running::with(&host, &["--net", "none"], &["--", "sh", "-c", script]);
+    running.signal(Signal::SIGTERM);
+    running.until_said("caught", 1);
+    running.signal(Signal::SIGTERM);
+    let (status, text) = running.wait();
+    assert_eq!(status.code(), Some(9), "{text}");
+    host.assert_as(&before);
+}
+
 /// The terminal goes, as with a connection: the kernel tells its session's leader alone, and the command has to hear of it.
 #[test]
 fn a_command_ends_with_its_terminal() {
@@ -192,6 +232,27 @@ fn names_are_known_in_the_sandbox() {
     let gone = run(&host, &["--name", "web"], &["getent", "ahostsv4", "database"]);
     assert_eq!(gone.status.code(), Some(2), "getent says that there is no such name");
     host.assert_as(&before);
+}
+
+/// A umask that hides what root makes, or one that hides nothing: names are for whoever the command becomes, and records are
+/// root's alone to write.
+#[test]
+fn a_umask_is_the_commands_alone() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let program = env!("CARGO_BIN_EXE_pcapsule");
+    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    for umask in ["0077", "0000"] {
+        let inner = format!("umask; find /run/pcapsule -perm /022; {nobody} cat /etc/resolv.conf /etc/hosts");
+        let line = format!("umask {umask}; exec {program} run -q --name web -- sh -c '{inner}'");
+        let output = host.place().output(&mut host.place().command("sh", &["-c", &line]));
+        let text = checked(&line, &output);
+        assert!(
+            text.starts_with(&format!("{umask}\nnameserver ")) && text.ends_with(" web"),
+            "{umask}: {text}"
+        );
+        host.assert_as(&before);
+    }
 }
 
 /// A nameserver on the host's loopback cannot be reached from inside: none such is named there.

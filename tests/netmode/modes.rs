@@ -67,10 +67,15 @@ fn a_second_command_joins_a_sandbox() {
 fn nobody_to_join_is_told() {
     let Some(host) = Host::make() else { return };
     let before = host.snapshot();
-    let refused = host.pcapsule(&["run", "--net", "container:nobody", "--", "true"]);
-    assert_eq!(refused.status.code(), Some(4), "{}", said(&refused));
-    assert!(said(&refused).contains("nobody"), "{}", said(&refused));
-    host.assert_as(&before);
+    for line in [
+        &["run", "--net", "container:nobody", "--", "true"][..],
+        &["net", "plan", "--net", "container:nobody"],
+    ] {
+        let refused = host.pcapsule(line);
+        assert_eq!(refused.status.code(), Some(4), "{line:?}: {}", said(&refused));
+        assert!(said(&refused).contains("nobody"), "{line:?}: {}", said(&refused));
+        host.assert_as(&before);
+    }
 }
 
 /// On the LAN with an address and a MAC of its own, beside the host.

@@ -124,7 +124,7 @@ fn a_port_of_another_sandbox_is_refused() {
     let Some(host) = Host::make() else { return };
     let before = host.snapshot();
     let first = Sandbox::up(&host, &["-p", "8080:80"]);
-    let one = host.snapshot();
+    let one = host.snapshot_of_living();
     let refused = host.pcapsule(&["net", "up", "-p", "8080:80"]);
     assert!(!refused.status.success() && said(&refused).contains("8080"), "{}", said(&refused));
     host.assert_as(&one);
@@ -197,6 +197,33 @@ fn one_port_on_two_addresses_and_both_transports() {
     sandbox.assert_published();
     sandbox.down();
     host.assert_as(&before);
+}
+
+/// Each client of a port that the proxy serves has a socket, and no memory to speak of.
+#[test]
+fn many_clients_of_udp_take_little_memory() {
+    const CLIENTS: usize = 300;
+    let Some(host) = Host::make() else { return };
+    let sandbox = Sandbox::up(&host, &["-p", "127.0.0.1:5353:53/udp"]);
+    let _server = sandbox.serve(Udp, 53);
+    let keeper = host.listed(sandbox.name()).expect("it is listed")["keeper"].clone();
+    let kib = || {
+        let line = host.sh(&format!("grep VmData: /proc/{keeper}/status"));
+        line.split_whitespace().nth(1).and_then(|word| word.parse::<usize>().ok()).expect("a number")
+    };
+    let ask = || {
+        let asker =
+            inside(&host.place().net(), || client((Ipv4Addr::LOCALHOST, 5353).into())).expect("a socket");
+        let answer = datagram(&asker, Duration::from_secs(3)).expect("it is answered");
+        assert_eq!(answer.split(' ').next(), Some(sandbox.name()));
+        asker
+    };
+    let first = ask();
+    let before = kib();
+    let others: Vec<_> = (1..CLIENTS).map(|_| ask()).collect();
+    let grown = kib() - before;
+    assert!(grown < 8 * CLIENTS, "{grown} KiB for {CLIENTS} clients");
+    drop((first, others));
 }
 
 /// Case 30: the rules do not grow with the ports, nor do the processes.

@@ -13,6 +13,7 @@ use crate::sys::plumbing::Plumbing;
 
 pub(super) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let draft = Draft::new(args.sandbox.spec().context("reading the options")?, "sandbox")?;
+    draft.check_target()?;
     let facts = Facts::gather(&mut Plumbing::open()?, &draft.state, &draft.spec)?;
     let plan = netmode::plan(&draft.spec, &facts, &draft.identity)?;
     if !args.json {

@@ -14,6 +14,9 @@ use crate::netmode::{
     step::Step,
 };
 
+/// The one switch of kernels that forward IPv6 between all interfaces or none.
+const EVERYTHING_OF_IPV6: &str = "net.ipv6.conf.all.forwarding";
+
 impl Draft<'_> {
     /// Between the bridge and the uplinks alone, where that suffices.
     pub(super) fn forwarding_steps(&mut self, spec: &BridgeSpec) {
@@ -25,7 +28,9 @@ impl Draft<'_> {
                 places.map(|place| host_setting(conf("ipv4", &place, "forwarding"), "1")).collect();
             self.steps.extend(steps);
         }
-        if ipv6 == Ipv6::Off || forwarding.ipv6 != Some(false) {
+        // What is on for the sake of another sandbox goes with that one, unless this one needs it too.
+        let is_anothers = self.facts.sandboxes.iter().any(|record| record.needs(EVERYTHING_OF_IPV6));
+        if ipv6 == Ipv6::Off || forwarding.ipv6 != Some(false) && !is_anothers {
             return;
         }
         let uplinks = self.ways_in(spec, false);
@@ -38,11 +43,11 @@ impl Draft<'_> {
             self.steps.extend(
                 uplinks.into_iter().map(|place| host_setting(conf("ipv6", &place, "accept_ra"), "2")),
             );
-            self.steps.push(host_setting("net.ipv6.conf.all.forwarding".to_owned(), "1"));
+            self.steps.push(host_setting(EVERYTHING_OF_IPV6.to_owned(), "1"));
         }
     }
 
-    /// The rules come last, when everything they let pass is there; what is published answers after them.
+    /// The rules come when everything they let pass is there.
     pub(super) fn firewall_steps(&mut self, spec: &BridgeSpec, families: &[Family]) {
         let (bridge, reach) = (spec.bridge.clone(), spec.reach);
         let addresses: Vec<InterfaceAddress> = families.iter().map(|family| family.address).collect();
@@ -71,10 +76,16 @@ impl Draft<'_> {
                 }
             }
         }
-        if !spec.publications.as_slice().is_empty() {
-            self.steps
-                .extend([Step::ForgetFlows { addresses: alone.clone() }, Step::Serve { addresses: alone }]);
+    }
+
+    /// What is published answers after the rules, for which the kernel has had time by then.
+    pub(super) fn serving_steps(&mut self, spec: &BridgeSpec, families: &[Family]) {
+        if spec.publications.as_slice().is_empty() {
+            return;
         }
+        let addresses: Vec<IpAddr> = families.iter().map(|family| family.address.address).collect();
+        let forget = Step::ForgetFlows { addresses: addresses.clone() };
+        self.steps.extend([forget, Step::Serve { addresses }]);
     }
 
     /// Where packets for the bridge come from: the ways out, and with published ports every link that has an address by
@@ -110,8 +121,12 @@ impl Draft<'_> {
         names
     }
 
-    pub(super) fn uplink_mtu(&self) -> u32 {
-        let uplinks = self.uplinks(true);
+    /// The least of the ways out of the families that the sandbox has.
+    pub(super) fn uplink_mtu(&self, ipv6: Ipv6) -> u32 {
+        let mut uplinks = self.uplinks(true);
+        if ipv6 == Ipv6::On {
+            uplinks.extend(self.uplinks(false));
+        }
         let links = self.facts.links.iter().filter(|link| uplinks.contains(&link.name.to_string()));
         links.map(|link| link.mtu).min().unwrap_or(USUAL_MTU)
     }

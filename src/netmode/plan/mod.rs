@@ -121,7 +121,7 @@ impl Draft<'_> {
         let existing = self.existing_bridge(&spec.bridge)?;
         let is_ours = existing.is_none_or(|link| link.alias.as_deref() == Some(BRIDGE_ALIAS));
         let families = self.families(spec, existing, is_ours)?;
-        let mtu = spec.mtu.or(existing.map(|link| link.mtu)).unwrap_or_else(|| self.uplink_mtu());
+        let mtu = spec.mtu.or(existing.map(|link| link.mtu)).unwrap_or_else(|| self.uplink_mtu(spec.ipv6));
         let publications = spec.publications.as_slice();
         if !publications.is_empty() {
             let publications = publications.iter().map(ToString::to_string).collect();
@@ -145,6 +145,7 @@ impl Draft<'_> {
         }
         self.firewall_steps(spec, &families);
         self.admit();
+        self.serving_steps(spec, &families);
         let addresses = families.iter().map(|family| family.address).collect();
         let gateways = families.iter().map(|family| family.gateway.address).collect();
         Ok(self.finish("bridge", Some(spec.bridge.clone()), addresses, gateways))

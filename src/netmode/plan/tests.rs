@@ -144,6 +144,44 @@ fn a_second_sandbox_joins_the_first_ones_bridge() {
     assert_eq!(refusal(taken, &facts), "taking the address 10.77.3.2: it is taken");
 }
 
+/// Where IPv6 is forwarded between all interfaces or none: the first sandbox switches it on, the last one off.
+#[test]
+fn a_second_sandbox_needs_what_the_first_one_switched_on() {
+    let dual = || Options { ipv6: Ipv6::On, ..Options::plain("bridge") };
+    let mut facts = host();
+    facts.forwarding.ipv6_by_interface = false;
+    let first = planned(dual(), &facts).unwrap();
+    let needs = |plan: &Plan| {
+        let steps = plan.steps.clone();
+        Record { steps, ..neighbour("db", "10.77.3.2/24", "pcapsule0") }.needs("net.ipv6.conf.all.forwarding")
+    };
+    assert!(needs(&first));
+    facts.forwarding.ipv6 = Some(true);
+    assert!(!needs(&planned(dual(), &facts).unwrap()), "a router's own");
+    facts.sandboxes = vec![Record { steps: first.steps, ..neighbour("db", "10.77.3.2/24", "pcapsule0") }];
+    assert!(needs(&planned(dual(), &facts).unwrap()));
+    assert!(!needs(&planned(Options::plain("bridge"), &facts).unwrap()));
+}
+
+/// A host whose way out by IPv6 is a tunnel.
+#[test]
+fn the_mtu_is_that_of_the_ways_out_it_has() {
+    let mut tunnel = link(3, "he0", LinkKind::Hardware);
+    tunnel.mtu = 1280;
+    let by_tunnel = Route {
+        destination: "::/0".parse().unwrap(),
+        next_hops: vec![NextHop { gateway: None, link: 3.try_into().ok() }],
+        ..host().routes[0].clone()
+    };
+    let facts = Facts {
+        links: [host().links, vec![tunnel]].concat(),
+        routes: [host().routes, vec![by_tunnel]].concat(),
+        ..host()
+    };
+    assert!(words(Options::plain("bridge"), &facts).contains("MTU 1450"));
+    assert!(words(Options { ipv6: Ipv6::On, ..Options::plain("bridge") }, &facts).contains("MTU 1280"));
+}
+
 #[test]
 fn somebody_elses_bridge_is_used_from_the_other_end() {
     let mut theirs = bridge("172.17.0.1/16");

@@ -72,11 +72,12 @@ impl Sandbox {
 }
 
 fn serve(ports: OpenPorts, sandbox: &Sandbox) {
+    let room = udp::Room::default();
     for (forward, port) in ports.into_pairs() {
         let sandbox = sandbox.clone();
         let started = match port {
             OpenPort::Tcp(socket) => tcp::serve(socket, forward.sandbox_port, sandbox),
-            OpenPort::Udp(socket) => udp::serve(socket, forward.sandbox_port, sandbox),
+            OpenPort::Udp(socket) => udp::serve(socket, forward.sandbox_port, sandbox, room.clone()),
         };
         if let Err(error) = started {
             tracing::warn!("port {} is not served over loopback: {error}", forward.host_port);

@@ -15,7 +15,7 @@ use tokio::{
     time::{self, Instant},
 };
 
-use crate::sys::relay::{Asked, Datagram, answer, receive};
+use crate::sys::relay::{Asked, answer, hear, pass_on, receive};
 
 use super::Sandbox;
 
@@ -27,11 +27,16 @@ const MOST_CLIENTS: usize = 4096;
 
 const LARGEST_DATAGRAM: usize = 64 << 10;
 
+/// Where a datagram is between its arrival and its departure, one after the other: no port and no client has room of its own.
+#[derive(Clone)]
+pub(super) struct Room(Arc<Mutex<Box<[u8]>>>);
+
 /// One port.
 struct Port {
     socket: UdpSocket,
     number: u16,
     sandbox: Sandbox,
+    room: Room,
     clients: Mutex<HashMap<Client, Session>>,
 }
 
@@ -49,31 +54,33 @@ struct Session {
 }
 
 /// Passes datagrams on for as long as the runtime lives.
-pub(super) fn serve(socket: net::UdpSocket, number: u16, sandbox: Sandbox) -> io::Result<()> {
+pub(super) fn serve(socket: net::UdpSocket, number: u16, sandbox: Sandbox, room: Room) -> io::Result<()> {
     let socket = UdpSocket::from_std(socket)?;
-    let port = Arc::new(Port { socket, number, sandbox, clients: Mutex::default() });
+    let port = Arc::new(Port { socket, number, sandbox, room, clients: Mutex::default() });
     tokio::spawn(async move {
-        let mut buffer = vec![0; LARGEST_DATAGRAM];
         loop {
             // Errors here are about one datagram, such as an earlier answer that could not be delivered.
-            let Ok(datagram) = port.receive(&mut buffer).await else { continue };
-            let client = Client { address: datagram.client, asked: datagram.asked };
-            if let Ok(server) = port.server_for(client).await {
-                // What cannot be sent is lost, as on any way.
-                let _ = server.send(&buffer[..datagram.length]).await;
-            }
+            let _ = port.socket.async_io(Interest::READABLE, || port.take_there()).await;
         }
     });
     Ok(())
 }
 
 impl Port {
-    async fn receive(&self, buffer: &mut [u8]) -> io::Result<Datagram> {
-        self.socket.async_io(Interest::READABLE, || receive(self.socket.as_fd(), buffer)).await
+    /// Brings the next datagram to the sandbox.
+    fn take_there(self: &Arc<Self>) -> io::Result<()> {
+        let mut room = self.room.take();
+        let datagram = receive(self.socket.as_fd(), &mut room)?;
+        let client = Client { address: datagram.client, asked: datagram.asked };
+        if let Ok(server) = self.server_for(client) {
+            // What cannot be sent is lost, as on any way.
+            let _ = pass_on(server.as_fd(), &room[..datagram.length]);
+        }
+        Ok(())
     }
 
     /// The socket that speaks to the sandbox for this client.
-    async fn server_for(self: &Arc<Self>, client: Client) -> io::Result<Arc<UdpSocket>> {
+    fn server_for(self: &Arc<Self>, client: Client) -> io::Result<Arc<UdpSocket>> {
         if let Some(session) = self.clients().get_mut(&client) {
             session.last_heard = Instant::now();
             return Ok(Arc::clone(&session.server));
@@ -83,9 +90,10 @@ impl Port {
         }
         let server = self.sandbox.at(self.number, client.address.ip()).next();
         let server = server.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let socket = UdpSocket::bind(SocketAddr::new(unspecified(server.ip()), 0)).await?;
-        socket.connect(server).await?;
-        let session = Session { server: Arc::new(socket), last_heard: Instant::now() };
+        let socket = net::UdpSocket::bind(SocketAddr::new(unspecified(server.ip()), 0))?;
+        socket.connect(server)?;
+        socket.set_nonblocking(true)?;
+        let session = Session { server: Arc::new(UdpSocket::from_std(socket)?), last_heard: Instant::now() };
         let server = Arc::clone(&session.server);
         self.clients().insert(client, session);
         let port = Arc::clone(self);
@@ -95,28 +103,50 @@ impl Port {
 
     /// Brings the sandbox's answers back until both have been silent.
     async fn answer(&self, client: Client) {
-        let mut buffer = vec![0; LARGEST_DATAGRAM];
         loop {
             let Some(session) = self.clients().get(&client).cloned() else { return };
-            let length = match time::timeout(IDLE, session.server.recv(&mut buffer)).await {
-                Ok(Ok(length)) => length,
-                // Nobody listens there (yet).
-                Ok(Err(_)) => continue,
+            let take_back = || self.take_back(client, &session.server);
+            match time::timeout(IDLE, session.server.async_io(Interest::READABLE, take_back)).await {
+                // Or nobody listens there (yet).
+                Ok(Ok(None) | Err(_)) => {}
+                Ok(Ok(Some(late))) => {
+                    let send = || answer(self.socket.as_fd(), &late, client.address, client.asked);
+                    let _ = self.socket.async_io(Interest::WRITABLE, send).await;
+                }
                 Err(_silent) => {
                     let mut clients = self.clients();
                     if clients.get(&client).is_some_and(|session| session.last_heard.elapsed() >= IDLE) {
                         clients.remove(&client);
                     }
-                    continue;
                 }
-            };
-            let send = || answer(self.socket.as_fd(), &buffer[..length], client.address, client.asked);
-            let _ = self.socket.async_io(Interest::WRITABLE, send).await;
+            }
+        }
+    }
+
+    /// Brings the next answer back; or keeps it, where it has to wait.
+    fn take_back(&self, client: Client, server: &UdpSocket) -> io::Result<Option<Vec<u8>>> {
+        let mut room = self.room.take();
+        let length = hear(server.as_fd(), &mut room)?;
+        match answer(self.socket.as_fd(), &room[..length], client.address, client.asked) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Some(room[..length].to_vec())),
+            _ => Ok(None),
         }
     }
 
     fn clients(&self) -> MutexGuard<'_, HashMap<Client, Session>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Room {
+    fn take(&self) -> MutexGuard<'_, Box<[u8]>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(vec![0; LARGEST_DATAGRAM].into())))
     }
 }
 

@@ -12,7 +12,6 @@ use rtnetlink::packet_route::{
 
 use crate::model::{Link, LinkName};
 use crate::sys::netlink::{self, Route};
-use crate::sys::raw_netlink::LARGEST_PIECE;
 
 use super::{Error, Order, Plumbing};
 
@@ -85,14 +84,9 @@ impl Plumbing {
     ) -> Result<Vec<RouteNetlinkMessage>, Error> {
         let mut body = vec![0; question.buffer_len()];
         question.serialize(&mut body);
-        let mut buffer = vec![0; LARGEST_PIECE];
-        let mut found = Vec::new();
-        self.socket
-            .dump((question.message_type(), &body), answer, &mut buffer, |entry| {
-                found.extend(decode(answer, entry));
-            })
-            .map_err(|source| Error::Refused { order: Order::Read(what), source })?;
-        Ok(found)
+        let read = |entry: &[u8]| decode(answer, entry);
+        let found = self.socket.table((question.message_type(), &body), answer, read);
+        found.map_err(|source| Error::Refused { order: Order::Read(what), source })
     }
 }
 

@@ -94,7 +94,7 @@ impl SockDiag {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
-            answered => answered,
+            answered => answered.map(drop),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, thread, time::Duration};
 
-use super::{Host, Place, inside, within};
+use super::{Host, Place, eventually, inside, within};
 
 /// A part's name and its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,21 @@ impl Snapshot {
     }
 }
 
+/// The addresses of the bridge that has not told routers of the groups it is in.
+const SILENT_YET: &str =
+    "ip -o -4 addr show dev pcapsule0 | sed 's,.* inet \\([^/]*\\)/.*,\\1,' | while read -r address; do
+    conntrack -L -s $address 2>/dev/null | grep -q dst=224.0.0.22 || echo $address
+done";
+
 impl Host {
+    /// As [`snapshot`](Self::snapshot), while a sandbox is up: once its bridge has told routers of its groups, up to a second
+    /// after it came up, which is a connection more.
+    #[track_caller]
+    pub(crate) fn snapshot_of_living(&self) -> Snapshot {
+        eventually("the bridge has told", || self.sh(SILENT_YET).is_empty().then_some(()));
+        self.snapshot()
+    }
+
     /// Fails unless the host is, at once, as it was.
     #[track_caller]
     pub(crate) fn assert_as(&self, before: &Snapshot) {
