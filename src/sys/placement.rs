@@ -4,6 +4,7 @@ use std::{fs, io, time::Duration};
 
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    sys::prctl::set_timerslack,
     unistd::{Pid, gettid},
 };
 
@@ -49,6 +50,12 @@ pub fn stay_on(core: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(core)?;
     Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+}
+
+/// Lets the calling thread's sleeps end when they should, and not up to 50 µs later, which saves wake-ups
+/// (`PR_SET_TIMERSLACK(2const)`).
+pub fn sleep_to_the_point() -> io::Result<()> {
+    Ok(set_timerslack(1)?)
 }
 
 /// What all cores together have spent since boot, in steps of the kernel's tick (`proc_stat(5)`).
