@@ -32,6 +32,16 @@ pub struct Run {
     scenario: BTreeMap<String, Value>,
     environment: BTreeMap<String, Value>,
     cells: Vec<RunCell>,
+    #[serde(default)]
+    ways: Vec<RunWay>,
+}
+
+/// Where a path of a container that was there already led.
+#[derive(Debug, Deserialize, PartialEq)]
+struct RunWay {
+    path: String,
+    from: String,
+    to: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,6 +100,14 @@ pub struct ToHost {
     pub change: Interval,
 }
 
+impl RunComparison {
+    /// Whether a path is worse against `host`: that the machine is, or that `host` differs from itself, is no path's fault.
+    pub fn is_worse(&self) -> bool {
+        let is_of_path = |change: &&Change| !matches!(change.path.as_str(), "host" | "control");
+        self.changes.iter().filter(is_of_path).any(|change| change.is_worse)
+    }
+}
+
 impl Run {
     /// Reads a document.
     pub fn read(text: &str) -> Result<Self, InvalidRun> {
@@ -114,8 +132,11 @@ impl RunCell {
         self.paths.iter().find(|path| path.path == name)
     }
 
+    /// As of the run itself: where nothing came back there was no time.
     fn values(&self, name: &str) -> Vec<Option<f64>> {
-        self.path(name).map(RunPath::values).unwrap_or_default()
+        let samples = self.path(name).map(|path| path.samples.as_slice()).unwrap_or_default();
+        let is_value = |value: &f64| *value > 0.0 || !self.is_time();
+        samples.iter().map(|sample| Some(sample.as_ref()?.value).filter(is_value)).collect()
     }
 
     fn ratios(&self, name: &str) -> Vec<f64> {
@@ -129,12 +150,6 @@ impl RunCell {
 
     fn is_time(&self) -> bool {
         matches!(self.test.as_str(), "latency" | "paced")
-    }
-}
-
-impl RunPath {
-    fn values(&self) -> Vec<Option<f64>> {
-        self.samples.iter().map(|sample| sample.as_ref().map(|sample| sample.value)).collect()
     }
 }
 
@@ -155,6 +170,18 @@ pub fn compare_runs(before: &Run, after: &Run) -> RunComparison {
                 )),
             }
         }
+    }
+    for cell in &after.cells {
+        let Some(other) = before.cell(cell) else {
+            lonely.push(format!("{} ({}) is in the second alone", cell.test, cell.placement));
+            continue;
+        };
+        let alone = cell.paths.iter().filter(|path| other.path(&path.path).is_none());
+        lonely.extend(
+            alone.map(|path| {
+                format!("{} ({}): {} is in the second alone", cell.test, cell.placement, path.path)
+            }),
+        );
     }
     let mut doubts = circumstances(before, after);
     doubts.extend(lonely);
@@ -210,6 +237,14 @@ fn circumstances(before: &Run, after: &Run) -> Vec<String> {
             }
         }
     }
+    for old in &before.ways {
+        if let Some(new) = after.ways.iter().find(|new| new.path == old.path && *new != old) {
+            doubts.push(format!(
+                "{} led from {} to {}, then from {} to {}",
+                old.path, old.from, old.to, new.from, new.to
+            ));
+        }
+    }
     for (run, which) in [(before, "first"), (after, "second")] {
         if run.partial {
             doubts.push(format!("the {which} was ended before all was measured"));
@@ -252,6 +287,7 @@ mod tests {
         let slower_path = compare_runs(&run(0.8, 1.0, "6.1"), &run(0.6, 1.0, "6.1"));
         let change = of_bridge(&slower_path);
         assert_eq!((change.verdict, change.is_worse), (Verdict::Lower, true));
+        assert!(slower_path.is_worse());
         assert!((change.to_host.unwrap().change.median - 0.75).abs() < 0.01, "{change:?}");
         let slower_machine = compare_runs(&run(0.8, 1.0, "6.1"), &run(0.8, 0.7, "6.1"));
         let change = of_bridge(&slower_machine);
@@ -259,6 +295,16 @@ mod tests {
         assert!((change.figures.median - 0.7).abs() < 0.01);
         let host = slower_machine.changes.iter().find(|change| change.path == "host").unwrap();
         assert_eq!((host.to_host, host.verdict), (None, Verdict::Lower));
+        assert!(host.is_worse && !slower_machine.is_worse());
+    }
+
+    #[test]
+    fn that_host_differs_from_itself_is_no_paths_fault() {
+        let mut found = compare_runs(&run(0.8, 1.0, "6.1"), &run(0.8, 1.0, "6.1"));
+        for change in &mut found.changes {
+            change.is_worse = change.path == "control";
+        }
+        assert!(!found.is_worse());
     }
 
     #[test]
@@ -266,16 +312,23 @@ mod tests {
         let mut after = run(0.8, 1.0, "6.18");
         after.scenario.insert("write_bytes".to_owned(), 1.into());
         after.scenario.insert("seed".to_owned(), 9.into());
-        after.cells[0].paths.pop();
+        after.cells[0].paths[2].path = "veth".to_owned();
         after.partial = true;
-        let doubts = compare_runs(&run(0.8, 1.0, "6.1"), &after).doubts;
+        let way =
+            |to: &str| RunWay { path: "to-container".to_owned(), from: "web".to_owned(), to: to.to_owned() };
+        after.ways = vec![way("cache")];
+        let mut before = run(0.8, 1.0, "6.1");
+        before.ways = vec![way("db")];
+        let doubts = compare_runs(&before, &after).doubts;
         assert_eq!(
             doubts,
             [
                 "the settings differ in write_bytes: 131072, then 1",
                 "the machines differ in kernel: \"6.1\", then \"6.18\"",
+                "to-container led from web to db, then from web to cache",
                 "the second was ended before all was measured",
                 "tcp (two): bridge has figures in one of them at most",
+                "tcp (two): veth is in the second alone",
             ]
         );
     }
