@@ -178,7 +178,7 @@ fn circumstances(page: &mut String, outcome: &Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Path;
+    use crate::bench::{Path, Way};
     use crate::report::bench_fixture::{outcome, summary, waterfall};
 
     fn page() -> String {
@@ -207,7 +207,10 @@ mod tests {
     /// Browsers forgive what is not closed; readers of ours may not.
     #[test]
     fn every_element_is_closed() {
-        let page = page();
+        is_closed(&page());
+    }
+
+    fn is_closed(page: &str) {
         let mut open = Vec::new();
         for tag in page.split('<').skip(1).filter_map(|rest| rest.split('>').next()) {
             let name = tag.trim_start_matches('/').split([' ', '\n', '/']).next().unwrap();
@@ -221,6 +224,27 @@ mod tests {
             }
         }
         assert_eq!(open, [""; 0]);
+    }
+
+    /// A container may be called anything by who starts it, as may what is wrong with a path.
+    #[test]
+    fn names_of_others_stay_words() {
+        const NAME: &str = "<img src=x onerror='alert(1)'>\"&web";
+        let mut outcome = outcome();
+        outcome.ways = vec![Way::told(Path::Bridge, NAME, NAME, Some([172, 17, 0, 3].into()))];
+        outcome.skipped[0].why = NAME.to_owned();
+        outcome.environment.processor = Some(NAME.to_owned());
+        outcome.environment.congestion_control = Some(NAME.to_owned());
+        let mut summary = summary();
+        summary.doubts = vec![NAME.to_owned()];
+        let mut out = Vec::new();
+        bench_html(&outcome, &summary, NAME, 0, &mut out).unwrap();
+        let page = String::from_utf8(out).unwrap();
+        assert!(!page.contains("<img") && !page.contains("'alert") && !page.contains("\"&web"));
+        let whole = "&lt;img src=x onerror=&#39;alert(1)&#39;&gt;&quot;&amp;web";
+        // The title twice, the host, the machine's two, the doubts' two, and the path: at its bar, its line, its figures.
+        assert!(page.matches(whole).count() >= 10, "{page}");
+        is_closed(&page);
     }
 
     #[test]
