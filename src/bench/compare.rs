@@ -101,10 +101,9 @@ pub struct ToHost {
 }
 
 impl RunComparison {
-    /// Whether a path is worse against `host`: that the machine is, or that `host` differs from itself, is no path's fault.
+    /// Whether a path is worse against `host`.
     pub fn is_worse(&self) -> bool {
-        let is_of_path = |change: &&Change| !matches!(change.path.as_str(), "host" | "control");
-        self.changes.iter().filter(is_of_path).any(|change| change.is_worse)
+        self.changes.iter().any(|change| change.is_worse && is_judged(&change.path))
     }
 }
 
@@ -156,13 +155,14 @@ impl RunCell {
 /// Compares them.
 pub fn compare_runs(before: &Run, after: &Run) -> RunComparison {
     let (mut changes, mut lonely) = (Vec::new(), Vec::new());
+    let among = compared(before, after);
     for cell in &before.cells {
         let Some(other) = after.cell(cell) else {
             lonely.push(format!("{} ({}) is in the first alone", cell.test, cell.placement));
             continue;
         };
         for path in &cell.paths {
-            match change((cell, other), &path.path) {
+            match change((cell, other), &path.path, among) {
                 Some(change) => changes.push(change),
                 None => lonely.push(format!(
                     "{} ({}): {} has figures in one of them at most",
@@ -188,13 +188,30 @@ pub fn compare_runs(before: &Run, after: &Run) -> RunComparison {
     RunComparison { changes, doubts }
 }
 
-fn change((before, after): (&RunCell, &RunCell), path: &str) -> Option<Change> {
+/// How many paths are held against `host` in both, in all cells.
+fn compared(before: &Run, after: &Run) -> usize {
+    let in_cell = |cell: &RunCell| {
+        let has = |path: &&RunPath| after.cell(cell).is_some_and(|other| other.path(&path.path).is_some());
+        cell.paths.iter().filter(|path| is_judged(&path.path)).filter(has).count()
+    };
+    before.cells.iter().map(in_cell).sum()
+}
+
+/// That the machine changed, or that `host` differs from itself, is no path's doing.
+fn is_judged(path: &str) -> bool {
+    !matches!(path, "host" | "control")
+}
+
+/// It is one among so many, of which one in twenty would be called a change by chance.
+fn change((before, after): (&RunCell, &RunCell), path: &str, among: usize) -> Option<Change> {
     let (old, new) = (before.values(path), after.values(path));
     let taken = |values: &[Option<f64>]| values.iter().copied().flatten().collect::<Vec<_>>();
-    let figures = ratio_of_medians(&taken(&new), &taken(&old))?;
-    let to_host = (path != "host").then(|| to_host(&before.ratios(path), &after.ratios(path))).flatten();
-    let verdict = match to_host {
-        Some(to_host) => verdict(to_host.change, farther(before.stray(), after.stray())),
+    let figures = ratio_of_medians(&taken(&new), &taken(&old), 1)?;
+    let (old_ratios, new_ratios) = (before.ratios(path), after.ratios(path));
+    let to_host = (path != "host").then(|| to_host(&old_ratios, &new_ratios)).flatten();
+    let joint = to_host.and_then(|_| ratio_of_medians(&new_ratios, &old_ratios, among));
+    let verdict = match joint {
+        Some(joint) => verdict(joint, farther(before.stray(), after.stray())),
         None => verdict(figures, None),
     };
     let worse = if before.is_time() { Verdict::Higher } else { Verdict::Lower };
@@ -212,7 +229,7 @@ fn change((before, after): (&RunCell, &RunCell), path: &str) -> Option<Change> {
 }
 
 fn to_host(before: &[f64], after: &[f64]) -> Option<ToHost> {
-    let change = ratio_of_medians(after, before)?;
+    let change = ratio_of_medians(after, before, 1)?;
     Some(ToHost { before: estimate(before)?, after: estimate(after)?, change })
 }
 
@@ -305,6 +322,29 @@ mod tests {
             change.is_worse = change.path == "control";
         }
         assert!(!found.is_worse());
+    }
+
+    /// By chance one in twenty is, so one of many has to be clearer than one alone.
+    #[test]
+    fn of_many_paths_one_is_not_called_worse_by_chance() {
+        let samples = |values: &[f64]| -> Vec<Value> {
+            values.iter().map(|value| serde_json::json!({"value": value})).collect()
+        };
+        let run = |paths: usize, values: &[f64]| {
+            let path = |number| serde_json::json!({"path": format!("p{number}"), "samples": samples(values)});
+            let mut all: Vec<Value> = (0..paths).map(path).collect();
+            all.push(serde_json::json!({"path": "host", "samples": samples(&[1.0; 9])}));
+            let document = serde_json::json!({
+                "schema": "pcapsule.bench", "version": 1, "scenario": {}, "environment": {},
+                "cells": [{"test": "tcp", "placement": "two", "paths": all}],
+            });
+            Run::read(&document.to_string()).unwrap()
+        };
+        let before = [0.96, 0.97, 0.98, 0.99, 1.0, 1.01, 1.02, 1.03, 1.04];
+        let after = before.map(|value| value - 0.045);
+        assert!(compare_runs(&run(1, &before), &run(1, &after)).is_worse());
+        assert!(!compare_runs(&run(25, &before), &run(25, &after)).is_worse());
+        assert!(compare_runs(&run(25, &before), &run(25, &[0.5; 9])).is_worse());
     }
 
     #[test]
