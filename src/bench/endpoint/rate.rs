@@ -18,6 +18,7 @@ use crate::bench::Error;
 use crate::bench::path::{Addresses, Hop};
 use crate::bench::scenario::{PROBES, Scenario};
 use crate::sys::datagrams::Datagrams;
+use crate::sys::placement::sleep_to_the_point;
 
 use super::socket;
 use super::worker::{Place, Worker};
@@ -257,7 +258,7 @@ impl Waits {
     fn wait(self, time: Duration) {
         const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
         /// How late a sleep may end; who sleeps keeps his right to the core if others want it.
-        const LATENESS: Duration = Duration::from_micros(100);
+        const LATENESS: Duration = Duration::from_micros(25);
         match self {
             Self::Busily if time > 2 * LATENESS => thread::sleep(time.saturating_sub(LATENESS)),
             Self::Busily => hint::spin_loop(),
@@ -274,6 +275,7 @@ fn send(
     (rate, waits): (u64, Waits),
     (slice, origin): (Slice, Instant),
 ) -> io::Result<Sent> {
+    sleep_to_the_point()?;
     let begun = Instant::now();
     let (mut count, mut next) = (0, begun);
     let interval = Duration::from_secs_f64(1.0 / rate as f64);
