@@ -201,8 +201,11 @@ fn doubts_of(
         if let Some(failure) = &path.failure {
             // What nobody answers, somebody has dropped: a refusal would have come at once.
             let is_dropped = path.path.is_of_visit() && failure.ends_with("timed out");
+            let is_held = path.path == Path::ToPublished && failure.contains("Address already in use");
             let hint = if is_dropped {
                 "; a firewall, or the engine that keeps its networks apart, drops it"
+            } else if is_held {
+                "; its service holds the port: measure another container of the kind, with a command that only sleeps"
             } else {
                 ""
             };

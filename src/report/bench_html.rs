@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io};
 
 use jiff::Timestamp;
 
-use crate::bench::{CellOutcome, Comparison, Outcome, Placement, Quantity, Summary, Waterfall};
+use crate::bench::{CellOutcome, Comparison, Outcome, Placement, Quantity, Summary, Waterfall, Way};
 
 use super::bench::{columns, heading, machine, text};
 use super::bench_charts::{bars, colour, distribution, series, waterfall};
@@ -47,8 +47,7 @@ pub fn bench_html(
 }
 
 fn title(outcome: &Outcome) -> String {
-    let container = outcome.ways.iter().find(|way| way.from != "host").map(|way| way.from.as_str());
-    match container {
+    match outcome.ways.iter().find_map(Way::container) {
         Some(name) => format!("What the network of {} costs against host mode", Escaped(name)),
         None => "What container networks cost against host mode".to_owned(),
     }
@@ -178,7 +177,7 @@ fn circumstances(page: &mut String, outcome: &Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::{Path, Way};
+    use crate::bench::Path;
     use crate::report::bench_fixture::{outcome, summary, waterfall};
 
     fn page() -> String {
