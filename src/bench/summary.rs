@@ -281,6 +281,9 @@ fn circumstances(outcome: &Outcome) -> Vec<String> {
     if environment.cores.len() < 2 {
         doubts.push("there is one core: both ends share it, whatever is asked for".to_owned());
     }
+    if environment.is_one_core && outcome.cells.iter().any(|cell| cell.placement == Placement::Two) {
+        doubts.push("both ends' cores are threads of one core, and slow each other".to_owned());
+    }
     if let Some(name) = environment.congestion_control.as_deref().filter(|name| *name != "cubic")
         && outcome.cells.iter().any(|cell| matches!(cell.test, Test::Tcp | Test::TcpDown | Test::TcpBoth))
     {
