@@ -19,7 +19,7 @@ use super::worker::{Attendant, Place, Worker};
 use super::{Cores, Measured, Session, Slice, Threads, record, times};
 
 /// So much longer a turn may take whose requests were not all sent when they were due.
-const OVERTIME: Duration = Duration::from_secs(1);
+const OVERTIME: Duration = Duration::from_secs(2);
 
 /// One connection; the server answers whatever comes.
 #[derive(Debug)]
