@@ -32,6 +32,16 @@ pub struct Run {
     scenario: BTreeMap<String, Value>,
     environment: BTreeMap<String, Value>,
     cells: Vec<RunCell>,
+    #[serde(default)]
+    ways: Vec<RunWay>,
+}
+
+/// Where a path of a container that was there already led.
+#[derive(Debug, Deserialize, PartialEq)]
+struct RunWay {
+    path: String,
+    from: String,
+    to: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,6 +100,13 @@ pub struct ToHost {
     pub change: Interval,
 }
 
+impl RunComparison {
+    /// Whether a path is worse against `host`.
+    pub fn is_worse(&self) -> bool {
+        self.changes.iter().any(|change| change.is_worse && is_judged(&change.path))
+    }
+}
+
 impl Run {
     /// Reads a document.
     pub fn read(text: &str) -> Result<Self, InvalidRun> {
@@ -114,8 +131,11 @@ impl RunCell {
         self.paths.iter().find(|path| path.path == name)
     }
 
+    /// As of the run itself: where nothing came back there was no time.
     fn values(&self, name: &str) -> Vec<Option<f64>> {
-        self.path(name).map(RunPath::values).unwrap_or_default()
+        let samples = self.path(name).map(|path| path.samples.as_slice()).unwrap_or_default();
+        let is_value = |value: &f64| *value > 0.0 || !self.is_time();
+        samples.iter().map(|sample| Some(sample.as_ref()?.value).filter(is_value)).collect()
     }
 
     fn ratios(&self, name: &str) -> Vec<f64> {
@@ -132,22 +152,17 @@ impl RunCell {
     }
 }
 
-impl RunPath {
-    fn values(&self) -> Vec<Option<f64>> {
-        self.samples.iter().map(|sample| sample.as_ref().map(|sample| sample.value)).collect()
-    }
-}
-
 /// Compares them.
 pub fn compare_runs(before: &Run, after: &Run) -> RunComparison {
     let (mut changes, mut lonely) = (Vec::new(), Vec::new());
+    let among = compared(before, after);
     for cell in &before.cells {
         let Some(other) = after.cell(cell) else {
             lonely.push(format!("{} ({}) is in the first alone", cell.test, cell.placement));
             continue;
         };
         for path in &cell.paths {
-            match change((cell, other), &path.path) {
+            match change((cell, other), &path.path, among) {
                 Some(change) => changes.push(change),
                 None => lonely.push(format!(
                     "{} ({}): {} has figures in one of them at most",
@@ -156,18 +171,47 @@ pub fn compare_runs(before: &Run, after: &Run) -> RunComparison {
             }
         }
     }
+    for cell in &after.cells {
+        let Some(other) = before.cell(cell) else {
+            lonely.push(format!("{} ({}) is in the second alone", cell.test, cell.placement));
+            continue;
+        };
+        let alone = cell.paths.iter().filter(|path| other.path(&path.path).is_none());
+        lonely.extend(
+            alone.map(|path| {
+                format!("{} ({}): {} is in the second alone", cell.test, cell.placement, path.path)
+            }),
+        );
+    }
     let mut doubts = circumstances(before, after);
     doubts.extend(lonely);
     RunComparison { changes, doubts }
 }
 
-fn change((before, after): (&RunCell, &RunCell), path: &str) -> Option<Change> {
+/// How many paths are held against `host` in both, in all cells.
+fn compared(before: &Run, after: &Run) -> usize {
+    let in_cell = |cell: &RunCell| {
+        let has = |path: &&RunPath| after.cell(cell).is_some_and(|other| other.path(&path.path).is_some());
+        cell.paths.iter().filter(|path| is_judged(&path.path)).filter(has).count()
+    };
+    before.cells.iter().map(in_cell).sum()
+}
+
+/// That the machine changed, or that `host` differs from itself, is no path's doing.
+fn is_judged(path: &str) -> bool {
+    !matches!(path, "host" | "control")
+}
+
+/// It is one among so many, of which one in twenty would be called a change by chance.
+fn change((before, after): (&RunCell, &RunCell), path: &str, among: usize) -> Option<Change> {
     let (old, new) = (before.values(path), after.values(path));
     let taken = |values: &[Option<f64>]| values.iter().copied().flatten().collect::<Vec<_>>();
-    let figures = ratio_of_medians(&taken(&new), &taken(&old))?;
-    let to_host = (path != "host").then(|| to_host(&before.ratios(path), &after.ratios(path))).flatten();
-    let verdict = match to_host {
-        Some(to_host) => verdict(to_host.change, farther(before.stray(), after.stray())),
+    let figures = ratio_of_medians(&taken(&new), &taken(&old), 1)?;
+    let (old_ratios, new_ratios) = (before.ratios(path), after.ratios(path));
+    let to_host = (path != "host").then(|| to_host(&old_ratios, &new_ratios)).flatten();
+    let joint = to_host.and_then(|_| ratio_of_medians(&new_ratios, &old_ratios, among));
+    let verdict = match joint {
+        Some(joint) => verdict(joint, farther(before.stray(), after.stray())),
         None => verdict(figures, None),
     };
     let worse = if before.is_time() { Verdict::Higher } else { Verdict::Lower };
@@ -185,7 +229,7 @@ fn change((before, after): (&RunCell, &RunCell), path: &str) -> Option<Change> {
 }
 
 fn to_host(before: &[f64], after: &[f64]) -> Option<ToHost> {
-    let change = ratio_of_medians(after, before)?;
+    let change = ratio_of_medians(after, before, 1)?;
     Some(ToHost { before: estimate(before)?, after: estimate(after)?, change })
 }
 
@@ -208,6 +252,14 @@ fn circumstances(before: &Run, after: &Run) -> Vec<String> {
             if old != new {
                 doubts.push(format!("{what} differ in {name}: {old}, then {new}"));
             }
+        }
+    }
+    for old in &before.ways {
+        if let Some(new) = after.ways.iter().find(|new| new.path == old.path && *new != old) {
+            doubts.push(format!(
+                "{} led from {} to {}, then from {} to {}",
+                old.path, old.from, old.to, new.from, new.to
+            ));
         }
     }
     for (run, which) in [(before, "first"), (after, "second")] {
@@ -252,6 +304,7 @@ mod tests {
         let slower_path = compare_runs(&run(0.8, 1.0, "6.1"), &run(0.6, 1.0, "6.1"));
         let change = of_bridge(&slower_path);
         assert_eq!((change.verdict, change.is_worse), (Verdict::Lower, true));
+        assert!(slower_path.is_worse());
         assert!((change.to_host.unwrap().change.median - 0.75).abs() < 0.01, "{change:?}");
         let slower_machine = compare_runs(&run(0.8, 1.0, "6.1"), &run(0.8, 0.7, "6.1"));
         let change = of_bridge(&slower_machine);
@@ -259,6 +312,39 @@ mod tests {
         assert!((change.figures.median - 0.7).abs() < 0.01);
         let host = slower_machine.changes.iter().find(|change| change.path == "host").unwrap();
         assert_eq!((host.to_host, host.verdict), (None, Verdict::Lower));
+        assert!(host.is_worse && !slower_machine.is_worse());
+    }
+
+    #[test]
+    fn that_host_differs_from_itself_is_no_paths_fault() {
+        let mut found = compare_runs(&run(0.8, 1.0, "6.1"), &run(0.8, 1.0, "6.1"));
+        for change in &mut found.changes {
+            change.is_worse = change.path == "control";
+        }
+        assert!(!found.is_worse());
+    }
+
+    /// By chance one in twenty is, so one of many has to be clearer than one alone.
+    #[test]
+    fn of_many_paths_one_is_not_called_worse_by_chance() {
+        let samples = |values: &[f64]| -> Vec<Value> {
+            values.iter().map(|value| serde_json::json!({"value": value})).collect()
+        };
+        let run = |paths: usize, values: &[f64]| {
+            let path = |number| serde_json::json!({"path": format!("p{number}"), "samples": samples(values)});
+            let mut all: Vec<Value> = (0..paths).map(path).collect();
+            all.push(serde_json::json!({"path": "host", "samples": samples(&[1.0; 9])}));
+            let document = serde_json::json!({
+                "schema": "pcapsule.bench", "version": 1, "scenario": {}, "environment": {},
+                "cells": [{"test": "tcp", "placement": "two", "paths": all}],
+            });
+            Run::read(&document.to_string()).unwrap()
+        };
+        let before = [0.96, 0.97, 0.98, 0.99, 1.0, 1.01, 1.02, 1.03, 1.04];
+        let after = before.map(|value| value - 0.045);
+        assert!(compare_runs(&run(1, &before), &run(1, &after)).is_worse());
+        assert!(!compare_runs(&run(25, &before), &run(25, &after)).is_worse());
+        assert!(compare_runs(&run(25, &before), &run(25, &[0.5; 9])).is_worse());
     }
 
     #[test]
@@ -266,16 +352,23 @@ mod tests {
         let mut after = run(0.8, 1.0, "6.18");
         after.scenario.insert("write_bytes".to_owned(), 1.into());
         after.scenario.insert("seed".to_owned(), 9.into());
-        after.cells[0].paths.pop();
+        after.cells[0].paths[2].path = "veth".to_owned();
         after.partial = true;
-        let doubts = compare_runs(&run(0.8, 1.0, "6.1"), &after).doubts;
+        let way =
+            |to: &str| RunWay { path: "to-container".to_owned(), from: "web".to_owned(), to: to.to_owned() };
+        after.ways = vec![way("cache")];
+        let mut before = run(0.8, 1.0, "6.1");
+        before.ways = vec![way("db")];
+        let doubts = compare_runs(&before, &after).doubts;
         assert_eq!(
             doubts,
             [
                 "the settings differ in write_bytes: 131072, then 1",
                 "the machines differ in kernel: \"6.1\", then \"6.18\"",
+                "to-container led from web to db, then from web to cache",
                 "the second was ended before all was measured",
                 "tcp (two): bridge has figures in one of them at most",
+                "tcp (two): veth is in the second alone",
             ]
         );
     }

@@ -3,10 +3,10 @@
 
 use std::{fmt, str::FromStr};
 
-use super::outcome::{CellOutcome, Outcome, PathOutcome};
+use super::outcome::{CellOutcome, Outcome};
 use super::path::Path;
 use super::scenario::{Cell, Placement, Scenario, Test};
-use super::stats::{Interval, estimate, paired_ratios};
+use super::stats::{FEWEST_ROUNDS, Interval, estimate, paired_ratios};
 
 /// What a ratio must not be.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,13 +126,15 @@ impl Condition {
     }
 
     fn rule(&self, cell: &CellOutcome) -> Ruling {
-        let values = |path: Path| cell.path(path).map(PathOutcome::values).unwrap_or_default();
-        let ratio = estimate(&paired_ratios(&values(self.path), &values(self.base)));
+        let ratio = estimate(&paired_ratios(&cell.values(self.path), &cell.values(self.base)));
         let answer = ratio.map_or(Answer::Unsure, |ratio| self.answer(ratio));
         Ruling { cell: cell_of(cell), ratio, answer }
     }
 
     fn answer(&self, ratio: Interval) -> Answer {
+        if ratio.count < FEWEST_ROUNDS {
+            return Answer::Unsure;
+        }
         let is_so = |value: f64| match self.relation {
             Relation::Below => value < self.bound,
             Relation::Above => value > self.bound,
@@ -152,7 +154,7 @@ fn cell_of(cell: &CellOutcome) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::outcome::Sample;
+    use crate::bench::outcome::{PathOutcome, Sample};
 
     #[test]
     fn what_is_read_is_shown_again() {
@@ -180,14 +182,14 @@ mod tests {
         }
     }
 
-    fn cell(bridge: [f64; 6]) -> CellOutcome {
-        let path = |path, values: [f64; 6]| PathOutcome {
+    fn cell(bridge: &[f64]) -> CellOutcome {
+        let path = |path, values: &[f64]| PathOutcome {
             path,
-            samples: values.map(|value| Some(Sample { value, ..Sample::default() })).to_vec(),
+            samples: values.iter().map(|value| Some(Sample { value: *value, ..Sample::default() })).collect(),
             failure: None,
             times: None,
         };
-        let paths = vec![path(Path::Host, [10.0; 6]), path(Path::Bridge, bridge)];
+        let paths = vec![path(Path::Host, &[10.0; 6]), path(Path::Bridge, bridge)];
         CellOutcome { test: Test::Tcp, placement: Placement::Two, paths }
     }
 
@@ -195,14 +197,15 @@ mod tests {
     fn only_what_is_sure_is_a_yes() {
         let condition: Condition = "bridge/host < 0.7".parse().unwrap();
         for (bridge, answer) in [
-            ([6.0, 6.1, 6.2, 6.1, 6.0, 6.1], Answer::Yes),
-            ([8.0, 8.1, 8.2, 8.1, 8.0, 8.1], Answer::No),
-            ([6.0, 8.0, 6.2, 7.9, 6.5, 7.5], Answer::Unsure),
+            (&[6.0, 6.1, 6.2, 6.1, 6.0, 6.1][..], Answer::Yes),
+            (&[8.0, 8.1, 8.2, 8.1, 8.0, 8.1], Answer::No),
+            (&[6.0, 8.0, 6.2, 7.9, 6.5, 7.5], Answer::Unsure),
+            (&[6.0, 6.1, 6.2], Answer::Unsure),
         ] {
             assert_eq!(condition.rule(&cell(bridge)).answer, answer, "{bridge:?}");
         }
         let other: Condition = "veth/host < 0.7".parse().unwrap();
-        let ruling = other.rule(&cell([6.0; 6]));
+        let ruling = other.rule(&cell(&[6.0; 6]));
         assert_eq!((ruling.ratio, ruling.answer), (None, Answer::Unsure));
     }
 

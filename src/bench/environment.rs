@@ -5,9 +5,10 @@ use std::fs;
 use serde::Serialize;
 
 use crate::sys::netns::Namespace;
-use crate::sys::placement::allowed_cores;
+use crate::sys::placement::{allowed_cores, apart, is_one_core};
 use crate::sys::{sysctl, system};
 
+use super::Error;
 use super::path::{Lab, Seen};
 use super::scenario::Scenario;
 
@@ -17,8 +18,10 @@ use super::scenario::Scenario;
 pub struct Environment {
     pub kernel: String,
     pub processor: Option<String>,
-    /// Those that may be used.
+    /// Those that may be used; the first two are those of the ends.
     pub cores: Vec<usize>,
+    /// Whether these two are threads of one.
+    pub is_one_core: bool,
     pub governor: Option<String>,
     pub congestion_control: Option<String>,
     /// Whether bridged packets pass the rules of iptables (br_netfilter); null: the kernel cannot.
@@ -31,13 +34,16 @@ pub struct Environment {
 
 impl Environment {
     /// Looks at the machine and the host of the lab.
-    pub(super) fn look(lab: &Lab, scenario: &Scenario) -> Self {
+    pub(super) fn look(lab: &Lab, scenario: &Scenario) -> Result<Self, Error> {
         let host: &Namespace = &lab.host;
+        let cores = apart(allowed_cores().map_err(Error::Cores)?, is_one_core);
+        let is_one_core = matches!(cores[..], [one, other, ..] if is_one_core(one, other));
         let system_congestion = || sysctl::read(host, "net.ipv4.tcp_congestion_control").ok();
-        Self {
+        Ok(Self {
             kernel: system().map(|system| system.release).unwrap_or_default(),
             processor: processor(),
-            cores: allowed_cores().unwrap_or_default(),
+            cores,
+            is_one_core,
             governor: text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             congestion_control: scenario.congestion.clone().or_else(system_congestion),
             bridge_netfilter: sysctl::read(host, "net.bridge.bridge-nf-call-iptables")
@@ -45,7 +51,7 @@ impl Environment {
                 .map(|value| value != "0"),
             load: load().into_iter().collect(),
             links: lab.seen(),
-        }
+        })
     }
 
     /// Looks at the load once more.

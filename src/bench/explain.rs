@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::outcome::{CellOutcome, Outcome, PathOutcome, Sample};
 use super::path::Path;
 use super::scenario::{Placement, Test};
-use super::stats::{Interval, estimate};
+use super::stats::{FEWEST_ROUNDS, Interval, estimate};
 
 /// One thing, by the paths with and without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,9 +220,10 @@ fn differences(with: &[Option<f64>], without: &[Option<f64>]) -> Vec<f64> {
 
 /// What is not farther from nothing than host mode strays from itself is not called a cost.
 fn finding(adds: Interval, stray: f64) -> Finding {
-    if adds.low > stray {
+    let says_something = adds.count >= FEWEST_ROUNDS;
+    if says_something && adds.low > stray {
         Finding::Costs
-    } else if adds.high < -stray {
+    } else if says_something && adds.high < -stray {
         Finding::Saves
     } else {
         Finding::NothingSeen { within: adds.farthest_from(0.0).max(stray) }
@@ -286,6 +287,14 @@ mod tests {
         );
         assert_eq!(found.steps[2].finding, Finding::Saves);
         assert_eq!(of_shown(&latency(vec![path(Path::Host, wandering(0.0))])), None);
+    }
+
+    #[test]
+    fn few_rounds_find_nothing() {
+        let few = |more: f64| wandering(more).take(FEWEST_ROUNDS - 1);
+        let found =
+            of_shown(&latency(vec![path(Path::Host, few(0.0)), path(Path::Veth, few(500.0))])).unwrap();
+        assert!(matches!(found.steps[0].finding, Finding::NothingSeen { .. }), "{found:?}");
     }
 
     #[test]

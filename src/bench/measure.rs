@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sys::placement::{MachineTime, ThreadId, allowed_cores, process_cpu_time};
+use crate::sys::placement::{MachineTime, ThreadId, process_cpu_time};
 
 use super::endpoint::{self, Measured, Session, Slice, Threads};
 use super::environment::Environment;
@@ -27,8 +27,8 @@ pub fn measure(
     is_cancelled: &dyn Fn() -> bool,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
-    let mut environment = Environment::look(lab, scenario);
-    let allowed = allowed_cores().map_err(Error::Cores)?;
+    let mut environment = Environment::look(lab, scenario)?;
+    let allowed = environment.cores.clone();
     if lab.hops.is_empty() {
         return Err(Error::NoPaths);
     }

@@ -100,11 +100,6 @@ impl Outcome {
 }
 
 impl PathOutcome {
-    /// By rounds. A turn in which nothing arrived has the value 0, which is no value of a time.
-    pub(super) fn values(&self) -> Vec<Option<f64>> {
-        self.samples.iter().map(|sample| sample.as_ref().map(|sample| sample.value)).collect()
-    }
-
     /// The samples that there are.
     pub fn taken(&self) -> impl Iterator<Item = &Sample> {
         self.samples.iter().flatten()
@@ -115,6 +110,13 @@ impl CellOutcome {
     /// What was measured of a path.
     pub fn path(&self, path: Path) -> Option<&PathOutcome> {
         self.paths.iter().find(|outcome| outcome.path == path)
+    }
+
+    /// Its values, by rounds. A turn in which nothing came back has 0, which is a rate, and no time.
+    pub(super) fn values(&self, path: Path) -> Vec<Option<f64>> {
+        let samples = self.path(path).map(|found| found.samples.as_slice()).unwrap_or_default();
+        let is_value = |value: &f64| *value > 0.0 || !self.test.is_time();
+        samples.iter().map(|sample| Some(sample.as_ref()?.value).filter(is_value)).collect()
     }
 }
 

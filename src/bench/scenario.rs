@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::path::Path;
+use super::stats::FEWEST_ROUNDS;
 use super::word::words;
 
 words! {
@@ -151,9 +152,6 @@ pub(super) const PROBES: usize = 12;
 
 /// The base, and the base once more.
 const CONTROLS: usize = 2;
-
-/// Fewer say nothing about spread.
-const FEWEST_ROUNDS: usize = 5;
 
 fn as_ns<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))

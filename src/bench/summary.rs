@@ -8,7 +8,7 @@ use super::explain::{self, Waterfall};
 use super::outcome::{CellOutcome, Outcome, PathOutcome, Sample};
 use super::path::Path;
 use super::scenario::{Placement, Test};
-use super::stats::{Interval, Verdict, drift, estimate, paired_ratios, verdict};
+use super::stats::{FEWEST_ROUNDS, Interval, Verdict, drift, estimate, paired_ratios, verdict};
 
 /// What a run says.
 #[derive(Debug, Clone, Serialize)]
@@ -125,12 +125,12 @@ pub fn summarize(outcome: &Outcome) -> Summary {
 }
 
 fn compare(cell: &CellOutcome) -> Vec<Comparison> {
-    let base = cell.path(Path::Host).map(PathOutcome::values).unwrap_or_default();
-    let ratio_of = |path: &PathOutcome| estimate(&paired_ratios(&path.values(), &base));
-    let control = cell.path(Path::Control).and_then(ratio_of);
+    let base = cell.values(Path::Host);
+    let ratio_of = |path: Path| estimate(&paired_ratios(&cell.values(path), &base));
+    let control = ratio_of(Path::Control);
     let one = |path: &PathOutcome| {
-        let value = estimate(&path.values().into_iter().flatten().collect::<Vec<_>>())?;
-        let ratio = (path.path != Path::Host).then(|| ratio_of(path)).flatten();
+        let value = estimate(&cell.values(path.path).into_iter().flatten().collect::<Vec<_>>())?;
+        let ratio = (path.path != Path::Host).then(|| ratio_of(path.path)).flatten();
         let is_compared = !matches!(path.path, Path::Host | Path::Control);
         let verdict = ratio.filter(|_| is_compared).map(|ratio| verdict(ratio, control));
         Some(Comparison {
@@ -201,8 +201,11 @@ fn doubts_of(
         if let Some(failure) = &path.failure {
             // What nobody answers, somebody has dropped: a refusal would have come at once.
             let is_dropped = path.path.is_of_visit() && failure.ends_with("timed out");
+            let is_held = path.path == Path::ToPublished && failure.contains("Address already in use");
             let hint = if is_dropped {
                 "; a firewall, or the engine that keeps its networks apart, drops it"
+            } else if is_held {
+                "; its service holds the port: measure another container of the kind, with a command that only sleeps"
             } else {
                 ""
             };
@@ -224,7 +227,8 @@ fn doubts_of(
         }
     }
     let control = comparisons.iter().find(|comparison| comparison.path == Path::Control);
-    if let Some(ratio) = control.and_then(|control| control.ratio).filter(|ratio| !ratio.contains(1.0)) {
+    let strays = |ratio: &Interval| ratio.count >= FEWEST_ROUNDS && !ratio.contains(1.0);
+    if let Some(ratio) = control.and_then(|control| control.ratio).filter(strays) {
         doubts.push(format!(
             "{test} ({placement}): host differs from itself, {:.2} ({:.2} to {:.2}); no smaller difference is called one: a longer --duration helps",
             ratio.median, ratio.low, ratio.high
@@ -269,8 +273,16 @@ fn share(part: u64, whole: u64) -> f64 {
 fn circumstances(outcome: &Outcome) -> Vec<String> {
     let environment = &outcome.environment;
     let mut doubts = Vec::new();
+    if outcome.scenario.rounds < FEWEST_ROUNDS {
+        doubts.push(format!(
+            "fewer than {FEWEST_ROUNDS} rounds say nothing of spread: no difference is called one"
+        ));
+    }
     if environment.cores.len() < 2 {
         doubts.push("there is one core: both ends share it, whatever is asked for".to_owned());
+    }
+    if environment.is_one_core && outcome.cells.iter().any(|cell| cell.placement == Placement::Two) {
+        doubts.push("both ends' cores are threads of one core, and slow each other".to_owned());
     }
     if let Some(name) = environment.congestion_control.as_deref().filter(|name| *name != "cubic")
         && outcome.cells.iter().any(|cell| matches!(cell.test, Test::Tcp | Test::TcpDown | Test::TcpBoth))
@@ -328,6 +340,24 @@ mod tests {
         assert!((ratio.median - 0.7).abs() < 1e-9 && ratio.high - ratio.low < 1e-9, "{ratio:?}");
         assert_eq!(found[2].verdict, Some(Verdict::Lower));
         assert_eq!((found[0].ratio, found[1].verdict), (None, None));
+    }
+
+    /// Nothing came back in those turns: that is not faster than anything.
+    #[test]
+    fn a_turn_without_an_answer_is_no_time() {
+        let mut cell = cell(&[20.0; 20]);
+        cell.test = Test::Latency;
+        for sample in cell.paths[2].samples.iter_mut().take(12).flatten() {
+            sample.value = 0.0;
+        }
+        let found = &compare(&cell)[2];
+        assert_eq!((found.value.count, found.ratio.unwrap().count), (8, 8));
+        assert_eq!(found.verdict, Some(Verdict::Higher));
+        let doubts = doubts_of(&cell, &compare(&cell), &|path| path.to_string()).join("\n");
+        assert!(doubts.contains("bridge stood still in 12 of 20 turns"), "{doubts}");
+        // Of a rate it is one: nothing.
+        cell.test = Test::Connect;
+        assert_eq!(compare(&cell)[2].value.count, 20);
     }
 
     #[test]

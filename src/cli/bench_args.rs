@@ -40,7 +40,9 @@ than both that and what `host` differs from itself.
 --container measures a container that is there already, of any engine: sockets are opened in its
 network namespace. Nothing is needed in its image, it is not restarted, and nothing stays behind;
 but it shares its network with the measurement meanwhile. Firewalls that stand in the way are
-part of what is measured. For --to outside a cable is laid from the host to a namespace.
+part of what is measured. For --to outside a cable is laid from the host to a namespace. From
+there --to published goes to the first TCP port that the container publishes, by the engine's own
+rules; nothing may listen at that port in the container, so take one whose command only sleeps.
 
 --explain measures the way to a published port rung by rung, each with one thing more: a small
 MTU, a cable, a bridge, netfilter's hooks, rules, connection tracking, NAT; and routing, a
@@ -69,7 +71,7 @@ pub(super) struct BenchArgs {
     /// Measure this container, which is there already
     #[arg(long, value_name = "SELECTOR", value_parser = select::selector)]
     pub(super) container: Option<Selector>,
-    /// From there to what: `host`, `outside`, another container
+    /// From there to what: `host`, `outside`, another container; or `published`: from outside to it
     #[arg(long, value_name = "WHERE", value_delimiter = ',', default_value = "host", requires = "container")]
     pub(super) to: Vec<To>,
     /// Say what each thing on the way to a published port costs
@@ -166,6 +168,7 @@ pub(super) struct CompareArgs {
 pub(super) enum To {
     Host,
     Outside,
+    Published,
     Container(Selector),
 }
 
@@ -176,6 +179,7 @@ impl FromStr for To {
         match word {
             "host" => Ok(Self::Host),
             "outside" => Ok(Self::Outside),
+            "published" => Ok(Self::Published),
             word => select::selector(word).map(Self::Container),
         }
     }
@@ -186,6 +190,7 @@ impl To {
         match self {
             Self::Host => Path::ToHost,
             Self::Outside => Path::ToOutside,
+            Self::Published => Path::ToPublished,
             Self::Container(_) => Path::ToContainer,
         }
     }

@@ -210,6 +210,7 @@ pub(super) fn ratio(found: &Comparison) -> String {
         Some(Verdict::NoDifferenceSeen { within }) => {
             format!("{figures}: no difference seen (±{:.0} %)", (within * 100.0).ceil())
         }
+        Some(Verdict::TooFewRounds) => format!("{figures}: too few rounds"),
         _ => figures,
     }
 }

@@ -69,8 +69,8 @@ pub(super) fn bars(outcome: &Outcome, cell: &CellOutcome, found: &[&Comparison])
         };
         svg.text("label", (LABELS - 8.0, middle + 4.0), Anchor::End, &shortened(&name));
         svg.rect(class_of(found), area, &words);
-        for sample in cell.path(found.path).into_iter().flat_map(PathOutcome::taken).take(MOST_DOTS) {
-            svg.dot("dot", (across.at(sample.value / size(test)), middle + 11.0));
+        for value in dots(cell.path(found.path)) {
+            svg.dot("dot", (across.at(value / size(test)), middle + 11.0));
         }
         let (low, high) = (across.at(value.low), across.at(value.high));
         svg.line("whisker", (low, middle), (high, middle));
@@ -83,10 +83,22 @@ pub(super) fn bars(outcome: &Outcome, cell: &CellOutcome, found: &[&Comparison])
     svg.finish(&format!("{test}: a bar for each path, with 95 % intervals"))
 }
 
+/// The values of its rounds; of very many those at even steps from the least to the largest, both of which are there.
+fn dots(path: Option<&PathOutcome>) -> Vec<f64> {
+    let mut values: Vec<f64> =
+        path.into_iter().flat_map(PathOutcome::taken).map(|sample| sample.value).collect();
+    if values.len() > MOST_DOTS {
+        values.sort_by(f64::total_cmp);
+        let last = values.len() - 1;
+        values = (0..MOST_DOTS).map(|dot| values[dot * last / (MOST_DOTS - 1)]).collect();
+    }
+    values
+}
+
 fn class_of(found: &Comparison) -> &'static str {
     match (found.path, found.verdict) {
         (Path::Host | Path::Control, _) => "bar base",
-        (_, Some(Verdict::NoDifferenceSeen { .. })) => "bar same",
+        (_, Some(Verdict::NoDifferenceSeen { .. } | Verdict::TooFewRounds)) => "bar same",
         _ => "bar path",
     }
 }
@@ -96,6 +108,7 @@ fn note(found: &Comparison) -> String {
         Some(Verdict::NoDifferenceSeen { within }) => {
             format!("no difference seen (±{:.0} %)", (within * 100.0).ceil())
         }
+        Some(Verdict::TooFewRounds) => "too few rounds".to_owned(),
         _ if found.ratio.is_some() => format!("{} × host", ratio(found)),
         _ => String::new(),
     }
@@ -260,5 +273,23 @@ impl Row<'_> {
         let x = self.across.from + self.across.length + 12.0;
         self.svg.text("note", (x, self.middle + 4.0), Anchor::Start, right);
         self.middle += ROW;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Sample;
+
+    #[test]
+    fn of_very_many_rounds_the_odd_ones_are_drawn_too() {
+        let of = |count: u32| {
+            let sample = |number| Some(Sample { value: f64::from(number), ..Sample::default() });
+            let samples = (0..count).map(sample).collect();
+            dots(Some(&PathOutcome { path: Path::Bridge, samples, failure: None, times: None }))
+        };
+        assert_eq!(of(3), [0.0, 1.0, 2.0]);
+        let many = of(1000);
+        assert_eq!((many.len(), many[0], many[MOST_DOTS - 1]), (MOST_DOTS, 0.0, 999.0));
     }
 }

@@ -72,6 +72,7 @@ fn said(change: &Change) -> String {
         Verdict::NoDifferenceSeen { within } => {
             format!("no difference seen (±{:.0} %)", (within * 100.0).ceil())
         }
+        Verdict::TooFewRounds => format!("too few rounds: {figures}"),
         _ if change.path == "host" || change.path == "control" => figures,
         _ if change.is_worse => format!("worse: {figures}"),
         _ => format!("better: {figures}"),

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io};
 
 use jiff::Timestamp;
 
-use crate::bench::{CellOutcome, Comparison, Outcome, Placement, Quantity, Summary, Waterfall};
+use crate::bench::{CellOutcome, Comparison, Outcome, Placement, Quantity, Summary, Waterfall, Way};
 
 use super::bench::{columns, heading, machine, text};
 use super::bench_charts::{bars, colour, distribution, series, waterfall};
@@ -47,8 +47,7 @@ pub fn bench_html(
 }
 
 fn title(outcome: &Outcome) -> String {
-    let container = outcome.ways.iter().find(|way| way.from != "host").map(|way| way.from.as_str());
-    match container {
+    match outcome.ways.iter().find_map(Way::container) {
         Some(name) => format!("What the network of {} costs against host mode", Escaped(name)),
         None => "What container networks cost against host mode".to_owned(),
     }
@@ -207,7 +206,10 @@ mod tests {
     /// Browsers forgive what is not closed; readers of ours may not.
     #[test]
     fn every_element_is_closed() {
-        let page = page();
+        is_closed(&page());
+    }
+
+    fn is_closed(page: &str) {
         let mut open = Vec::new();
         for tag in page.split('<').skip(1).filter_map(|rest| rest.split('>').next()) {
             let name = tag.trim_start_matches('/').split([' ', '\n', '/']).next().unwrap();
@@ -221,6 +223,27 @@ mod tests {
             }
         }
         assert_eq!(open, [""; 0]);
+    }
+
+    /// A container may be called anything by who starts it, as may what is wrong with a path.
+    #[test]
+    fn names_of_others_stay_words() {
+        const NAME: &str = "<img src=x onerror='alert(1)'>\"&web";
+        let mut outcome = outcome();
+        outcome.ways = vec![Way::told(Path::Bridge, NAME, NAME, Some([172, 17, 0, 3].into()))];
+        outcome.skipped[0].why = NAME.to_owned();
+        outcome.environment.processor = Some(NAME.to_owned());
+        outcome.environment.congestion_control = Some(NAME.to_owned());
+        let mut summary = summary();
+        summary.doubts = vec![NAME.to_owned()];
+        let mut out = Vec::new();
+        bench_html(&outcome, &summary, NAME, 0, &mut out).unwrap();
+        let page = String::from_utf8(out).unwrap();
+        assert!(!page.contains("<img") && !page.contains("'alert") && !page.contains("\"&web"));
+        let whole = "&lt;img src=x onerror=&#39;alert(1)&#39;&gt;&quot;&amp;web";
+        // The title twice, the host, the machine's two, the doubts' two, and the path: at its bar, its line, its figures.
+        assert!(page.matches(whole).count() >= 10, "{page}");
+        is_closed(&page);
     }
 
     #[test]

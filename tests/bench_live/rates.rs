@@ -24,8 +24,8 @@ fn the_highest_rate_is_that_of_a_known_limit() {
     // A datagram of 1000 bytes is a frame of 1042.
     let expected = 20e6 / 8.0 / 1042.0;
     let limited = of(Path::Container);
-    // Where others keep the sender from its core it finds less, and never more but for what the queue holds.
-    assert!((0.7..1.08).contains(&(limited.value.median / expected)), "{expected}: {limited:?}");
+    // Where others keep the sender from its core it finds less, and never more but for what the bucket holds.
+    assert!((0.85..1.03).contains(&(limited.value.median / expected)), "{expected}: {limited:?}");
     assert!(limited.loss.is_some_and(|loss| loss < 0.001) && limited.reordered == Some(0), "{limited:?}");
     assert!(limited.jitter.is_some_and(|jitter| jitter.median > 0.0), "{limited:?}");
     assert!(of(Path::Host).value.median > 2.0 * expected, "{:?}", of(Path::Host));

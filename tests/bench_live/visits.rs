@@ -19,7 +19,8 @@ fn said(words: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
-/// Two containers of an image that has nothing but a busybox in it, on the engine's own bridge.
+/// Two containers of an image that has nothing but a busybox in it, on the engine's own bridge. Both publish a port, at which
+/// one has a service.
 struct Stage {
     name: String,
 }
@@ -39,19 +40,10 @@ impl Stage {
         let root = folder.path().to_str().unwrap();
         let image = format!("tar -C {root} -c bin | docker import - {}", stage.name);
         said(&["sh", "-c", &image]);
-        for role in ["web", "db"] {
+        for (role, command) in [("web", &["sleep", "600"][..]), ("db", &["httpd", "-f", "-p", "80"])] {
             let name = stage.of(role);
-            said(&[
-                "docker",
-                "run",
-                "--detach",
-                "--name",
-                &name,
-                &stage.name,
-                "/bin/busybox",
-                "sleep",
-                "600",
-            ]);
+            let run = ["docker", "run", "--detach", "--publish", "80", "--name", &name, &stage.name];
+            said(&[&run[..], &["/bin/busybox"], command].concat());
         }
         Some(stage)
     }
@@ -131,6 +123,38 @@ fn an_engines_containers_are_measured_where_they_are() {
     }
     assert_eq!(stage.state(), before);
     assert_eq!(left_of("visit"), [""; 0]);
+}
+
+/// By the engine's own rules, which translate to where the service would listen.
+#[test]
+fn a_published_port_is_measured_from_outside_unless_its_service_holds_it() {
+    let Some(_turn) = turn() else { return };
+    let Some(stage) = Stage::build() else { return };
+    let before = stage.state();
+    let run = |role: &str, tests: &str| {
+        let words = format!(
+            "bench --quiet --json - --rounds 5 --slice 20ms --tests {tests} --placement two --container {} --to published,outside",
+            stage.of(role)
+        );
+        marked("published", &words).output().unwrap()
+    };
+    let output = run("web", "tcp,latency,connect");
+    let found = document(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let way = way(&found, "to-published");
+    assert_eq!((&way["from"], &way["to"]), (&"outside".into(), &stage.of("web").into()));
+    for cell in found["cells"].as_array().unwrap() {
+        let path =
+            cell["paths"].as_array().unwrap().iter().find(|path| path["path"] == "to-published").unwrap();
+        assert_eq!(path["failure"], Value::Null, "{} {path}", cell["test"]);
+        let samples = path["samples"].as_array().unwrap();
+        assert!(samples.iter().any(|sample| sample["value"].as_f64() > Some(0.0)), "{path}");
+    }
+    let held = run("db", "latency");
+    let complaints = String::from_utf8_lossy(&held.stderr);
+    assert_eq!(held.status.code(), Some(1), "{complaints}");
+    assert!(complaints.contains("its service holds the port"), "{complaints}");
+    assert_eq!(stage.state(), before);
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) struct Measured {
     pub(super) jitter: Option<Duration>,
     /// Times of round trips in ns.
     pub(super) times: Option<Histogram<u64>>,
-    /// What TCP says of the first connection.
+    /// What TCP says of the first connection; what was sent again is of all.
     pub(super) connection: Option<Connection>,
 }
 

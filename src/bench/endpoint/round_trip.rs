@@ -12,10 +12,14 @@ use socket2::Socket;
 use crate::bench::Error;
 use crate::bench::path::{Addresses, Hop};
 use crate::bench::scenario::Scenario;
+use crate::sys::placement::sleep_to_the_point;
 
 use super::socket;
 use super::worker::{Attendant, Place, Worker};
 use super::{Cores, Measured, Session, Slice, Threads, record, times};
+
+/// So much longer a turn may take whose requests were not all sent when they were due.
+const OVERTIME: Duration = Duration::from_secs(2);
 
 /// One connection; the server answers whatever comes.
 #[derive(Debug)]
@@ -117,13 +121,18 @@ fn ask(socket: &Socket, size: usize, slice: Slice) -> io::Result<Trips> {
 }
 
 /// A request that could not be sent when it was due, as the one before was not answered yet, is late from then on. Where
-/// only our own sleep was too long, it is not: that would be the timer's time.
+/// only our own sleep was too long, it is not: that would be the timer's time. All that were due in the turn are sent, so
+/// one with more requests than are answered lasts longer, and is given up in the end.
 fn ask_at_intervals(socket: &Socket, size: usize, slice: Slice, interval: Duration) -> io::Result<Trips> {
+    sleep_to_the_point()?;
     let mut trips = Trips { times: times(), count: 0 };
     let mut message = vec![0x55; size];
     let mut due = Instant::now();
     while due < slice.end {
         let free = Instant::now();
+        if free > slice.end + OVERTIME {
+            return Err(io::Error::other("requests are due faster than they are answered; lower the --rate"));
+        }
         if free < due {
             thread::sleep(due - free);
         }
@@ -141,4 +150,41 @@ fn ask_at_intervals(socket: &Socket, size: usize, slice: Slice, interval: Durati
 fn exchange(mut socket: &Socket, message: &mut [u8]) -> io::Result<()> {
     socket.write_all(message)?;
     socket.read_exact(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Asks at that interval for a tenth of a second, by an answerer on the same machine.
+    fn asked(interval: Duration) -> io::Result<Trips> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        for socket in [&client, &server] {
+            socket.set_nodelay(true).unwrap();
+        }
+        let (client, server) = (Socket::from(client), Socket::from(server));
+        let answerer = thread::spawn(move || answer(&server, 1));
+        let slice = Slice::begin(Duration::ZERO, Duration::from_millis(100));
+        let trips = ask_at_intervals(&client, 1, slice, interval);
+        drop(client);
+        assert!(answerer.join().unwrap().is_err());
+        trips
+    }
+
+    #[test]
+    fn every_request_that_was_due_is_sent_once() {
+        let trips = asked(Duration::from_millis(1)).unwrap();
+        assert!((99..=100).contains(&trips.count), "{}", trips.count);
+        assert_eq!(trips.times.len(), trips.count);
+    }
+
+    #[test]
+    fn more_requests_than_can_be_answered_are_given_up() {
+        let complaint = asked(Duration::ZERO).err().unwrap().to_string();
+        assert!(complaint.contains("lower the --rate"), "{complaint}");
+    }
 }

@@ -37,7 +37,7 @@ pub(super) fn listen(hop: &Hop, congestion: Option<&str>) -> Result<(Socket, Soc
     let failed = |source| Error::Listen { at, source };
     let socket = hop.server.within(open)?.map_err(failed)?;
     let port = local(&socket).map_err(failed)?.port();
-    Ok((socket, SocketAddr::new(hop.target, port)))
+    Ok((socket, SocketAddr::new(hop.target, hop.port.unwrap_or(port))))
 }
 
 /// Connects to a listener on the path, and accepts.
@@ -84,7 +84,7 @@ pub(super) fn datagrams(hop: &Hop) -> Result<(UdpSocket, UdpSocket), Error> {
     let server = hop.server.within(|| UdpSocket::bind(at))?;
     let server = server.map_err(|source| Error::Listen { at, source })?;
     let port = server.local_addr().map_err(|source| Error::Listen { at, source })?.port();
-    let to = SocketAddr::new(hop.target, port);
+    let to = SocketAddr::new(hop.target, hop.port.unwrap_or(port));
     let open = || -> io::Result<UdpSocket> {
         let any: SocketAddr = if to.is_ipv4() { ([0; 4], 0).into() } else { ([0; 16], 0).into() };
         let socket = UdpSocket::bind(any)?;

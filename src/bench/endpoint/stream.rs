@@ -75,7 +75,7 @@ impl Session for Streams {
             let received = stream.receiver.finish(slice)?;
             measured.value += received.window.rate() * 8.0;
             measured.bytes += received.bytes;
-            measured.connection.get_or_insert(connection);
+            measured.connection = Some(with(measured.connection, connection));
         }
         Ok(measured)
     }
@@ -94,6 +94,14 @@ impl Session for Streams {
     fn addresses(&self) -> Option<Addresses> {
         Some(self.addresses)
     }
+}
+
+/// The first connection's state, and the segments that all have sent again.
+fn with(first: Option<Connection>, other: Connection) -> Connection {
+    first.map_or(other, |first| Connection {
+        retransmissions: first.retransmissions.saturating_add(other.retransmissions),
+        ..first
+    })
 }
 
 impl Stream {
@@ -175,5 +183,21 @@ fn receive(
             got => *received += got as u64,
         }
         window.note(slice, *received);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stream_that_sends_again_counts() {
+        let of = |retransmissions, congestion_window| Connection {
+            retransmissions,
+            congestion_window,
+            ..Connection::default()
+        };
+        let all = [of(3, 10), of(0, 20), of(4, 30)].into_iter().fold(None, |all, one| Some(with(all, one)));
+        assert_eq!(all, Some(of(7, 10)));
     }
 }

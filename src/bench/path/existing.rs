@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use crate::discovery::Topology;
-use crate::model::{Container, Endpoint, HostSide, Link, LinkName, NamespaceId};
+use crate::model::{Container, Endpoint, HostSide, Link, LinkName, NamespaceId, Protocol, PublishedPort};
 use crate::sys::netns::Namespace;
 
 use super::Path;
@@ -20,6 +20,8 @@ use super::Path;
 pub enum Goal<'a> {
     Host,
     Outside,
+    /// From outside to the port that it publishes itself.
+    Published,
     Container(&'a Container),
 }
 
@@ -34,6 +36,9 @@ pub struct Way {
     pub to: String,
     /// The address it connects to; none of one that is made for the measurement.
     pub address: Option<IpAddr>,
+    /// The port that it publishes, if that is the way.
+    #[serde(skip)]
+    pub(in crate::bench) published: Option<PublishedPort>,
     #[serde(skip)]
     pub(in crate::bench) client: NamespaceId,
     #[serde(skip)]
@@ -64,6 +69,10 @@ pub enum NoWay {
     NoAddress(String),
     #[error("measuring the way from {0} to the host: none of its interfaces leads to an address of the host")]
     NoHost(String),
+    #[error(
+        "measuring the way from outside to {0}: it publishes no TCP port at an address of the host's (IPv4)"
+    )]
+    NotPublished(String),
     #[error("measuring a container: this host's own network namespace cannot be told")]
     Nowhere,
 }
@@ -81,10 +90,12 @@ impl Way {
                 from: from.name.clone(),
                 to: "outside".to_owned(),
                 address: None,
+                published: None,
                 client,
                 server: None,
                 passes: Vec::new(),
             }),
+            Goal::Published => Self::to_published(from, client),
             Goal::Container(to) => {
                 let server = namespace_of(to)?;
                 if server == client {
@@ -96,6 +107,39 @@ impl Way {
                     Self::to_container(from, to, (client, server))
                 }
             }
+        }
+    }
+
+    /// The other way round: the container listens where its service would.
+    fn to_published(container: &Container, namespace: NamespaceId) -> Result<Self, NoWay> {
+        let is_open = |port: &&PublishedPort| {
+            port.protocol == Protocol::Tcp && port.host_ip.is_ipv4() && !port.host_ip.is_loopback()
+        };
+        let published = container.published.iter().find(is_open);
+        let published = published.ok_or_else(|| NoWay::NotPublished(container.name.clone()))?;
+        let passes = match container.endpoints.as_slice() {
+            [only] => vec![(only.namespace, only.link.name.clone())],
+            // Which network the engine leads it through is not told.
+            _ => Vec::new(),
+        };
+        Ok(Self {
+            path: Path::ToPublished,
+            from: "outside".to_owned(),
+            to: container.name.clone(),
+            address: None,
+            published: Some(*published),
+            client: namespace,
+            server: None,
+            passes,
+        })
+    }
+
+    /// The container that it is about, if one is.
+    pub fn container(&self) -> Option<&str> {
+        match self.path {
+            Path::ThisHost => None,
+            Path::ToPublished => Some(&self.to),
+            _ => Some(&self.from),
         }
     }
 
@@ -122,6 +166,7 @@ impl Way {
             from: String::new(),
             to: to.to_owned(),
             address: Some(Ipv4Addr::LOCALHOST.into()),
+            published: None,
             client: namespace,
             server: Some(namespace),
             passes: vec![(namespace, "lo".parse().expect("it is an interface name"))],
@@ -139,6 +184,7 @@ impl Way {
             from: from.name.clone(),
             to: "host".to_owned(),
             address: Some(address),
+            published: None,
             client: endpoint.namespace,
             server: Some(host),
             passes: vec![(endpoint.namespace, endpoint.link.name.clone()), (host, link.name.clone())],
@@ -167,6 +213,7 @@ impl Way {
             from: from.name.clone(),
             to: to.name.clone(),
             address: Some(address),
+            published: None,
             client,
             server: Some(server),
             passes,

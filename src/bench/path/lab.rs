@@ -1,7 +1,11 @@
 //! The lab: a host of its own, outside of it another one, and containers on it by our own network modes. Nothing of the
 //! real host is changed, and its firewall has no say, as all is in namespaces made for this.
 
-use std::{net::IpAddr, path::Path as FilePath, time::Instant};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::Path as FilePath,
+    time::Instant,
+};
 
 use serde::Serialize;
 
@@ -53,8 +57,9 @@ pub(in crate::bench) struct Hop {
     pub(in crate::bench) server: Namespace,
     /// Where the server listens; port 0 is any.
     pub(in crate::bench) listen: (IpAddr, u16),
-    /// Where the client connects to, at the same port.
+    /// Where the client connects to, at the same port if no other is given.
     pub(in crate::bench) target: IpAddr,
+    pub(in crate::bench) port: Option<u16>,
     pub(in crate::bench) claim: Claim,
     pub(in crate::bench) witnesses: Vec<Witness>,
     /// The process that passes data on, where one does.
@@ -143,6 +148,8 @@ struct Builder<'a> {
     web: Option<Sandbox>,
     peer: Option<Sandbox>,
     macvlans: Vec<Sandbox>,
+    /// What is outside of the real host.
+    visited_outside: Option<Namespace>,
 }
 
 impl<'a> Builder<'a> {
@@ -154,7 +161,8 @@ impl<'a> Builder<'a> {
         }
         cable(24, (&host, "uplink", HOST), (&outside, "eth0", OUTSIDE))?;
         let (namespaces, macvlans) = (Vec::new(), Vec::new());
-        Ok(Self { program, visit, host, plain, outside, namespaces, web: None, peer: None, macvlans })
+        let (web, peer, visited_outside) = (None, None, None);
+        Ok(Self { program, visit, host, plain, outside, namespaces, web, peer, macvlans, visited_outside })
     }
 
     fn hop(&mut self, path: Path) -> Result<Hop, Error> {
@@ -200,7 +208,9 @@ impl<'a> Builder<'a> {
                 self.namespaces.push(host);
                 Ok(hop)
             }
-            Path::ToHost | Path::ToContainer | Path::ToOutside | Path::ThisHost => self.existing(path),
+            Path::ToHost | Path::ToContainer | Path::ToOutside | Path::ToPublished | Path::ThisHost => {
+                self.existing(path)
+            }
         }
     }
 
@@ -209,30 +219,41 @@ impl<'a> Builder<'a> {
         let visit = self.visit.ok_or(Error::NoAddress("a container"))?;
         let way = visit.ways.iter().find(|way| way.path == path).ok_or(Error::NoAddress("a container"))?;
         let namespace = |id| visit.namespaces.get(&id).cloned().ok_or(Error::NoAddress("a container"));
-        let client = namespace(way.client)?;
-        let (Some(server), Some(target)) = (way.server, way.address) else {
-            return self.outside(client, &visit.host);
-        };
+        let own = namespace(way.client)?;
         let passes = way.passes.iter();
-        let witnesses = passes
+        let mut witnesses = passes
             .map(|(place, name)| Witness::call(&namespace(*place)?, name.as_str()))
             .collect::<Result<Vec<_>, Error>>()?;
-        Ok(direct(path, (client, namespace(server)?), target, witnesses))
+        if let (Some(server), Some(target)) = (way.server, way.address) {
+            return Ok(direct(path, (own, namespace(server)?), target, witnesses));
+        }
+        let outside = self.visited_outside(&visit.host)?;
+        witnesses.push(Witness::call(&outside, "eth0")?);
+        let Some(published) = &way.published else {
+            let hop = direct(path, (own, outside), address(VISITED_OUTSIDE), witnesses);
+            return Ok(Hop { claim: Claim::Outward, ..hop });
+        };
+        let any = |ip: IpAddr| if ip.is_unspecified() { address(VISITED_HOST) } else { ip };
+        let hop = direct(path, (outside, own), any(published.host_ip), witnesses);
+        let listen = (Ipv4Addr::UNSPECIFIED.into(), published.container_port);
+        Ok(Hop { claim: Claim::Translated, listen, port: Some(published.host_port), ..hop })
     }
 
     /// Another namespace with a cable to this host: the one thing that is made in the host's own namespace. It goes with
     /// the namespace at the far end, which is ours alone, however we end.
-    fn outside(&mut self, client: Namespace, host: &Namespace) -> Result<Hop, Error> {
+    fn visited_outside(&mut self, host: &Namespace) -> Result<Namespace, Error> {
+        if let Some(outside) = &self.visited_outside {
+            return Ok(outside.clone());
+        }
         let outside = Namespace::create()?;
         let near = format!("pcb{}", std::process::id());
         cable(30, (host, &near, VISITED_HOST), (&outside, "eth0", VISITED_OUTSIDE))?;
         let mut plumbing = Plumbing::open_in(&outside)?;
         let link = plumbing.link(&named("eth0"))?.index;
         plumbing.add_default_route(link, address(VISITED_HOST), 0)?;
-        let witnesses = vec![Witness::call(&outside, "eth0")?];
         self.namespaces.push(outside.clone());
-        let hop = direct(Path::ToOutside, (client, outside), address(VISITED_OUTSIDE), witnesses);
-        Ok(Hop { claim: Claim::Outward, ..hop })
+        self.visited_outside = Some(outside.clone());
+        Ok(outside)
     }
 
     fn veth(&mut self) -> Result<Hop, Error> {
@@ -252,7 +273,17 @@ impl<'a> Builder<'a> {
             _ => (Claim::Translated, None),
         };
         let target = address(target);
-        Ok(Hop { path, client, server: web, listen: (own, port), target, claim, witnesses, proxy })
+        Ok(Hop {
+            path,
+            client,
+            server: web,
+            listen: (own, port),
+            target,
+            port: None,
+            claim,
+            witnesses,
+            proxy,
+        })
     }
 
     fn macvlan(&mut self) -> Result<Hop, Error> {
@@ -311,7 +342,7 @@ pub(super) fn direct(
     witnesses: Vec<Witness>,
 ) -> Hop {
     let listen = (target, 0);
-    Hop { path, client, server, listen, target, claim: Claim::Direct, witnesses, proxy: None }
+    Hop { path, client, server, listen, target, port: None, claim: Claim::Direct, witnesses, proxy: None }
 }
 
 /// A namespace, what the end of a cable is called there, and its address.

@@ -65,6 +65,8 @@ words! {
         ToContainer = "to-container",
         /// From an existing container through its host to a namespace outside.
         ToOutside = "to-outside",
+        /// From a namespace outside through its host to the port that an existing container publishes.
+        ToPublished = "to-published",
         /// Over the loopback of this host itself, with all its rules.
         ThisHost = "this-host",
     }
@@ -97,12 +99,16 @@ impl Path {
             Self::ToHost => "existing container → its host",
             Self::ToContainer => "existing container → another one",
             Self::ToOutside => "existing container → host → a namespace outside",
+            Self::ToPublished => "a namespace outside → published port of the host → existing container",
             Self::ThisHost => "process → this host's own lo → process",
         }
     }
 
     /// Whether it is one of an existing container, which somebody has to name.
     pub fn is_of_visit(self) -> bool {
-        matches!(self, Self::ToHost | Self::ToContainer | Self::ToOutside | Self::ThisHost)
+        matches!(
+            self,
+            Self::ToHost | Self::ToContainer | Self::ToOutside | Self::ToPublished | Self::ThisHost
+        )
     }
 }

@@ -4,24 +4,25 @@ use serde::Serialize;
 
 use super::{Interval, estimate, median};
 
-/// By what factor the last third of a series differs from the first.
+/// By what factor the second half of a series differs from the first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Drift(pub f64);
 
-/// Fewer samples have no thirds.
-const FEWEST: usize = 9;
+/// Halves of fewer are apart by chance too often: of three all are above the three others once in ten times, of five once
+/// in 126.
+const FEWEST: usize = 10;
 
 /// Less is not worth a word.
 const WORTH_SAYING: f64 = 0.1;
 
-/// Compares the first third with the last; a drift is where their intervals are apart and the medians differ by more than
+/// Compares the first half with the second; a drift is where their intervals are apart and the medians differ by more than
 /// a tenth.
 pub fn drift(values: &[f64]) -> Option<Drift> {
     if values.len() < FEWEST {
         return None;
     }
-    let third = values.len() / 3;
-    let (first, last) = (&values[..third], &values[values.len() - third..]);
+    let half = values.len() / 2;
+    let (first, last) = (&values[..half], &values[values.len() - half..]);
     let (before, after): (Interval, Interval) = (estimate(first)?, estimate(last)?);
     let factor = median(last)? / median(first)?;
     let apart = before.high < after.low || after.high < before.low;
@@ -31,6 +32,7 @@ pub fn drift(values: &[f64]) -> Option<Drift> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::random::Random;
 
     #[test]
     fn a_step_is_drift_and_noise_is_not() {
@@ -40,5 +42,16 @@ mod tests {
         assert_eq!(drift(&steady), None);
         assert!(drift(&step).is_some_and(|Drift(factor)| (0.55..0.65).contains(&factor)));
         assert_eq!(drift(&step[..8]), None);
+    }
+
+    #[test]
+    fn chance_is_seldom_taken_for_drift() {
+        let mut random = Random::new(5);
+        for count in [9, 10, 12, 30] {
+            let mut sample = || 1000.0 + f64::from(u32::try_from(random.below(1000)).unwrap());
+            let mut series = || (0..count).map(|_| sample()).collect::<Vec<_>>();
+            let found = (0..400).filter(|_| drift(&series()).is_some()).count();
+            assert!(found <= 8, "{found} of 400 series of {count}");
+        }
     }
 }

@@ -7,4 +7,4 @@ mod verdict;
 
 pub use drift::{Drift, drift};
 pub use interval::{Interval, estimate, median, paired_ratios, quantile, ratio_of_medians};
-pub use verdict::{Verdict, verdict};
+pub use verdict::{FEWEST_ROUNDS, Verdict, verdict};

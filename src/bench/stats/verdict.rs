@@ -15,11 +15,19 @@ pub enum Verdict {
     },
     Lower,
     Higher,
+    /// Fewer rounds than have an interval.
+    TooFewRounds,
 }
+
+/// Fewer say nothing about spread: one sample is an interval of no width.
+pub const FEWEST_ROUNDS: usize = 5;
 
 /// Judges a ratio by its interval. `control` is the ratio of the base to itself: what is not farther from 1 than that
 /// strays from it is no difference.
 pub fn verdict(ratio: Interval, control: Option<Interval>) -> Verdict {
+    if ratio.count < FEWEST_ROUNDS {
+        return Verdict::TooFewRounds;
+    }
     let stray = control.map_or(0.0, |control| (control.median - 1.0).abs());
     let unsure = Verdict::NoDifferenceSeen { within: ratio.farthest_from(1.0).max(stray) };
     if ratio.high < 1.0 - stray {
@@ -45,6 +53,14 @@ mod tests {
         assert_eq!(verdict(ratio(1.1, 1.2, 1.3), None), Verdict::Higher);
         let Verdict::NoDifferenceSeen { within } = verdict(ratio(0.98, 1.0, 1.03), None) else { panic!() };
         assert!((within - 0.03).abs() < 1e-9);
+    }
+
+    #[test]
+    fn of_few_rounds_nothing_is_said() {
+        for (count, expected) in [(1, Verdict::TooFewRounds), (4, Verdict::TooFewRounds), (5, Verdict::Lower)]
+        {
+            assert_eq!(verdict(Interval { count, ..ratio(0.7, 0.7, 0.7) }, None), expected);
+        }
     }
 
     #[test]

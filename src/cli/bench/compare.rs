@@ -23,8 +23,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
         report::comparison(&found, layout, &mut terminal::stdout()).context("printing the changes")?;
         found.doubts.iter().for_each(|doubt| terminal::warn(doubt));
     }
-    let is_worse = found.changes.iter().any(|change| change.is_worse && change.path != "host");
-    Ok(ExitCode::from(if args.fail_if_worse && is_worse { exit::FAULT } else { exit::DONE }))
+    Ok(ExitCode::from(if args.fail_if_worse && found.is_worse() { exit::FAULT } else { exit::DONE }))
 }
 
 fn read(path: &Path) -> anyhow::Result<Run> {

@@ -97,6 +97,12 @@ fn build_and_measure(
 
 fn show(args: &BenchArgs, outcome: &Outcome, summary: &Summary) -> anyhow::Result<ExitCode> {
     let (host, time_ns) = (sys::system().context("asking for the host's name")?.host, now_ns());
+    // First, as what cannot be written would take the figures with it.
+    let is_stdout = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    if !is_stdout(&args.json) && !is_stdout(&args.html) {
+        let layout = terminal::page(Truncation::ToFit).layout;
+        report::bench(outcome, summary, layout, &mut terminal::stdout()).context("printing the figures")?;
+    }
     let mut document = Vec::new();
     if let Some(path) = &args.json {
         report::bench_json(outcome, summary, &host, time_ns, &mut document)
@@ -107,11 +113,6 @@ fn show(args: &BenchArgs, outcome: &Outcome, summary: &Summary) -> anyhow::Resul
         let mut page = Vec::new();
         report::bench_html(outcome, summary, &host, time_ns, &mut page).context("writing the page")?;
         write(path, &page)?;
-    }
-    let is_stdout = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == "-");
-    if !is_stdout(&args.json) && !is_stdout(&args.html) {
-        let layout = terminal::page(Truncation::ToFit).layout;
-        report::bench(outcome, summary, layout, &mut terminal::stdout()).context("printing the figures")?;
     }
     for skipped in &outcome.skipped {
         terminal::warn(&format!("{} was not measured: {}", outcome.name(skipped.path), skipped.why));

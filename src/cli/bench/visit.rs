@@ -30,6 +30,7 @@ fn ways(
         let goal = match goal {
             To::Host => Goal::Host,
             To::Outside => Goal::Outside,
+            To::Published => Goal::Published,
             To::Container(selector) => Goal::Container(one(topology, selector, &namespace_of)?),
         };
         ways.push(Way::find(topology, from, goal)?);
@@ -88,6 +89,7 @@ mod tests {
             ("agent", &["host"], "to-host agent → host at 127.0.0.1"),
             ("agent", &["web"], "to-container agent → web at 172.17.0.2"),
             ("web", &["agent"], "to-container web → agent at 172.17.0.1"),
+            ("web", &["published"], "to-published outside → web"),
             ("lan", &["host"], "to-host lan → host at 192.0.2.1"),
             ("web", &["inner"], "to-container web → inner at 172.18.0.2"),
         ] {
@@ -99,6 +101,7 @@ mod tests {
     fn what_means_no_container_or_several_is_refused() {
         for (from, to, expected) in [
             ("inner", "host", "none of its interfaces leads to an address of the host"),
+            ("dind", "published", "it publishes no TCP port"),
             ("all", "host", "telling which container 'all' means: agent, dind"),
             ("wbe", "host", "finding a container named 'wbe'"),
             ("web", "if=eth0", "that is an interface of the host"),
