@@ -22,8 +22,8 @@ use tokio::{
 use crate::capture::{Destination, Overwrite, Readers, ReceiveError, Reception, SinkError};
 use crate::cli::{
     args::Command,
-    capture::default_reserve,
-    capture_args::{CaptureArgs, SaveArgs},
+    capture::{default_reserve, warn_of_readers},
+    capture_args::CaptureArgs,
     exit, terminal,
     units::Bytes,
 };
@@ -207,16 +207,16 @@ fn reception(args: &CaptureArgs) -> anyhow::Result<Option<Reception>> {
     if path == Path::new("-") {
         return Ok(None);
     }
+    let readers = if save.keylog.is_empty() { Readers::Usual } else { Readers::Owner };
+    if readers == Readers::Owner {
+        warn_of_readers(&destination);
+    }
     Ok(Some(Reception {
         path: path.clone(),
         format: save.format(),
         reserve: save.reserve.map_or_else(|| default_reserve(&destination), Bytes::count),
-        readers: readers(save),
+        readers,
     }))
-}
-
-fn readers(save: &SaveArgs) -> Readers {
-    if save.keylog.is_empty() { Readers::Usual } else { Readers::Owner }
 }
 
 /// The other end gets a terminal where we have one, unless it sends packets.
