@@ -23,6 +23,8 @@ const MOST_LISTED: usize = 20;
 pub(super) const CONTAINERS: &str = "containers";
 /// The option that holds selectors.
 pub(super) const SELECT: &str = "select";
+/// What begins the word of a Compose project among those to pick.
+pub(super) const PROJECT: &str = "project=";
 const CONTAINERS_NUMBER: u8 = 0;
 
 /// Who we are, what can be captured, and the toolbar.
@@ -55,11 +57,11 @@ fn toolbar() -> impl Iterator<Item = Sentence> {
         Sentence::new("value")
             .with("control", toolbar::CONTAINER)
             .with("value", CHOOSE)
-            .with("display", "choose one")
+            .with("display", toolbar::CHOOSE_DISPLAY)
             .with("default", true),
-        control(toolbar::ADD, "button", "Add", "Captures the chosen container too, from now on"),
-        control(toolbar::NOTE, "string", "Note", "What the next mark says")
-            .with("placeholder", "what happens now"),
+        control(toolbar::ADD, "button", "Add container", "Captures the chosen container too, from now on"),
+        control(toolbar::NOTE, "string", "Note", "What marks say from now on, once Enter is pressed")
+            .with("placeholder", "what happens now, and Enter"),
         control(toolbar::MARK, "button", "Mark now", "Puts a row with the note between the packets"),
         control(toolbar::LOG, "button", "Log", "What happened to the containers, and to the capture")
             .with("role", "logger"),
@@ -110,7 +112,7 @@ pub(super) fn choices(roster: &Roster) -> Vec<Sentence> {
         let sentence = Sentence::new("value").with("arg", CONTAINERS_NUMBER);
         sentence.with("value", value).with("display", display).with("default", false)
     };
-    let project = |name: &&str| format!("project={name}").replace(',', "_");
+    let project = |name: &&str| format!("{PROJECT}{name}").replace(',', "_");
     let mut sentences = Vec::new();
     for name in roster.projects() {
         sentences.push(value(&project(&name), &format!("Project {name}")));

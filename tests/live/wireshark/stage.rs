@@ -199,11 +199,7 @@ impl Ended {
 impl Stream {
     /// Captures there, with further words.
     pub(super) fn start(interface: &str, words: &[&str]) -> Self {
-        Self::read_by(interface, words, |pipe, file| {
-            let mut to = File::create(file).expect("a new file");
-            let mut from = File::open(pipe).expect("the pipe is there");
-            std::io::copy(&mut from, &mut to).expect("the stream can be read");
-        })
+        Self::read_by(interface, words, to_file)
     }
 
     /// The same with somebody else to read it, given the pipe and the file to write.
@@ -212,10 +208,47 @@ impl Stream {
         words: &[&str],
         read: impl FnOnce(&Path, &Path) + Send + 'static,
     ) -> Self {
+        Self::of(Command::new(PCAPSULE), interface, words, read)
+    }
+
+    /// The same where no engine answers.
+    pub(super) fn without_engines(interface: &str, words: &[&str]) -> Self {
+        let mut command = Command::new(PCAPSULE);
+        command.env("DOCKER_HOST", "unix:///nonexistent/engine.sock");
+        Self::of(command, interface, words, to_file)
+    }
+
+    /// The same by a home that knows another host, which is called by that script in place of ssh.
+    pub(super) fn elsewhere(
+        (home, ssh): (&Home, &str),
+        words: &[&str],
+        read: impl FnOnce(&Path, &Path) + Send + 'static,
+    ) -> Self {
+        for folder in ["bin", ".config/pcapsule"] {
+            fs::create_dir_all(home.file(folder)).expect("a new directory");
+        }
+        fs::write(home.file(".config/pcapsule/hosts"), "ssh://other\n").expect("a new file");
+        fs::write(home.file("bin/ssh"), format!("#!/bin/sh\n{ssh}\n")).expect("a new file");
+        fs::set_permissions(home.file("bin/ssh"), fs::Permissions::from_mode(0o755)).expect("our own file");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new(PCAPSULE);
+        command
+            .env("PATH", format!("{}:{path}", home.file("bin").display()))
+            .env("XDG_CONFIG_HOME", home.file(".config"))
+            .current_dir(home.file(""));
+        Self::of(command, "pcapsule@other", words, read)
+    }
+
+    fn of(
+        mut command: Command,
+        interface: &str,
+        words: &[&str],
+        read: impl FnOnce(&Path, &Path) + Send + 'static,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let [pipe, file] = ["pipe", "stream.pcapng"].map(|name| folder.path().join(name));
         mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).expect("a new pipe");
-        let child = Command::new(PCAPSULE)
+        let child = command
             .args(["--capture", "--extcap-interface", interface, "--fifo"])
             .arg(&pipe)
             .args(words)
@@ -236,6 +269,12 @@ impl Stream {
     #[track_caller]
     pub(super) fn until_declared(&self, tap: &str) {
         crate::lab::until_written(&self.file(), tap.as_bytes());
+    }
+
+    /// Whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        // It is not waited for yet: proc_pid_stat(5).
+        fs::read_to_string(format!("/proc/{}/stat", self.pid())).is_ok_and(|stat| stat.contains(") Z "))
     }
 
     /// Its process.
@@ -267,6 +306,12 @@ impl Stream {
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a temporary directory"));
         Ended { status, stderr, took, folder }
     }
+}
+
+fn to_file(pipe: &Path, file: &Path) {
+    let mut to = File::create(file).expect("a new file");
+    let mut from = File::open(pipe).expect("the pipe is there");
+    std::io::copy(&mut from, &mut to).expect("the stream can be read");
 }
 
 impl Drop for Stream {
