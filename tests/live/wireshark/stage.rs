@@ -199,7 +199,11 @@ impl Ended {
 impl Stream {
     /// Captures there, with further words.
     pub(super) fn start(interface: &str, words: &[&str]) -> Self {
-        Self::read_by(interface, words, to_file)
+        Self::read_by(interface, words, |pipe, file| {
+            let mut to = File::create(file).expect("a new file");
+            let mut from = File::open(pipe).expect("the pipe is there");
+            std::io::copy(&mut from, &mut to).expect("the stream can be read");
+        })
     }
 
     /// The same with somebody else to read it, given the pipe and the file to write.
@@ -209,13 +213,6 @@ impl Stream {
         read: impl FnOnce(&Path, &Path) + Send + 'static,
     ) -> Self {
         Self::of(Command::new(PCAPSULE), interface, words, read)
-    }
-
-    /// The same where no engine answers.
-    pub(super) fn without_engines(interface: &str, words: &[&str]) -> Self {
-        let mut command = Command::new(PCAPSULE);
-        command.env("DOCKER_HOST", "unix:///nonexistent/engine.sock");
-        Self::of(command, interface, words, to_file)
     }
 
     /// The same by a home that knows another host, which is called by that script in place of ssh.
@@ -306,12 +303,6 @@ impl Stream {
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a temporary directory"));
         Ended { status, stderr, took, folder }
     }
-}
-
-fn to_file(pipe: &Path, file: &Path) {
-    let mut to = File::create(file).expect("a new file");
-    let mut from = File::open(pipe).expect("the pipe is there");
-    std::io::copy(&mut from, &mut to).expect("the stream can be read");
 }
 
 impl Drop for Stream {

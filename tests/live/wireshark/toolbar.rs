@@ -204,7 +204,7 @@ fn a_sandbox_that_comes_later_can_be_chosen() {
     let Some(cable) = Cable::lay() else { return };
     let mut toolbar = Toolbar::new();
     let words = toolbar.words();
-    let stream = Stream::without_engines(&interface(&cable), &words.each_ref().map(String::as_str));
+    let stream = Stream::start(&interface(&cable), &words.each_ref().map(String::as_str));
     stream.until_declared(&format!("{}/eth0", cable.left_name()));
     toolbar.open();
     let appended = |name: &str| (CONTAINER, APPEND, format!("{name}\0Namespace {name}"));
