@@ -13,6 +13,8 @@ use std::{
 const NO_SUCH_PROCESS: i32 = 3;
 /// A line is no longer; keys have some two hundred bytes, configurations of encrypted hellos a few thousand.
 const LONGEST_LINE: usize = 8 << 10;
+/// So many bytes tell a file from any other: the last secret of a line.
+const RECOGNIZED: u64 = 64;
 /// At once, no more is read of a file than that.
 const MOST_AT_ONCE: u64 = 1 << 20;
 /// What is kept for further files of a rotation: keys of some ten thousand connections.
@@ -22,8 +24,17 @@ const KEPT_BYTES: usize = 8 << 20;
 #[derive(Debug, Default)]
 pub struct KeyLog {
     present: Option<Reading>,
+    /// How far that was read which was let go of.
+    left: Option<Bookmark>,
     /// The file that had its name before: whoever writes may have it open still.
     before: Option<Reading>,
+}
+
+/// How far a file was read, and what stands before that: it may come up again under another identity.
+#[derive(Debug)]
+struct Bookmark {
+    offset: u64,
+    before: Vec<u8>,
 }
 
 /// A file being read.
@@ -59,6 +70,10 @@ impl KeyLog {
         if self.present.as_ref().is_some_and(|present| present.identity == reading.identity) {
             return Ok(());
         }
+        let left = self.present.as_ref().map_or_else(|| self.left.take(), |present| present.bookmark().ok());
+        if let Some(left) = left {
+            reading.go_on_at(&left)?;
+        }
         reading.read(keys)?;
         self.before = self.present.replace(reading);
         Ok(())
@@ -69,9 +84,14 @@ impl KeyLog {
         self.present.is_some()
     }
 
-    /// Lets go of the files: the container they are in has ended.
+    /// Lets go of the files: the container they are in has ended. Where it starts again and has the same file still, that
+    /// is read on where it was.
     pub fn close(&mut self) {
-        *self = Self::default();
+        self.before = None;
+        if let Some(present) = self.present.take() {
+            // What cannot be read any more is not recognized, either.
+            self.left = present.bookmark().ok();
+        }
     }
 }
 
@@ -108,6 +128,29 @@ impl Reading {
         reading.is_skipping = end.is_none() && from > 0;
         reading.offset = from + end.map_or(0, |at| at as u64 + 1);
         Ok(reading)
+    }
+
+    /// Where the next line begins.
+    fn bookmark(&self) -> io::Result<Bookmark> {
+        let offset = self.offset.saturating_sub(self.begun.len() as u64);
+        Ok(Bookmark { offset, before: self.before(offset)? })
+    }
+
+    /// Passes over what was read before, if this is the same file.
+    fn go_on_at(&mut self, bookmark: &Bookmark) -> io::Result<()> {
+        if self.before(bookmark.offset)? == bookmark.before {
+            self.offset = bookmark.offset;
+        }
+        Ok(())
+    }
+
+    /// The last bytes before that place; fewer where the file has not so many.
+    fn before(&self, offset: u64) -> io::Result<Vec<u8>> {
+        let from = offset.saturating_sub(RECOGNIZED);
+        let mut bytes = Vec::new();
+        (&self.file).seek(SeekFrom::Start(from))?;
+        (&self.file).take(offset - from).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn read(&mut self, keys: &mut Vec<u8>) -> io::Result<()> {
@@ -254,6 +297,30 @@ mod tests {
         assert_eq!(read(&mut log, &path), key(1) + &key(2));
         fs::write(&path, key(3)).unwrap();
         assert_eq!(read(&mut log, &path), key(3));
+    }
+
+    #[test]
+    fn a_log_that_was_let_go_of_is_read_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        append(&path, &key(1));
+        let mut log = KeyLog::default();
+        log.skip_present(File::open(&path)).unwrap();
+        append(&path, &(key(2) + &key(3)[..20]));
+        assert_eq!(read(&mut log, &path), key(2));
+        log.close();
+        log.close();
+        // The file system of a container that is started again is another one, and so is what is copied.
+        let again = folder.path().join("again");
+        fs::copy(&path, &again).unwrap();
+        append(&again, &(key(3)[20..].to_owned() + &key(4)));
+        assert_eq!(read(&mut log, &again), key(3) + &key(4), "and not what was there before the capture");
+        log.close();
+        fs::write(&again, key(5)).unwrap();
+        assert_eq!(read(&mut log, &again), key(5), "a new one is read from its beginning");
+        fs::copy(&again, &path).unwrap();
+        append(&path, &key(6));
+        assert_eq!(read(&mut log, &path), key(6), "so soon that nobody saw it end");
     }
 
     #[test]

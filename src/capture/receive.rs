@@ -2,8 +2,10 @@
 //! breaks leaves a whole file.
 
 use std::{
+    fs::File,
     io::{self, Read},
     path::PathBuf,
+    sync::Arc,
 };
 
 use crate::savefile::{self, Format};
@@ -32,6 +34,8 @@ pub struct Reception {
     pub reserve: u64,
     /// Who may read it.
     pub readers: Readers,
+    /// That path, where it is a pipe that is open: to open it once more would wait for ever if its reader has left.
+    pub pipe: Option<Arc<File>>,
 }
 
 /// Why a stream could not be taken.
@@ -77,12 +81,21 @@ impl Reception {
             if whole > 0 {
                 let output = match &mut output {
                     Some(output) => output,
-                    None => output.insert(Output::create(&self.path, self.reserve, self.readers)?),
+                    None => output.insert(self.output()?),
                 };
                 output.append(&waiting[..whole], self.format, WriteThrough::PageCache)?;
                 waiting.drain(..whole);
                 total += whole as u64;
             }
+        }
+    }
+
+    fn output(&self) -> Result<Output, SinkError> {
+        let Some(pipe) = &self.pipe else { return Output::create(&self.path, self.reserve, self.readers) };
+        let path = self.path.clone();
+        match pipe.try_clone() {
+            Ok(pipe) => Ok(Output::new(pipe, path, self.reserve)),
+            Err(source) => Err(SinkError::Io { operation: "opening", path, source }),
         }
     }
 
@@ -160,7 +173,8 @@ mod tests {
         for format in [Format::Pcapng, Format::Pcap] {
             let sent = capture(format);
             let path = folder.path().join("f");
-            let reception = Reception { path: path.clone(), format, reserve: 0, readers: Readers::Usual };
+            let reception =
+                Reception { path: path.clone(), format, reserve: 0, readers: Readers::Usual, pipe: None };
             for piece in [1, 3, 28, 1000] {
                 let taken = reception.receive(Drops(&sent, piece)).unwrap();
                 assert_eq!(taken, (sent.len() as u64, 0));
@@ -178,8 +192,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         std::fs::write(&path, "old").unwrap();
-        let reception =
-            Reception { path: path.clone(), format: Format::Pcapng, reserve: 0, readers: Readers::Usual };
+        let reception = Reception {
+            path: path.clone(),
+            format: Format::Pcapng,
+            reserve: 0,
+            readers: Readers::Usual,
+            pipe: None,
+        };
         let error = reception.receive(&b"Welcome to web1!\nand more"[..]).unwrap_err();
         assert!(matches!(&error, ReceiveError::NotCapture(line) if line == "Welcome to web1!"), "{error:?}");
         assert_eq!(reception.receive(&b""[..]).unwrap(), (0, 0));

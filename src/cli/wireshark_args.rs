@@ -37,7 +37,7 @@ others cannot run it, and it has file capabilities:
   cap_sys_admin    enter containers' namespaces, load filters; much of what root may
   cap_sys_ptrace   find the namespaces of other users' processes; would allow to read their memory
 pcapsule gives up what it does not need before it looks at a packet. Still: who is in that group
-can read the traffic of every container.
+can read the traffic of every container, and by `pcapsule run --net container:…` speak in its place.
 
 Examples:
   pcapsule wireshark install --profile

@@ -228,3 +228,25 @@ fn json_documents_say_what_they_are() {
         assert!(document[list].is_array(), "{list}");
     }
 }
+
+#[test]
+fn a_file_that_is_there_already_is_told_of_before_keys_of_another_host_come_into_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (ssh, file) = (folder.path().join("ssh"), folder.path().join("f.pcapng"));
+    fs::write(&ssh, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(&file, "").unwrap();
+    for (mode, told) in [(0o644, true), (0o600, false)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let mut command = pcapsule("capture web -H ssh://other --keylog keys -w");
+        let ran = command
+            .arg(&file)
+            .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+            .assert()
+            .success();
+        let said = String::from_utf8_lossy(&ran.get_output().stderr).into_owned();
+        assert_eq!(said.contains("not for its owner alone: it will hold keys"), told, "{said}");
+    }
+}

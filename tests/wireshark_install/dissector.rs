@@ -122,6 +122,7 @@ fn the_interface_tells_the_container_and_the_place() {
     for (name, description) in [
         ("web/eth0", on_bridge),
         ("web@veth1a", on_bridge),
+        ("a@b@veth1a", on_bridge),
         ("web/lo", on_bridge),
         ("lab.1/eth0", "pcapsule lab.1, net:[4026532409], published *:80→80/tcp"),
         ("br-shop", "bridge of the host, net:[4026531840]"),
@@ -141,6 +142,7 @@ fn the_interface_tells_the_container_and_the_place() {
         [
             "web|container|eth0|in|shop/web:1.2|docker|shop|br-shop",
             "web|veth|veth1a|in|shop/web:1.2|docker|shop|br-shop",
+            "a@b|veth|veth1a|in|shop/web:1.2|docker|shop|br-shop",
             "web|lo|lo|in|shop/web:1.2|docker|shop|br-shop",
             "lab.1|container|eth0|in||pcapsule||",
             "|host|br-shop|in||||",

@@ -54,8 +54,10 @@ impl Home {
         if user == As::Nobody {
             chown(home.path("home"), Some(NOBODY), Some(NOBODY)).unwrap();
         }
-        // Where cargo has built it, nobody else may look.
-        fs::copy(env!("CARGO_BIN_EXE_pcapsule"), home.program()).unwrap();
+        // Where cargo has built it, nobody else may look. Copied by somebody else: what is open for writing here would be so
+        // in the children of other tests, too, and cannot be run meanwhile.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_pcapsule")).arg(home.program()).status();
+        assert!(copied.unwrap().success());
         home
     }
 

@@ -2,9 +2,9 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -26,29 +26,25 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// A capture of the loopback of a namespace of its own, with something in it to hear.
 fn capture(home: &Home, viewer: &Path, words: &[&str], sudo: Option<&str>) -> Child {
-    let script = "ip link set lo up; (while :; do echo noise >/dev/udp/127.0.0.1/9; sleep 0.05; done) & \
-        noise=$!; trap 'kill $noise' EXIT; code=0; \"$@\" & capture=$!; trap 'kill -INT $capture' INT TERM; \
-        wait $capture; code=$?; [ $code -le 128 ] || { wait $capture; code=$?; }; exit $code";
-    let program = home.program();
-    let line = [
-        "--net",
-        "--",
-        "bash",
-        "-c",
-        script,
-        "bash",
-        program.to_str().unwrap(),
-        "capture",
-        "if=lo",
-        "--wireshark",
-    ];
-    let mut command = home.command("unshare", &[&line, words].concat());
+    let mut command = command(home, "true", words);
     command.env("PCAPSULE_WIRESHARK", viewer);
     if let Some(uid) = sudo {
         command.env("SUDO_UID", uid);
     }
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
+
+/// The same, not started yet, in a namespace of mounts in which that was done before.
+fn command(home: &Home, before: &str, words: &[&str]) -> Command {
+    let script = format!("{before}; {CAPTURE}");
+    let program = home.program();
+    let line = ["--net", "--mount", "--", "bash", "-c", &script, "bash", program.to_str().unwrap()];
+    home.command("unshare", &[&line[..], &["capture", "if=lo", "--wireshark"], words].concat())
+}
+
+const CAPTURE: &str = "ip link set lo up; (while :; do echo noise >/dev/udp/127.0.0.1/9; sleep 0.05; done) & \
+        noise=$!; trap 'kill $noise' EXIT; code=0; \"$@\" & capture=$!; trap 'kill -INT $capture' INT TERM; \
+        wait $capture; code=$?; [ $code -le 128 ] || { wait $capture; code=$?; }; exit $code";
 
 fn ended(child: Child) -> Ended {
     Ended::of(&child.wait_with_output().unwrap())
@@ -155,6 +151,65 @@ fn under_sudo_the_window_is_the_users_own() {
     assert_eq!(told(&viewer, "user"), "1");
     let id_groups = home.run("id", &["-G", "daemon"]).stdout.trim().to_owned();
     assert_eq!((expected.lines().next(), groups), (Some(own_home.as_str()), id_groups));
+}
+
+/// What a stand-in for Wireshark under its own name was started with: its words, and its variables.
+fn started(home: &Home, before: &str, variables: &[(&str, &Path)]) -> (String, String) {
+    let wireshark = home.path("bin/wireshark");
+    let script = "#!/bin/sh\ncd \"${0%/*}\"; env > env; echo \"$*\" > words; cat > /dev/null; touch over\n";
+    Home::plant(&wireshark, script);
+    let folder = home.path("bin");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let mut command = command(home, before, &["-c", "2"]);
+    for screen in ["DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM", "PCAPSULE_WIRESHARK"] {
+        command.env_remove(screen);
+    }
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", folder.display()));
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    let ended = Ended::of(&output);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    eventually("it has ended", || folder.join("over").exists());
+    let [words, variables] = ["words", "env"].map(|name| fs::read_to_string(folder.join(name)).unwrap());
+    fs::remove_dir_all(folder).unwrap();
+    (words.trim().to_owned(), variables)
+}
+
+#[test]
+fn the_profile_is_asked_for_where_this_wireshark_has_it() {
+    if !can() {
+        return;
+    }
+    let home = Home::of(As::Me);
+    let (folder, other) = (home.path("home/.config"), home.path("other"));
+    fs::create_dir_all(folder.join("wireshark/profiles/pcapsule")).unwrap();
+    fs::create_dir_all(other.join("profiles/pcapsule")).unwrap();
+    let screen = ("DISPLAY", Path::new(":77"));
+    let words = |variable: Option<(&str, &Path)>| {
+        let variables: Vec<_> = [screen].into_iter().chain(variable).collect();
+        started(&home, "true", &variables).0
+    };
+    let with = "-k -i - -C pcapsule";
+    assert_eq!(words(None), with);
+    assert_eq!(words(Some(("XDG_CONFIG_HOME", &folder))), with);
+    assert_eq!(words(Some(("WIRESHARK_CONFIG_DIR", &other))), with);
+    // With a profile that is not there, Wireshark does not start.
+    assert_eq!(words(Some(("XDG_CONFIG_HOME", &other))), "-k -i -");
+    assert_eq!(words(Some(("WIRESHARK_CONFIG_DIR", &folder))), "-k -i -");
+}
+
+#[test]
+fn under_sudo_a_screen_of_wayland_is_found() {
+    if !can() {
+        return;
+    }
+    let home = Home::of(As::Me);
+    // User 1 is `daemon` on every Debian.
+    let before = "mount -t tmpfs none /run && mkdir -p /run/user/1 && touch /run/user/1/wayland-0";
+    let (_, variables) = started(&home, before, &[("SUDO_UID", Path::new("1"))]);
+    for variable in ["WAYLAND_DISPLAY=wayland-0", "XDG_RUNTIME_DIR=/run/user/1"] {
+        assert!(variables.lines().any(|line| line == variable), "{variable}: {variables}");
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(in crate::cli) use self::{
     events::{engine as event_of_engine, mark},
     groups::own_group,
     keylog::{KeyLogPlace, key_log_place},
-    setup::default_reserve,
+    setup::{default_reserve, warn_of_readers},
     viewer::Error as ViewerError,
 };
 

@@ -166,7 +166,7 @@ fn savefile(path: &Path, all: &CaptureArgs, filter: Option<&Filter>) -> anyhow::
 }
 
 /// A file that is there already keeps its mode.
-fn warn_of_readers(first: &Destination) {
+pub(in crate::cli) fn warn_of_readers(first: &Destination) {
     let Destination::File(path) = first else { return };
     if path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o077 != 0) {
         let text =

@@ -29,6 +29,9 @@ const COMMAND: &str = "PCAPSULE_WIRESHARK";
 /// How long whoever has closed the pipe may take to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What a first screen of Wayland's is called.
+const WAYLAND: &str = "wayland-0";
+
 /// What shells say of a command that could not be started.
 const NOT_STARTED: u8 = 127;
 
@@ -140,7 +143,8 @@ impl Words {
     fn wireshark(person: Option<&Person>) -> Result<Self, Error> {
         let program = find("wireshark").ok_or_else(|| Error::Absent("wireshark".to_owned()))?;
         let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
-        if !["DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"].iter().any(is_set) {
+        let has_screen = ["DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"].iter().any(is_set);
+        if !has_screen && !person.is_some_and(has_wayland) {
             return Err(Error::NoScreen);
         }
         let mut arguments: Vec<OsString> = ["-k", "-i", "-"].map(Into::into).into();
@@ -161,18 +165,28 @@ fn find(name: &str) -> Option<PathBuf> {
 
 /// Whether `wireshark -C pcapsule` would find it. tshark would know for sure, and takes a third of a second to say.
 fn has_profile(person: Option<&Person>) -> bool {
-    let below = |variable: &str, path: &str| Some(Path::new(&env::var_os(variable)?).join(path));
+    let set = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty());
+    let below = |variable: &str, path: &str| Some(Path::new(&set(variable)?).join(path));
     let own = match person {
-        Some(person) => vec![Some(person.home.join(".config/wireshark"))],
-        None => vec![
-            below("WIRESHARK_CONFIG_DIR", ""),
-            below("XDG_CONFIG_HOME", "wireshark"),
-            below("HOME", ".config/wireshark"),
-        ],
+        Some(person) => Some(person.home.join(".config/wireshark")),
+        // The first that is set counts, and no other.
+        None => below("WIRESHARK_CONFIG_DIR", "")
+            .or_else(|| below("XDG_CONFIG_HOME", "wireshark"))
+            .or_else(|| below("HOME", ".config/wireshark")),
     };
-    let everybodys = [Some("/usr/share/wireshark".into()), Some("/usr/local/share/wireshark".into())];
-    let folders = own.into_iter().chain(everybodys).flatten();
-    folders.map(|folder: PathBuf| folder.join("profiles/pcapsule")).any(|profile| profile.is_dir())
+    let everybodys = ["/usr/share/wireshark", "/usr/local/share/wireshark"].map(PathBuf::from);
+    let folders = own.into_iter().chain(everybodys);
+    folders.map(|folder| folder.join("profiles/pcapsule")).any(|profile| profile.is_dir())
+}
+
+/// Where the sockets of somebody's session are.
+fn runtime_of(person: &Person) -> PathBuf {
+    format!("/run/user/{}", person.uid).into()
+}
+
+/// Whether he has a screen of Wayland's.
+fn has_wayland(person: &Person) -> bool {
+    runtime_of(person).join(WAYLAND).exists()
 }
 
 /// Who typed `sudo`, if that is why we are root.
@@ -214,17 +228,18 @@ fn turn_into(
 /// The environment of somebody who has logged in by himself, as far as a program with a window needs it.
 fn dress(command: &mut Command, person: &Person) {
     let of_sudo = ["SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND"];
-    let of_root = ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"];
+    let of_root =
+        ["WIRESHARK_CONFIG_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"];
     of_sudo.iter().chain(&of_root).for_each(|name| {
         command.env_remove(name);
     });
     command.env("HOME", &person.home).env("USER", &person.name).env("LOGNAME", &person.name);
-    let runtime = PathBuf::from(format!("/run/user/{}", person.uid));
+    let runtime = runtime_of(person);
     if runtime.is_dir() {
         // sudo passes DISPLAY on, and neither of these.
-        let is_wayland = runtime.join("wayland-0").exists() && env::var_os("WAYLAND_DISPLAY").is_none();
-        if is_wayland && env::var_os("DISPLAY").is_none() {
-            command.env("WAYLAND_DISPLAY", OsStr::new("wayland-0"));
+        let is_set = |name| env::var_os(name).is_some();
+        if has_wayland(person) && !is_set("WAYLAND_DISPLAY") && !is_set("DISPLAY") {
+            command.env("WAYLAND_DISPLAY", OsStr::new(WAYLAND));
         }
         command.env("XDG_RUNTIME_DIR", runtime);
     }

@@ -23,6 +23,8 @@ const MOST_LISTED: usize = 20;
 pub(super) const CONTAINERS: &str = "containers";
 /// The option that holds selectors.
 pub(super) const SELECT: &str = "select";
+/// What begins the word of a Compose project among those to pick.
+pub(super) const PROJECT: &str = "project=";
 const CONTAINERS_NUMBER: u8 = 0;
 
 /// Who we are, what can be captured, and the toolbar.
@@ -55,11 +57,11 @@ fn toolbar() -> impl Iterator<Item = Sentence> {
         Sentence::new("value")
             .with("control", toolbar::CONTAINER)
             .with("value", CHOOSE)
-            .with("display", "choose one")
+            .with("display", toolbar::CHOOSE_DISPLAY)
             .with("default", true),
-        control(toolbar::ADD, "button", "Add", "Captures the chosen container too, from now on"),
-        control(toolbar::NOTE, "string", "Note", "What the next mark says")
-            .with("placeholder", "what happens now"),
+        control(toolbar::ADD, "button", "Add container", "Captures the chosen container too, from now on"),
+        control(toolbar::NOTE, "string", "Note", "What marks say from now on, once Enter is pressed")
+            .with("placeholder", "what happens now, and Enter"),
         control(toolbar::MARK, "button", "Mark now", "Puts a row with the note between the packets"),
         control(toolbar::LOG, "button", "Log", "What happened to the containers, and to the capture")
             .with("role", "logger"),
@@ -106,11 +108,8 @@ fn by_words(display: &str, placeholder: &str) -> Sentence {
 
 /// What can be picked: projects with their services below them, then everybody else.
 pub(super) fn choices(roster: &Roster) -> Vec<Sentence> {
-    let value = |value: &str, display: &str| {
-        let sentence = Sentence::new("value").with("arg", CONTAINERS_NUMBER);
-        sentence.with("value", value).with("display", display).with("default", false)
-    };
-    let project = |name: &&str| format!("project={name}").replace(',', "_");
+    let value = |value: &str, display: &str| tick(CONTAINERS_NUMBER, value, display).with("default", false);
+    let project = |name: &&str| format!("{PROJECT}{name}").replace(',', "_");
     let mut sentences = Vec::new();
     for name in roster.projects() {
         sentences.push(value(&project(&name), &format!("Project {name}")));
@@ -128,24 +127,29 @@ fn option(number: u8, name: &str, kind: &str, display: &str) -> Sentence {
     sentence.with("display", display).with("type", kind)
 }
 
+/// One of several things to tick. Wireshark lets nobody tick what is not expressly enabled.
+fn tick(number: u8, value: &str, display: &str) -> Sentence {
+    let sentence = Sentence::new("value").with("arg", number);
+    sentence.with("value", value).with("display", display).with("enabled", true)
+}
+
 fn places() -> Vec<Sentence> {
     const NUMBER: u8 = 2;
-    let place = |value: &str, display: &str| {
-        let sentence = Sentence::new("value").with("arg", NUMBER);
-        sentence.with("value", value).with("display", display).with("default", value == "container")
-    };
+    let place =
+        |value: &str, display: &str| tick(NUMBER, value, display).with("default", value == "container");
     vec![
-        option(NUMBER, "at", "multicheck", "Where to listen")
+        // Wireshark does not tick what is so by default where an option is kept.
+        option(NUMBER, "at", "multicheck", "Where to listen, if not inside")
             .with(
                 "tooltip",
-                "Several places show the same packet several times, each under its own interface",
+                "No tick: inside. Several places show the same packet several times, each under its own interface",
             )
             .with("group", "Capture"),
         place("container", "The interfaces inside the container"),
         place("veth", "The host's ends of their veth pairs"),
         place("bridge", "The bridges behind those"),
         place("lo", "The loopback inside the container"),
-        place("cgroup", "The container's sockets, with the process of each packet"),
+        place("cgroup", "Its sockets, with each packet's process"),
     ]
 }
 
@@ -212,6 +216,13 @@ mod tests {
         insta::assert_snapshot!(text(&options(PICK, &Roster::default())));
         let all = text(&options(ALL, &Roster::default()));
         assert!(!all.contains("--containers") && text(&options(PICK, &Roster::default())).ends_with(&all));
+    }
+
+    #[test]
+    fn what_is_to_be_ticked_can_be() {
+        let text = text(&options(PICK, &Roster::of_names(&["web"])));
+        let values: Vec<&str> = text.lines().filter(|line| line.starts_with("value ")).collect();
+        assert!(values.len() == 6 && values.iter().all(|line| line.contains("{enabled=true}")), "{text}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::{
     fs::{File, OpenOptions},
+    path::Path,
     pin::pin,
     process::ExitCode,
     time::Duration,
@@ -12,7 +13,10 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Parser as _;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc::unbounded_channel, oneshot},
+    sync::{
+        mpsc::{UnboundedReceiver, unbounded_channel},
+        oneshot,
+    },
     time::sleep,
 };
 
@@ -28,7 +32,8 @@ use crate::model::Selector;
 use crate::sys::{self, Capability};
 
 use super::{
-    answers::{ALL, CONTAINERS, ELSEWHERE, PICK, PREFIX, SELECT},
+    answers::{ALL, CONTAINERS, ELSEWHERE, PICK, PREFIX, PROJECT, SELECT},
+    control::Message,
     elsewhere,
     roster::Roster,
     toolbar::{Outlet, Toolbar, inlet},
@@ -46,21 +51,48 @@ const FOR_ALL: [Capability; 3] =
 /// Captures until Wireshark has had enough.
 pub(super) fn run(words: &Words) -> anyhow::Result<ExitCode> {
     let path = words.value("fifo").context("--capture needs --fifo PATH")?;
+    // First, and on threads of their own: Wireshark's window waits for the one, and dumpcap beside it for the pipe.
+    let outlet = Outlet::open(words.value("extcap-control-out"));
+    let (messages, greeting) = words.value("extcap-control-in").map(inlet).unzip();
     let fifo = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .open(path)
         .with_context(|| format!("opening the pipe {path}"))?;
-    let outlet = Outlet::open(words.value("extcap-control-out"));
     terminal::divert({
         let outlet = outlet.clone();
         move |text| outlet.log(text)
     });
-    if let Some(name) = words.value("extcap-interface").and_then(|name| name.strip_prefix(ELSEWHERE)) {
-        return elsewhere::run(name, words, line(words, path), path);
+    let call = Call { words, path, fifo, messages, outlet };
+    let interface = words.value("extcap-interface").unwrap_or_default();
+    let result = match interface.strip_prefix(ELSEWHERE) {
+        Some(name) => elsewhere::run(name, call),
+        None => here(call),
+    };
+    if let (Err(_), Some(greeting)) = (&result, greeting) {
+        // It would open a pipe that nobody reads any more, and stand still for ever.
+        greeting.wait(LONGEST_END);
     }
-    let messages = words.value("extcap-control-in").map(inlet);
+    result
+}
+
+/// A call to capture, with the pipes it named.
+pub(super) struct Call<'a> {
+    pub(super) words: &'a Words,
+    pub(super) path: &'a str,
+    /// That path, open.
+    pub(super) fifo: File,
+    /// What the toolbar says; none where there is no toolbar.
+    pub(super) messages: Option<UnboundedReceiver<Message>>,
+    pub(super) outlet: Outlet,
+}
+
+fn here(call: Call<'_>) -> anyhow::Result<ExitCode> {
+    let Call { words, path, fifo, messages, outlet } = call;
+    // The capture opens the pipe once more. Where its reader has left meanwhile, that would wait for another one, and hear
+    // no signal.
+    let both_ends = (fifo, sys::open_plain(Path::new(path)).ok());
     wait_for(async {
         let mut end = End::new()?;
         let args = tokio::select! {
@@ -69,15 +101,15 @@ pub(super) fn run(words: &Words) -> anyhow::Result<ExitCode> {
         };
         let (wish, wishes) = unbounded_channel();
         let toolbar = messages.map(|messages| Toolbar::new(messages, outlet, wish));
-        capture_beside(args, toolbar, wishes, fifo, end).await
+        capture_beside(args, toolbar, wishes, both_ends, end).await
     })
 }
 
 async fn capture_beside(
     args: CaptureArgs,
     toolbar: Option<Toolbar>,
-    wishes: tokio::sync::mpsc::UnboundedReceiver<Vec<Selector>>,
-    fifo: File,
+    wishes: UnboundedReceiver<Vec<Selector>>,
+    both_ends: (File, Option<File>),
     mut end: End,
 ) -> anyhow::Result<ExitCode> {
     let means_all = args.selectors == [Selector::All];
@@ -92,7 +124,7 @@ async fn capture_beside(
         },
     }
     // The capture has a descriptor of its own by now; with ours, the other side would not see its end.
-    drop(fifo);
+    drop(both_ends);
     tokio::select! {
         result = &mut capture => result,
         () = async { end.asked().await; sleep(LONGEST_END).await } => Ok(ExitCode::SUCCESS),
@@ -138,20 +170,15 @@ async fn selectors(interface: &str, words: &Words) -> anyhow::Result<Vec<Selecto
     if interface == ALL {
         return Ok(vec![Selector::All]);
     }
+    let given = |name| words.value(name).filter(|_| interface == PICK).unwrap_or_default();
+    let typed: Vec<&str> = given(SELECT).split_whitespace().collect();
     let picked: Vec<&str> = if interface == PICK {
-        let by_words = words.value(SELECT).unwrap_or_default().split_whitespace();
-        words
-            .value(CONTAINERS)
-            .unwrap_or_default()
-            .split(',')
-            .chain(by_words)
-            .filter(|word| !word.is_empty())
-            .collect()
+        given(CONTAINERS).split(',').filter(|word| !word.is_empty()).collect()
     } else {
         let word = interface.strip_prefix(PREFIX);
         vec![word.with_context(|| format!("there is no interface {interface} of pcapsule's"))?]
     };
-    if picked.is_empty() {
+    if picked.is_empty() && typed.is_empty() {
         bail!(
             "no container is picked: choose some in the options of this interface, or capture all containers"
         );
@@ -162,19 +189,18 @@ async fn selectors(interface: &str, words: &Words) -> anyhow::Result<Vec<Selecto
         let advice = "has it ended since the interfaces were listed? refreshing them (F5) lists them anew";
         anyhow!(select::Error::UnknownWord { word: word.to_owned(), advice: advice.to_owned() })
     };
-    let each = picked.into_iter().map(|word| match named(word) {
+    let selector = |word: &str| select::selector(word).map_err(|reason| anyhow!(reason));
+    let picked = picked.into_iter().map(|word| match named(word) {
         Some(selector) => Ok(selector),
-        None if interface == PICK && word.contains('=') => {
-            select::selector(word).map_err(|reason| anyhow!(reason))
-        }
-        None if interface == PICK && word == "all" => Ok(Selector::All),
+        None if word.starts_with(PROJECT) => selector(word),
         None => Err(gone(word)),
     });
-    each.collect()
+    let typed = typed.into_iter().map(|word| named(word).map_or_else(|| selector(word), Ok));
+    picked.chain(typed).collect()
 }
 
 /// Options of `capture`, by Wireshark's.
-fn line(words: &Words, path: &str) -> Vec<String> {
+pub(super) fn line(words: &Words, path: &str) -> Vec<String> {
     let mut line: Vec<String> =
         ["pcapsule", "capture", "all", "--pcapng", "--force", "--write", path].map(str::to_owned).into();
     let valued = [

@@ -1,7 +1,7 @@
 //! A capture on a host that the user has written down: pcapsule is called there by ssh, and what it sends goes into
 //! Wireshark's pipe. The toolbar's messages do not go that far.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 
@@ -14,27 +14,39 @@ use crate::savefile::Format;
 
 use super::{
     answers::{SELECT, name_of},
-    words::Words,
+    capturing::{Call, line},
+    toolbar::decline,
 };
 
-/// Captures until Wireshark has had enough. `line` is what somebody would have typed here to capture all.
-pub(super) fn run(name: &str, words: &Words, line: Vec<String>, pipe: &str) -> anyhow::Result<ExitCode> {
+/// Captures until Wireshark has had enough.
+pub(super) fn run(name: &str, call: Call<'_>) -> anyhow::Result<ExitCode> {
+    let Call { words, path, fifo, messages, outlet } = call;
     let target = known_hosts().into_iter().find(|known| name_of(known) == name);
     let target = target.with_context(|| {
         format!(
             "there is no interface of {name}: is it in ~/.config/pcapsule/hosts, and were they listed since?"
         )
     })?;
-    let reception =
-        Reception { path: pipe.into(), format: Format::Pcapng, reserve: 0, readers: Readers::Usual };
+    let reception = Reception {
+        path: path.into(),
+        format: Format::Pcapng,
+        reserve: 0,
+        readers: Readers::Usual,
+        pipe: Some(Arc::new(fifo)),
+    };
     let errand = Errand {
         target,
-        words: sent(line, words.value(SELECT).unwrap_or_default()),
+        words: sent(line(words, path), words.value(SELECT).unwrap_or_default()),
         screen: Screen::Streams,
         reception: Some(reception),
         is_for_wireshark: true,
     };
-    wait_for(errand.run())?;
+    wait_for(async {
+        tokio::select! {
+            result = errand.run() => result,
+            never = decline(messages, outlet) => match never {},
+        }
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -77,6 +77,18 @@ impl Roster {
         Self { entries: entries(&aged.into_iter().map(|(_, container)| container).collect::<Vec<_>>()) }
     }
 
+    /// Containers of these names, and nobody else.
+    #[cfg(test)]
+    pub(super) fn of_names(names: &[&str]) -> Self {
+        let entry = |name: &&str| Entry {
+            word: (*name).to_owned(),
+            display: format!("Container {name}"),
+            project: None,
+            selector: Selector::ExactName((*name).to_owned()),
+        };
+        Self { entries: names.iter().map(entry).collect() }
+    }
+
     /// All of them.
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries

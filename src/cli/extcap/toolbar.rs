@@ -2,6 +2,7 @@
 //! does as well without.
 
 use std::{
+    convert::Infallible,
     fs::{File, OpenOptions},
     io::Write as _,
     sync::{atomic::Ordering, mpsc},
@@ -16,7 +17,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::capture;
+use crate::capture::{self, Progress};
 use crate::cli::{
     capture::{Running, event_of_engine, mark},
     look,
@@ -27,7 +28,7 @@ use crate::sys;
 
 use super::{
     control::{Command, Message},
-    roster::Roster,
+    roster::{Entry, Roster},
     sentence::harmless,
 };
 
@@ -39,9 +40,13 @@ pub(super) const MARK: u8 = 3;
 pub(super) const LOG: u8 = 4;
 /// What the list of containers holds while none is chosen.
 pub(super) const CHOOSE: &str = "-";
+/// What it shows then.
+pub(super) const CHOOSE_DISPLAY: &str = "choose one";
 
 /// How often it is looked whether packets were lost, and whether the list of containers is stale.
 const BEAT: Duration = Duration::from_secs(1);
+/// So many beats a list is taken for good that no engine has spoken of: namespaces and sandboxes come without one.
+const BEATS_A_LIST: u32 = 5;
 
 /// Where messages for Wireshark go; nowhere, if it has no toolbar.
 #[derive(Clone)]
@@ -83,20 +88,48 @@ impl Outlet {
     }
 }
 
-/// What Wireshark says, read on a thread of its own.
-pub(super) fn inlet(path: &str) -> UnboundedReceiver<Message> {
+/// What Wireshark says, read on a thread of its own for as long as it says something, whoever listens: its window stands
+/// still until the pipe is opened here.
+pub(super) fn inlet(path: &str) -> (UnboundedReceiver<Message>, Greeting) {
     let (tell, messages) = unbounded_channel();
+    let (greet, greeted) = mpsc::channel();
     let path = path.to_owned();
     let read = move || {
         let _ = sys::keep_only(&[]);
         let Ok(mut pipe) = File::open(path) else { return };
-        while let Ok(Some(message)) = Message::read(&mut pipe)
-            && tell.send(message).is_ok()
-        {}
+        while let Ok(Some(message)) = Message::read(&mut pipe) {
+            if message.command == Command::Initialized {
+                let _ = greet.send(());
+            }
+            let _ = tell.send(message);
+        }
     };
     // Without a thread there is nothing to hear.
     let _ = thread::Builder::new().name("control-in".to_owned()).spawn(read);
-    messages
+    (messages, Greeting(greeted))
+}
+
+/// That Wireshark has opened its end and told what differs from the defaults.
+pub(super) struct Greeting(mpsc::Receiver<()>);
+
+impl Greeting {
+    /// Waits for it, so long at most.
+    pub(super) fn wait(&self, patience: Duration) {
+        let _ = self.0.recv_timeout(patience);
+    }
+}
+
+/// Answers for a toolbar that reaches nobody, for ever.
+pub(super) async fn decline(mut messages: Option<UnboundedReceiver<Message>>, outlet: Outlet) -> Infallible {
+    loop {
+        match next(messages.as_mut()).await {
+            Some(Message { control: ADD | MARK, command: Command::Set, .. }) => {
+                outlet.status("the toolbar does not reach other hosts");
+            }
+            Some(_) => {}
+            None => messages = None,
+        }
+    }
 }
 
 /// The toolbar of one capture.
@@ -104,8 +137,10 @@ pub(super) struct Toolbar {
     inlet: Option<UnboundedReceiver<Message>>,
     outlet: Outlet,
     wishes: UnboundedSender<Vec<Selector>>,
-    roster: Roster,
-    is_stale: bool,
+    /// What the list holds; none before it was filled for the first time.
+    roster: Option<Roster>,
+    /// How many beats ago that was.
+    age: u32,
     chosen: Option<String>,
     note: String,
     marks: u64,
@@ -123,8 +158,8 @@ impl Toolbar {
             inlet: Some(inlet),
             outlet,
             wishes,
-            roster: Roster::default(),
-            is_stale: true,
+            roster: None,
+            age: BEATS_A_LIST,
             chosen: None,
             note: String::new(),
             marks: 0,
@@ -146,7 +181,7 @@ impl Toolbar {
                 Some(notice) = events.next() => self.hear(notice),
                 _ = beat.tick() => {
                     self.refresh().await;
-                    self.warn_of_loss(&running);
+                    self.warn_of_loss(&running.progress);
                 }
             }
         }
@@ -164,8 +199,7 @@ impl Toolbar {
     }
 
     fn add(&mut self) {
-        let chosen = self.chosen.as_deref().and_then(|word| self.roster.find(word));
-        let Some(entry) = chosen else {
+        let Some(entry) = self.chosen_of(self.roster.as_ref()) else {
             return self.outlet.status("choose a container to add");
         };
         self.outlet.status(&format!("{} is captured too", entry.display));
@@ -188,35 +222,59 @@ impl Toolbar {
     fn hear(&mut self, notice: Notice) {
         match notice {
             Notice::Event(event) => {
-                self.is_stale = true;
+                self.age = BEATS_A_LIST;
                 let name = event.name.clone().unwrap_or_else(|| short(&event).to_owned());
                 if let Some(row) = event_of_engine(&event, &name) {
                     self.outlet.log(&row.message);
                 }
             }
             Notice::Gap { reason, .. } => self.outlet.log(&reason),
-            Notice::Listening { .. } => self.is_stale = true,
+            Notice::Listening { .. } => self.age = BEATS_A_LIST,
         }
     }
 
-    /// Brings the list of containers up to date, entry by entry: the one that is chosen stays chosen.
     async fn refresh(&mut self) {
-        if !self.is_stale {
-            return;
+        self.age += 1;
+        if self.age > BEATS_A_LIST {
+            self.age = 0;
+            let roster = Roster::read(PATIENCE).await;
+            self.list(roster);
         }
-        self.is_stale = false;
-        let roster = Roster::read(PATIENCE).await;
-        for gone in self.roster.entries().iter().filter(|entry| roster.find(&entry.word).is_none()) {
+    }
+
+    /// Brings the list of containers up to date, entry by entry: the one that is chosen stays chosen. To begin with,
+    /// Wireshark has in it what it was told in the capture before.
+    fn list(&mut self, roster: Roster) {
+        let is_first = self.roster.is_none();
+        let known = self.roster.take().unwrap_or_default();
+        if is_first {
+            self.outlet.send(Message::text(CONTAINER, Command::Remove, ""));
+            self.outlet.send(Message::entry(CONTAINER, CHOOSE, CHOOSE_DISPLAY));
+        }
+        for gone in known.entries().iter().filter(|entry| roster.find(&entry.word).is_none()) {
             self.outlet.send(Message::text(CONTAINER, Command::Remove, &gone.word));
         }
-        for new in roster.entries().iter().filter(|entry| self.roster.find(&entry.word).is_none()) {
+        for new in roster.entries().iter().filter(|entry| known.find(&entry.word).is_none()) {
             self.outlet.send(Message::entry(CONTAINER, &new.word, &harmless(&new.display)));
         }
-        self.roster = roster;
+        // Where the chosen one goes, Wireshark shows another one without a word, which nobody has chosen.
+        let is_gone = self.chosen.is_some() && self.chosen_of(Some(&roster)).is_none();
+        if is_gone {
+            self.chosen = None;
+        }
+        if is_first || is_gone {
+            let shown = self.chosen.as_deref().unwrap_or(CHOOSE);
+            self.outlet.send(Message::text(CONTAINER, Command::Set, shown));
+        }
+        self.roster = Some(roster);
     }
 
-    fn warn_of_loss(&mut self, running: &Running) {
-        let lost = running.progress.lost.load(Ordering::Relaxed);
+    fn chosen_of<'a>(&self, roster: Option<&'a Roster>) -> Option<&'a Entry> {
+        roster?.find(self.chosen.as_deref()?)
+    }
+
+    fn warn_of_loss(&mut self, progress: &Progress) {
+        let lost = progress.lost.load(Ordering::Relaxed);
         if lost > self.lost {
             self.lost = lost;
             let text =
@@ -236,5 +294,67 @@ async fn next(inlet: Option<&mut UnboundedReceiver<Message>>) -> Option<Message>
     match inlet {
         Some(inlet) => inlet.recv().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn toolbar() -> (Toolbar, mpsc::Receiver<Message>) {
+        let (sender, sent) = mpsc::channel();
+        let (_, messages) = unbounded_channel();
+        let (wish, _) = unbounded_channel();
+        (Toolbar::new(messages, Outlet(Some(sender)), wish), sent)
+    }
+
+    fn told(sent: &mpsc::Receiver<Message>) -> Vec<(Command, String)> {
+        let text = |message: Message| (message.command, String::from_utf8(message.payload).unwrap());
+        sent.try_iter().map(text).collect()
+    }
+
+    fn entry(word: &str) -> (Command, String) {
+        (Command::Add, format!("{word}\0Container {word}"))
+    }
+
+    #[test]
+    fn the_list_begins_empty_whatever_an_earlier_capture_has_left_in_it() {
+        let (mut toolbar, sent) = toolbar();
+        toolbar.chosen = Some("old".to_owned());
+        toolbar.list(Roster::of_names(&["web"]));
+        let choose = (Command::Add, "-\0choose one".to_owned());
+        let expected =
+            [(Command::Remove, String::new()), choose, entry("web"), (Command::Set, CHOOSE.to_owned())];
+        assert_eq!(told(&sent), expected);
+        assert_eq!(toolbar.chosen, None);
+    }
+
+    #[test]
+    fn who_was_chosen_stays_chosen_until_it_goes() {
+        let (mut toolbar, sent) = toolbar();
+        toolbar.chosen = Some("web".to_owned());
+        toolbar.list(Roster::of_names(&["web", "db"]));
+        assert_eq!(told(&sent).last(), Some(&(Command::Set, "web".to_owned())));
+        toolbar.list(Roster::of_names(&["web", "api"]));
+        assert_eq!(told(&sent), [(Command::Remove, "db".to_owned()), entry("api")]);
+        toolbar.list(Roster::of_names(&["api"]));
+        let gone = [(Command::Remove, "web".to_owned()), (Command::Set, CHOOSE.to_owned())];
+        assert_eq!(told(&sent), gone);
+        assert_eq!(toolbar.chosen, None);
+    }
+
+    #[test]
+    fn a_loss_is_told_once_in_the_status_bar_and_in_the_log() {
+        let (mut toolbar, sent) = toolbar();
+        let progress = Progress::default();
+        toolbar.warn_of_loss(&progress);
+        assert_eq!(told(&sent), []);
+        progress.lost.store(7, Ordering::Relaxed);
+        toolbar.warn_of_loss(&progress);
+        toolbar.warn_of_loss(&progress);
+        let [(Command::StatusBar, status), (Command::Add, line)] = &told(&sent)[..] else {
+            panic!("one message each");
+        };
+        assert!(status.starts_with("7 packets lost: ") && line.contains(status), "{status} {line}");
     }
 }

@@ -8,6 +8,7 @@ use std::{
     os::{fd::AsFd as _, unix::process::ExitStatusExt as _},
     path::Path,
     process::{Child, ChildStderr, ChildStdout, Command as Process, ExitCode, ExitStatus, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -22,8 +23,8 @@ use tokio::{
 use crate::capture::{Destination, Overwrite, Readers, ReceiveError, Reception, SinkError};
 use crate::cli::{
     args::Command,
-    capture::default_reserve,
-    capture_args::{CaptureArgs, SaveArgs},
+    capture::{default_reserve, warn_of_readers},
+    capture_args::CaptureArgs,
     exit, terminal,
     units::Bytes,
 };
@@ -150,7 +151,8 @@ impl Errand {
     async fn reader_gone(&self) {
         let Some(reception) = &self.reception else { return terminal::reader_gone().await };
         // Opened for looking alone. A pipe with no reader at all cannot even be opened so, and is a failure of its own.
-        let Some(pipe) = sys::open_pipe(&reception.path) else { return std::future::pending().await };
+        let looking = || sys::open_pipe(&reception.path).map(Arc::new);
+        let Some(pipe) = reception.pipe.clone().or_else(looking) else { return std::future::pending().await };
         while !sys::reader_is_gone(pipe.as_fd()) {
             sleep(LOOK).await;
         }
@@ -182,7 +184,7 @@ impl Errand {
             Some(NOT_FOUND | NOT_EXECUTABLE) => {
                 Err(Error::NotThere { host, program: self.target.program }.into())
             }
-            Some(code) if self.is_for_wireshark && code != i32::from(exit::DONE) => {
+            Some(code) if self.is_for_wireshark && !is_asked_to_end && code != i32::from(exit::DONE) => {
                 Err(Error::Failed { host, said }.into())
             }
             Some(code) => {
@@ -207,16 +209,17 @@ fn reception(args: &CaptureArgs) -> anyhow::Result<Option<Reception>> {
     if path == Path::new("-") {
         return Ok(None);
     }
+    let readers = if save.keylog.is_empty() { Readers::Usual } else { Readers::Owner };
+    if readers == Readers::Owner {
+        warn_of_readers(&destination);
+    }
     Ok(Some(Reception {
         path: path.clone(),
         format: save.format(),
         reserve: save.reserve.map_or_else(|| default_reserve(&destination), Bytes::count),
-        readers: readers(save),
+        readers,
+        pipe: None,
     }))
-}
-
-fn readers(save: &SaveArgs) -> Readers {
-    if save.keylog.is_empty() { Readers::Usual } else { Readers::Owner }
 }
 
 /// The other end gets a terminal where we have one, unless it sends packets.

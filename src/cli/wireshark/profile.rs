@@ -4,7 +4,8 @@
 
 use std::{
     fmt::Write as _,
-    fs, io,
+    fs::{self, File},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -122,7 +123,7 @@ impl Profile {
         let path = self.folder.join(LIST);
         let list = self.list().map_err(|source| failed("reading", &path, source))?;
         let mut done = Vec::new();
-        for Entry { digest: known, path } in list {
+        for Entry { digest: known, path } in list.into_iter().filter(Entry::may_be_ours) {
             let deed = match fs::read(&path) {
                 Ok(bytes) if digest(&bytes) == known || is_rewritten(&path) => {
                     fs::remove_file(&path).map_err(|source| failed("removing", &path, source))?;
@@ -164,6 +165,13 @@ struct Entry {
 }
 
 impl Entry {
+    /// Whether install would write a file of that name: the list lies where others may write, too.
+    fn may_be_ours(&self) -> bool {
+        let is_called = |name: &str| self.path.file_name().is_some_and(|found| found == name);
+        let is_in_profile = self.path.parent().is_some_and(|folder| folder.ends_with("profiles/pcapsule"));
+        is_called(DISSECTOR.0) || (is_in_profile && FILES.iter().any(|(name, _)| is_called(name)))
+    }
+
     /// `0123456789abcdef /a/file`; a line that is something else is none.
     fn parse(line: &str) -> Option<Self> {
         let (digest, path) = line.split_once(' ')?;
@@ -206,7 +214,9 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;
     let fresh = folder.join(format!(".pcapsule.{}", std::process::id()));
-    fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, path)).inspect_err(|_| {
+    // A file of its own: whoever else may write here could have put a link there.
+    let write = || File::create_new(&fresh)?.write_all(text.as_bytes());
+    write().and_then(|()| fs::rename(&fresh, path)).inspect_err(|_| {
         // What was not written cannot be removed.
         let _ = fs::remove_file(&fresh);
     })
@@ -286,6 +296,34 @@ mod tests {
         profile.install().unwrap();
         profile.uninstall().unwrap();
         assert_eq!(fs::read_to_string(&before).unwrap(), "-- somebody else's\n");
+    }
+
+    #[test]
+    fn a_list_that_names_files_of_others_removes_none() {
+        let root = tempfile::tempdir().unwrap();
+        let profile = profile(root.path());
+        profile.install().unwrap();
+        let others = ["secret", "recent", "profiles/pcapsule/mine"].map(|name| root.path().join(name));
+        let entries = others.each_ref().map(|path| {
+            fs::write(path, "theirs").unwrap();
+            Entry { digest: digest(b"theirs"), path: path.clone() }
+        });
+        fs::write(profile.folder().join(LIST), written(&entries)).unwrap();
+        assert_eq!(profile.uninstall().unwrap(), []);
+        assert!(others.iter().all(|path| path.exists()));
+    }
+
+    #[test]
+    fn a_link_in_the_way_is_not_written_through() {
+        let root = tempfile::tempdir().unwrap();
+        let (other, path) = (root.path().join("other"), root.path().join("preferences"));
+        fs::write(&other, "theirs").unwrap();
+        let way = root.path().join(format!(".pcapsule.{}", std::process::id()));
+        std::os::unix::fs::symlink(&other, &way).unwrap();
+        assert!(write(&path, "ours").is_err());
+        assert_eq!(fs::read_to_string(&other).unwrap(), "theirs");
+        write(&path, "ours").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "ours");
     }
 
     #[test]

@@ -147,6 +147,21 @@ fn a_project_is_picked_with_all_its_services() {
 }
 
 #[test]
+fn words_mean_what_they_mean_on_the_command_line() {
+    let Some(engine) = Engine::shared() else { return };
+    let project = unique();
+    let labels =
+        [format!("com.docker.compose.project={project}"), "com.docker.compose.service=api".to_owned()];
+    let api = engine.container("api").option("--label", &labels[0]).option("--label", &labels[1]).start();
+    // It is listed as its service, and typed by its own name or id.
+    for word in [api.name(), &api.id()[..12], &format!("{project}/api")] {
+        let stream = Stream::start("pcapsule-pick", &["--select", word]);
+        stream.until_declared(&api.eth0());
+        stream.stop().well();
+    }
+}
+
+#[test]
 fn a_plain_user_is_told_what_is_missing() {
     let Some(engine) = Engine::shared() else { return };
     let _web = engine.container("web").start();

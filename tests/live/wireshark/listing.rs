@@ -49,7 +49,9 @@ fn two_hundred_containers_do_not_make_the_list_long_and_all_can_be_picked() {
         ["--extcap-config", "--extcap-interface", "pcapsule-pick", "--extcap-reload-option", "containers"];
     let choices = answer(&call_asking(&many.socket(), &reload));
     let value = |name: &str| {
-        format!("value {{arg=0}}{{value={name}}}{{display=Container {name} (nginx)}}{{default=false}}")
+        format!(
+            "value {{arg=0}}{{value={name}}}{{display=Container {name} (nginx)}}{{enabled=true}}{{default=false}}"
+        )
     };
     for name in [&names[0], &names[199]] {
         assert!(choices.lines().any(|line| line == value(name)), "{name}: {choices}");

@@ -212,10 +212,40 @@ impl Stream {
         words: &[&str],
         read: impl FnOnce(&Path, &Path) + Send + 'static,
     ) -> Self {
+        Self::of(Command::new(PCAPSULE), interface, words, read)
+    }
+
+    /// The same by a home that knows another host, which is called by that script in place of ssh.
+    pub(super) fn elsewhere(
+        (home, ssh): (&Home, &str),
+        words: &[&str],
+        read: impl FnOnce(&Path, &Path) + Send + 'static,
+    ) -> Self {
+        for folder in ["bin", ".config/pcapsule"] {
+            fs::create_dir_all(home.file(folder)).expect("a new directory");
+        }
+        fs::write(home.file(".config/pcapsule/hosts"), "ssh://other\n").expect("a new file");
+        fs::write(home.file("bin/ssh"), format!("#!/bin/sh\n{ssh}\n")).expect("a new file");
+        fs::set_permissions(home.file("bin/ssh"), fs::Permissions::from_mode(0o755)).expect("our own file");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new(PCAPSULE);
+        command
+            .env("PATH", format!("{}:{path}", home.file("bin").display()))
+            .env("XDG_CONFIG_HOME", home.file(".config"))
+            .current_dir(home.file(""));
+        Self::of(command, "pcapsule@other", words, read)
+    }
+
+    fn of(
+        mut command: Command,
+        interface: &str,
+        words: &[&str],
+        read: impl FnOnce(&Path, &Path) + Send + 'static,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let [pipe, file] = ["pipe", "stream.pcapng"].map(|name| folder.path().join(name));
         mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).expect("a new pipe");
-        let child = Command::new(PCAPSULE)
+        let child = command
             .args(["--capture", "--extcap-interface", interface, "--fifo"])
             .arg(&pipe)
             .args(words)
@@ -236,6 +266,12 @@ impl Stream {
     #[track_caller]
     pub(super) fn until_declared(&self, tap: &str) {
         crate::lab::until_written(&self.file(), tap.as_bytes());
+    }
+
+    /// Whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        // It is not waited for yet: proc_pid_stat(5).
+        fs::read_to_string(format!("/proc/{}/stat", self.pid())).is_ok_and(|stat| stat.contains(") Z "))
     }
 
     /// Its process.

@@ -3,16 +3,18 @@
 use std::{
     fs::{File, OpenOptions},
     io::{Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
 
-use nix::{sys::stat::Mode, unistd::mkfifo};
+use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
 use tempfile::TempDir;
 
-use super::stage::{Stream, answer, call, interface};
-use crate::lab::{Cable, Conversation, Engine, eventually, has_written, rows};
+use super::stage::{Home, Stream, answer, call, interface};
+use crate::lab::{Cable, Conversation, Engine, eventually, has_written, rows, within};
 
 // The controls by their numbers, and the commands.
 const CONTAINER: u8 = 0;
@@ -54,11 +56,13 @@ impl Toolbar {
         ["--extcap-control-in".to_owned(), text("in"), "--extcap-control-out".to_owned(), text("out")]
     }
 
-    /// Opens both ends, as Wireshark does once it has started the capture.
+    /// Opens both ends, as Wireshark does once it has started the capture: its window stands still until that is done.
     fn open(&mut self) {
         let (out, heard) = (self.path("out"), Arc::clone(&self.heard));
         thread::spawn(move || listen(&out, &heard));
-        self.to = OpenOptions::new().write(true).open(self.path("in")).ok();
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+        self.to = Some(eventually("somebody reads", || options.open(self.path("in")).ok()));
         self.say(0, INITIALIZED, "");
     }
 
@@ -161,6 +165,54 @@ fn what_happens_to_containers_is_in_the_log_and_in_the_list() {
     });
     drop(late);
     toolbar.until("it can be chosen no more", |message| *message == (CONTAINER, REMOVE, name.clone()));
+    stream.stop().well();
+}
+
+#[test]
+fn a_window_that_comes_late_finds_somebody_although_the_capture_has_failed() {
+    let mut toolbar = Toolbar::new();
+    let words = toolbar.words();
+    let (tell, over) = std::sync::mpsc::channel();
+    let stream = Stream::read_by("pcapsule-pick", &words.each_ref().map(String::as_str), move |pipe, _| {
+        let mut bytes = Vec::new();
+        File::open(pipe).and_then(|mut pipe| pipe.read_to_end(&mut bytes)).expect("a pipe");
+        tell.send(()).expect("the test waits");
+    });
+    over.recv().expect("the reader does not fail");
+    assert_eq!(within(Duration::from_millis(300), || stream.has_ended().then_some(())), None);
+    toolbar.open();
+    let ended = stream.wait();
+    assert_eq!((ended.status.code(), ended.stderr.lines().count()), (Some(1), 1), "{}", ended.stderr);
+}
+
+#[test]
+fn of_another_host_it_is_told_that_the_toolbar_does_not_reach_there() {
+    let (home, mut toolbar) = (Home::new(), Toolbar::new());
+    let words = toolbar.words();
+    let read = |pipe: &Path, _: &Path| {
+        std::io::copy(&mut File::open(pipe).expect("a pipe"), &mut std::io::sink()).expect("it can be read");
+    };
+    let stream = Stream::elsewhere((&home, "exec cat"), &words.each_ref().map(String::as_str), read);
+    toolbar.open();
+    toolbar.say(MARK, SET, "");
+    toolbar.until("it is told", |message| message.1 == STATUS_BAR && message.2.contains("does not reach"));
+    stream.stop().well();
+}
+
+#[test]
+fn a_sandbox_that_comes_later_can_be_chosen() {
+    let Some(cable) = Cable::lay() else { return };
+    let mut toolbar = Toolbar::new();
+    let words = toolbar.words();
+    let stream = Stream::start(&interface(&cable), &words.each_ref().map(String::as_str));
+    stream.until_declared(&format!("{}/eth0", cable.left_name()));
+    toolbar.open();
+    let appended = |name: &str| (CONTAINER, APPEND, format!("{name}\0Namespace {name}"));
+    let left = cable.left_name().to_owned();
+    toolbar.until("the list is there", |message| *message == appended(&left));
+    // No engine speaks of it.
+    let Some(late) = Cable::lay() else { return };
+    toolbar.until("it can be chosen", |message| *message == appended(late.left_name()));
     stream.stop().well();
 }
 

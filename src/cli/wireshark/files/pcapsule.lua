@@ -62,7 +62,7 @@ local function described(name, description)
     if owner then
         facts.place = (tap == "lo" or tap == "cgroup") and tap or "container"
     else
-        owner, tap = name:match("^(.-)@(.+)$")
+        owner, tap = name:match("^(.*)@([^@]+)$")
         facts.place = owner and "veth" or "host"
     end
     facts.tap = tap or name
