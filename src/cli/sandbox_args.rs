@@ -22,14 +22,14 @@ Examples:
   pcapsule run --net none -- sh
   pcapsule run --net macvlan --parent eth0 --ip 192.0.2.20 -- sh")]
 pub(super) struct RunArgs {
-    #[command(flatten)]
-    pub(super) sandbox: SandboxArgs,
     /// Say nothing but what goes wrong
     #[arg(short, long)]
     pub(super) quiet: bool,
     /// The command and its arguments
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     pub(super) command: Vec<OsString>,
+    #[command(flatten)]
+    pub(super) sandbox: SandboxArgs,
 }
 
 /// How a sandbox is connected.
@@ -137,11 +137,11 @@ Examples:
   pcapsule net plan
   pcapsule net plan --net bridge --ipv6 --json | jq -r '.steps[].do'")]
 pub(super) struct PlanArgs {
-    #[command(flatten)]
-    pub(super) sandbox: SandboxArgs,
     /// Print one JSON document (docs/json.md)
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) sandbox: SandboxArgs,
 }
 
 #[derive(Debug, Args)]
@@ -151,11 +151,11 @@ Examples:
   pcapsule run --net container:web -- busybox httpd -f -p 80
   pcapsule net down web")]
 pub(super) struct UpArgs {
-    #[command(flatten)]
-    pub(super) sandbox: SandboxArgs,
     /// Do not print the name
     #[arg(short, long)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) sandbox: SandboxArgs,
 }
 
 #[derive(Debug, Args)]

@@ -15,14 +15,15 @@ use super::select;
 #[command(after_help = "\
 Targets (with /udp behind the port, or --udp, for UDP):
   :8080             that port of the host, as others ask for it
-  web               a container, by any selector that names one: its published ports, or those it listens on
+  web               a container, by any selector that names one: the ports it publishes, or else
+                    those it listens on
   web:80            that port of the container
   db:5432           a name, as the container of --from resolves it
   203.0.113.9:443   an address
 
 What is found is certain, where a fact alone explains the failure, or likely. Nothing is changed:
-the commands that repair are printed, not run. Where a doubt is left, a few packets are sent, which is
-told on stderr; --no-probe sends none.
+the commands that repair are printed, not run. Where a doubt is left, a few packets are sent, which
+is told on stderr; --no-probe sends none.
 
 Exit codes: 0 nothing is wrong, 1 a fault was found.
 

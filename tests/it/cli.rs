@@ -33,6 +33,8 @@ fn help_is_as_it_was_agreed() {
         "capture",
         "read",
         "top",
+        "run",
+        "why",
         "bench",
         "wireshark",
         "wireshark install",
