@@ -136,6 +136,8 @@ fn what_tcpdump_would_take_leads_to_our_words() {
         ("-r f.pcap", "pcapsule read f.pcap"),
         ("capture -r f.pcap", "pcapsule read f.pcap"),
         ("-D", "`pcapsule ls` lists"),
+        ("-A", "-X prints each packet in hex and ASCII"),
+        ("-Qin", "-f inbound"),
     ] {
         pcapsule(words).assert().code(2).stderr(contains(tip).and(contains("as a value").not()));
     }
