@@ -144,6 +144,18 @@ fn what_tcpdump_would_take_leads_to_our_words() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_is_told_before_anything_is_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    for option in ["--json", "--html"] {
+        pcapsule("bench").arg(option).arg(dir.path().join("none/run")).assert().code(1).stderr(
+            contains("failed writing ").and(contains("none/run: No such file")).and(contains("rounds").not()),
+        );
+    }
+    pcapsule("bench --json").arg(dir.path()).assert().code(1).stderr(contains("Is a directory"));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn what_docker_run_would_take_leads_to_our_words() {
     for (words, tip) in [
         ("run -it -- sh", "has your terminal"),
