@@ -17,7 +17,7 @@ use crate::sys::netlink::{
 use super::firewall::{Family, Maker, read_iptables, read_nft};
 use super::{
     Certainty, Code, Detail, Examination, Facts, Holder, Listener, Lookup, LookupAnswer, Names, Origin,
-    ProbeOutcome, Probed, Question, Seen, Space, Target, diagnose, settle,
+    ProbeOutcome, Probed, Question, Seen, Space, Target, diagnose, settle, worth_a_probe,
 };
 
 const RULES: &str = include_str!("firewall/recorded/docker-20.10-iptables-save.txt");
@@ -579,6 +579,15 @@ fn names_are_what_the_name_server_says() {
     assert_eq!(said(LookupAnswer::Addresses(vec![IpAddr::from([10, 0, 0, 9])])), Some(Code::NameNotResolved));
     let broken = first(named.clone(), from_api(), |facts| space(facts, API).names.servers.clear());
     assert_eq!(broken, Some(Code::ResolvConfBroken));
+}
+
+#[test]
+fn a_connection_is_probed_once() {
+    let mut examination = ask(&healthy(), port(), Origin::Host);
+    let again = examination.tried.clone();
+    examination.tried.extend(again);
+    let probed: Vec<_> = worth_a_probe(&examination).iter().map(|one| one.connection.destination).collect();
+    assert_eq!(probed, ["172.17.0.2:80".parse().unwrap()]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod settle;
 mod socket;
 mod state;
 
-pub use settle::{is_worth_a_probe, settle};
+pub use settle::{settle, worth_a_probe};
 
 use std::net::SocketAddr;
 
