@@ -582,6 +582,16 @@ fn names_are_what_the_name_server_says() {
 }
 
 #[test]
+fn the_way_goes_on_behind_a_proxy() {
+    let found = ask(&healthy(), port(), Origin::Host).diagnosis;
+    let names: Vec<&str> = found.way.iter().map(|hop| hop.name.as_str()).collect();
+    assert_eq!(names.first(), Some(&"a process in host"));
+    assert!(names.contains(&"127.0.0.1:8080/tcp in host"), "{names:?}");
+    assert_eq!(names.last(), Some(&"172.17.0.2:80/tcp in web"));
+    assert_eq!(names.iter().filter(|name| name.starts_with("a process")).count(), 1, "{names:?}");
+}
+
+#[test]
 fn a_connection_is_probed_once() {
     let mut examination = ask(&healthy(), port(), Origin::Host);
     let again = examination.tried.clone();
