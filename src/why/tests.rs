@@ -582,6 +582,50 @@ fn names_are_what_the_name_server_says() {
 }
 
 #[test]
+fn who_cannot_be_put_on_a_network_is_reached_otherwise() {
+    let named = |mode: NetworkMode, namespace: NamespaceId| {
+        let mut facts = healthy();
+        let mut db = plain("db", mode, Some(namespace));
+        db.endpoints = container(&mut facts, "web").endpoints.clone();
+        let target = Target::Container { id: db.id.clone(), port: Some(80), name: Some("db".to_owned()) };
+        let mut own = listener("0.0.0.0:80", "postgres");
+        own.holders[0].container = Some(db.id.clone());
+        space(&mut facts, namespace).listeners.push(own);
+        facts.topology.containers.push(db);
+        container(&mut facts, "api").networks[0].network = "shop".to_owned();
+        space(&mut facts, API).names.servers = vec!["127.0.0.11".to_owned()];
+        facts.lookups.push(Lookup {
+            namespace: API,
+            server: "127.0.0.11:53".parse().unwrap(),
+            name: "db".to_owned(),
+            answer: LookupAnswer::NoSuchName,
+        });
+        let found = ask(&facts, target, from_api()).diagnosis.findings;
+        let unnamed = found.into_iter().find(|finding| finding.code == Code::NameNotResolved);
+        unnamed.and_then(|finding| finding.repair).unwrap()
+    };
+    assert_eq!(named(NetworkMode::Host, HOST), "start api again with --add-host db:host-gateway");
+    assert_eq!(named(NetworkMode::Shared, WEB), "ask for web instead");
+    assert_eq!(named(NetworkMode::Bridge, WEB), "docker network connect shop db");
+}
+
+#[test]
+fn who_is_on_no_network_leaves_that_first() {
+    let repair = |network: &str| {
+        let mut facts = healthy();
+        container(&mut facts, "api").networks[0].network = network.to_owned();
+        let api = space(&mut facts, API);
+        api.links.truncate(1);
+        api.routes.clear();
+        let found = ask(&facts, web(Some(80)), from_api()).diagnosis.findings;
+        assert_eq!(found[0].code, Code::NetworkNone);
+        found[0].repair.clone().unwrap()
+    };
+    assert_eq!(repair("none"), "docker network disconnect none api && docker network connect bridge api");
+    assert_eq!(repair("shop"), "docker network connect bridge api");
+}
+
+#[test]
 fn the_way_goes_on_behind_a_proxy() {
     let found = ask(&healthy(), port(), Origin::Host).diagnosis;
     let names: Vec<&str> = found.way.iter().map(|hop| hop.name.as_str()).collect();

@@ -81,9 +81,15 @@ fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
     let links = space.links.iter().filter(|link| link.name.as_str() != "lo");
     if links.clone().next().is_none() {
         let sentence = format!("{who} has no network: its namespace has a loopback and nothing else");
+        // Docker puts nobody on another network who is on that one.
+        let is_on_none = facts
+            .resident(space.id)
+            .is_some_and(|own| own.networks.iter().any(|member| member.network == "none"));
+        let first =
+            if is_on_none { format!("docker network disconnect none {who} && ") } else { String::new() };
         return Finding::new(Code::NetworkNone, sentence)
             .seen(format!("interfaces of {who}: lo"))
-            .repair(format!("docker network connect bridge {who}"));
+            .repair(format!("{first}docker network connect bridge {who}"));
     }
     let down = links.clone().find(|link| !link.up);
     let has_address = links.clone().any(|link| link.addresses.iter().any(|own| family(own.address)));
