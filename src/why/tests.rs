@@ -324,6 +324,8 @@ fn ports_that_are_published_otherwise_are_told() {
     let asked = |port: u16, origin: Origin| first(Target::HostPort(port), origin, |_| {});
     assert_eq!(asked(8081, Origin::Anywhere), Some(Code::PublishedOnOtherPort));
     assert_eq!(asked(80, Origin::Anywhere), Some(Code::PublishedOnOtherPort));
+    assert_eq!(asked(8180, Origin::Anywhere), Some(Code::PublishedOnOtherPort));
+    assert_eq!(asked(22, Origin::Anywhere), Some(Code::PortNotPublished), "8080 is not what was meant");
     let on_loopback =
         |facts: &mut Facts| container(facts, "web").published[0].host_ip = "127.0.0.1".parse().unwrap();
     assert_eq!(first(port(), Origin::Outside(None), on_loopback), Some(Code::PublishedOnLoopback));
