@@ -1,7 +1,7 @@
 //! What can be typed behind `pcapsule why`.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
 
@@ -102,6 +102,12 @@ fn target(text: &str) -> Result<TargetWord, String> {
 }
 
 fn kind(text: &str) -> Result<TargetKind, String> {
+    if text.contains("://") {
+        return Err("a URL is not asked for; its place is, as in :8080 or web:80".to_owned());
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(format!("a port is missing, as in [{text}]:80"));
+    }
     if let Some(port) = text.strip_prefix(':') {
         return Ok(TargetKind::HostPort(port_of(port)?));
     }
@@ -168,6 +174,8 @@ mod tests {
         for wrong in [":0", ":x", ":", "", "10.0.0.1", "web:70000", "if=eth0", "all", "localhost"] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(parsed("::1").unwrap_err(), "a port is missing, as in [::1]:80");
+        assert!(parsed("http://localhost:8080/").unwrap_err().contains(":8080"));
     }
 
     #[test]
