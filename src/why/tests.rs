@@ -616,6 +616,9 @@ fn who_is_on_no_network_leaves_that_first() {
     let repair = |network: &str| {
         let mut facts = healthy();
         container(&mut facts, "api").networks[0].network = network.to_owned();
+        if network == "a sandbox" {
+            container(&mut facts, "api").engine = Engine::Pcapsule;
+        }
         let api = space(&mut facts, API);
         api.links.truncate(1);
         api.routes.clear();
@@ -625,6 +628,7 @@ fn who_is_on_no_network_leaves_that_first() {
     };
     assert_eq!(repair("none"), "docker network disconnect none api && docker network connect bridge api");
     assert_eq!(repair("shop"), "docker network connect bridge api");
+    assert_eq!(repair("a sandbox"), "start api again with --net bridge");
 }
 
 #[test]
