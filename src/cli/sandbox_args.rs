@@ -1,11 +1,13 @@
 //! What can be typed of sandboxes: `run` and `net`, their options and their help.
 
-use std::{ffi::OsString, net::IpAddr};
+use std::{ffi::OsString, net::IpAddr, str::FromStr as _};
 
 use clap::{Args, Subcommand};
 
 use crate::model::{LinkName, Mac};
 use crate::netmode::{InvalidSpec, Ipv6, Name, NetWord, Options, Publication, Reach, Spec, Subnet};
+
+use super::offer::offer;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -37,7 +39,14 @@ pub(super) struct RunArgs {
 #[command(next_help_heading = "Network")]
 pub(super) struct SandboxArgs {
     /// How it is connected: bridge, host, none, container:NAME or macvlan
-    #[arg(long, alias = "network", value_name = "MODE", default_value = "bridge")]
+    #[arg(
+        long,
+        alias = "network",
+        value_name = "MODE",
+        default_value = "bridge",
+        hide_possible_values = true
+    )]
+    #[arg(value_parser = offer(NetWord::from_str, ["bridge", "host", "none", "container:", "macvlan"]))]
     net: NetWord,
     /// Its name, which others on its bridge resolve; without, one is made up
     #[arg(long, value_name = "NAME")]

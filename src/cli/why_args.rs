@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::model::{Protocol, Selector};
 
-use super::select;
+use super::{offer::offer, select};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -37,7 +37,8 @@ pub(super) struct WhyArgs {
     #[arg(value_name = "TARGET", value_parser = target)]
     pub(super) target: TargetWord,
     /// Where it begins: host, outside, an address outside, or a container; without, the host and, where published, outside
-    #[arg(long, value_name = "WHERE", value_parser = origin)]
+    #[arg(long, value_name = "WHERE", hide_possible_values = true)]
+    #[arg(value_parser = offer(origin, ["host", "outside"]))]
     pub(super) from: Option<OriginWord>,
     /// Ask for UDP, not TCP
     #[arg(long)]

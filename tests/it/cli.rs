@@ -66,6 +66,20 @@ fn the_manual_has_a_page_for_each_command() {
 }
 
 #[test]
+fn completions_offer_the_words_of_a_value() {
+    let script = stdout_of("completions bash");
+    for words in [
+        "veth bridge container published published-host proxy host-nat macvlan",
+        "tcp tcp-down tcp-both",
+        "bridge host none container: macvlan",
+        "host outside",
+    ] {
+        assert!(script.contains(&format!("compgen -W \"{words}")), "{words}");
+    }
+    pcapsule("bench --paths x").assert().code(2).stderr(contains("none of veth, bridge,"));
+}
+
+#[test]
 fn packets_out_of_a_pipe_are_printed_before_the_next_ones_come() {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_pcapsule"))
         .args(["read", "-n", "-"])
