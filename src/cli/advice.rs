@@ -73,6 +73,31 @@ pub(super) fn on_link(topology: &Topology, name: &LinkName) -> String {
     }
 }
 
+/// For a selector that fits no container.
+pub(super) fn on_selector(topology: &Topology, selector: &Selector) -> String {
+    let text = selector.to_string();
+    let Some((key, word)) = text.split_once('=') else { return everybody(topology) };
+    let all = topology.containers.iter();
+    let known: Vec<&str> = match selector {
+        Selector::Name(_) => all.map(|found| found.name.as_str()).collect(),
+        Selector::Image(_) => all.filter_map(|found| found.image.as_deref()).collect(),
+        Selector::Network(_) => {
+            all.flat_map(|found| &found.networks).map(|member| member.network.as_str()).collect()
+        }
+        Selector::Project(_) => all.filter_map(Container::project).collect(),
+        Selector::Service(_) => all.filter_map(Container::service).collect(),
+        Selector::Pod(_) => all.filter_map(|found| found.pod.as_deref()).collect(),
+        Selector::Mode(_) => all.map(|found| found.mode.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    let nearest = nearest(word, known.into_iter());
+    if nearest.is_empty() {
+        return everybody(topology);
+    }
+    let selectors: Vec<String> = nearest.iter().map(|name| format!("{key}={name}")).collect();
+    format!("nearest: {}", selectors.join(", "))
+}
+
 /// The names there are, when nothing better comes to mind.
 pub(super) fn everybody(topology: &Topology) -> String {
     let mut names: Vec<&str> = topology.containers.iter().map(|found| found.name.as_str()).collect();
@@ -172,6 +197,15 @@ mod tests {
             ("zzzz", "found: agent, db, dind, inner, lan and 2 more"),
         ] {
             assert_eq!(on_word(&topology, word), advice, "{word}");
+        }
+        for (selector, advice) in [
+            ("network=shop_ap", "nearest: network=shop_app"),
+            ("project=shp", "nearest: project=shop"),
+            ("mode=macvaln", "nearest: mode=macvlan"),
+            ("name=wbe*", "nearest: name=web"),
+            ("label=x", "found: agent, db, dind, inner, lan and 2 more"),
+        ] {
+            assert_eq!(on_selector(&topology, &selector.parse().unwrap()), advice, "{selector}");
         }
         let advice = on_link(&topology, &"shop_app".parse().unwrap());
         assert_eq!(advice, "network=shop_app selects the containers of that network");

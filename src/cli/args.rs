@@ -24,7 +24,7 @@ Exit codes:
   2   wrong usage
   3   not permitted; the message names the capability
   4   no such container or interface
-  5   the kernel or the engine lacks something
+  5   the kernel or the engine lacks something, or the disk is full
   6   packets were lost and --fail-on-loss was given
   70  a bug in pcapsule
   130 ended by a signal (capture: by a second one) before the output was whole";

@@ -14,7 +14,7 @@ use crate::bench::{
 };
 use crate::model::Selector;
 
-use super::{select, units};
+use super::{offer::offer, select, units};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -66,22 +66,26 @@ pub(super) struct BenchArgs {
     pub(super) command: Option<BenchCommand>,
     /// What to compare with host mode: veth,bridge,container,published,proxy unless --container or
     /// --explain is given
-    #[arg(long, value_name = "PATHS", value_delimiter = ',', value_parser = path)]
+    #[arg(long, value_name = "PATHS", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(value_parser = offer(path, OFFERED.map(Path::word)))]
     paths: Vec<Path>,
     /// Measure this container, which is there already
     #[arg(long, value_name = "SELECTOR", value_parser = select::selector)]
     pub(super) container: Option<Selector>,
     /// From there to what: `host`, `outside`, another container; or `published`: from outside to it
     #[arg(long, value_name = "WHERE", value_delimiter = ',', default_value = "host", requires = "container")]
+    #[arg(hide_possible_values = true, value_parser = offer(To::from_str, ["host", "outside"]))]
     pub(super) to: Vec<To>,
     /// Say what each thing on the way to a published port costs
     #[arg(long, conflicts_with = "container")]
     explain: bool,
     /// What to do on each path: tcp,latency,connect,udp, or with --explain latency,tcp
-    #[arg(long, value_name = "TESTS", value_delimiter = ',')]
+    #[arg(long, value_name = "TESTS", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(value_parser = offer(Test::from_str, Test::ALL.iter().map(|test| test.word())))]
     tests: Vec<Test>,
     /// Where both ends run: one (core), two (cores), free; without, what suits each test
-    #[arg(long, value_name = "WHERE", value_delimiter = ',')]
+    #[arg(long, value_name = "WHERE", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(value_parser = offer(Placement::from_str, Placement::ALL.iter().map(|place| place.word())))]
     placement: Vec<Placement>,
     /// How long to measure in all; more rounds make narrower intervals
     #[arg(short, long, value_name = "TIME", default_value = "50s", value_parser = units::duration)]
@@ -108,7 +112,8 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", default_value = "5000", value_parser = units::at_least_one::<NonZeroU32>)]
     rate: NonZeroU32,
     /// How TCP streams move their bytes: copy, trunc, sendfile, splice, vmsplice
-    #[arg(long, value_name = "METHOD", default_value = "copy")]
+    #[arg(long, value_name = "METHOD", default_value = "copy", hide_possible_values = true)]
+    #[arg(value_parser = offer(Method::from_str, Method::ALL.iter().map(|method| method.word())))]
     method: Method,
     /// TCP's congestion control; without, the system's
     #[arg(long, value_name = "NAME")]
@@ -284,13 +289,25 @@ fn once_each<T: Copy + PartialEq>(words: &[T]) -> Vec<T> {
     found
 }
 
+/// The paths that can be asked for by name; those of `--explain` and `--container` come with these.
+const OFFERED: [Path; 8] = [
+    Path::Veth,
+    Path::Bridge,
+    Path::Container,
+    Path::Published,
+    Path::PublishedHost,
+    Path::Proxy,
+    Path::HostNat,
+    Path::Macvlan,
+];
+
 /// The base and its control are always there.
 fn path(word: &str) -> Result<Path, String> {
     match word.parse() {
         Ok(Path::Host | Path::Control) => Err("host is measured in any case".to_owned()),
         Ok(path) if path.is_of_visit() => Err("--container measures the ways of a container".to_owned()),
         Ok(path) => Ok(path),
-        Err(unknown) => Err(unknown.to_string()),
+        Err(_) => Err(format!("'{word}' is none of {}", OFFERED.map(Path::word).join(", "))),
     }
 }
 

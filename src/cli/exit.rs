@@ -15,7 +15,7 @@ pub const NOT_PERMITTED: u8 = 3;
 /// No such container, interface, process or namespace.
 pub const NO_TARGET: u8 = 4;
 
-/// The kernel or an engine lacks something that is needed; the message says what.
+/// The kernel or an engine lacks something that is needed, or the disk has no room; the message says what.
 pub const UNSUPPORTED: u8 = 5;
 
 /// Packets were lost and `--fail-on-loss` was given.

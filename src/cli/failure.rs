@@ -148,6 +148,9 @@ fn judge(cause: &(dyn Error + 'static), missing: &[Capability], asks_kernel: boo
         let verdict = Verdict::of(code);
         return Some(hint.into_iter().fold(verdict, Verdict::hint));
     }
+    if cause.downcast_ref().is_some_and(|no_way| !matches!(no_way, bench::NoWay::Nowhere)) {
+        return Some(Verdict::of(exit::NO_TARGET));
+    }
     if let Some(bench::Error::Namespace(netns::Error::Create(error))) = cause.downcast_ref()
         && error.kind() == io::ErrorKind::PermissionDenied
     {
@@ -308,6 +311,14 @@ mod tests {
             Failure::of(&anyhow::Error::from(bench::Error::from(refused)).context("building the lab"));
         assert_eq!(failure.verdict.code, exit::NOT_PERMITTED);
         assert!(failure.verdict.hints[0].contains("unshare -Urn"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_container_without_a_way_is_no_target() {
+        let code = |no_way: bench::NoWay| Failure::of(&no_way.into()).verdict.code;
+        assert_eq!(code(bench::NoWay::NoHost("web".to_owned())), exit::NO_TARGET);
+        assert_eq!(code(bench::NoWay::NoAddress("web".to_owned())), exit::NO_TARGET);
+        assert_eq!(code(bench::NoWay::Nowhere), exit::FAULT);
     }
 
     #[test]

@@ -51,29 +51,50 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(format!("{before}\n{}{after}", sections(&text.to_string())).into_bytes())
 }
 
-/// `Title (remark):` over indented lines becomes a section of lines that stay as they are (groff_man(7), `.EX`).
+/// `Title (remark):` over indented lines becomes a section; whatever else stands between empty lines is notes.
 fn sections(text: &str) -> String {
     let mut roff = String::new();
-    let mut is_open = false;
-    for line in text.lines() {
-        let title = line.strip_suffix(':').filter(|title| !title.starts_with(' '));
-        if let Some(title) = title {
-            let (title, remark) = title.split_once(" (").unwrap_or((title, ""));
-            let end = if is_open { ".EE\n" } else { "" };
-            let _ = writeln!(roff, "{end}.SH {}", title.to_uppercase());
-            if let Some(remark) = remark.strip_suffix(')') {
+    let mut is_notes = false;
+    for block in text.split("\n\n") {
+        let lines = if let Some((title, lines)) = titled(block) {
+            let remark = title.strip_suffix(')').and_then(|title| title.split_once(" ("));
+            let (title, remark) = remark.map_or((title, None), |(title, remark)| (title, Some(remark)));
+            let _ = writeln!(roff, ".SH {}", title.to_uppercase());
+            if let Some(remark) = remark {
                 let _ = writeln!(roff, "{}:", escaped(remark));
             }
-            roff.push_str(".EX\n");
-            is_open = true;
+            is_notes = false;
+            lines
         } else {
-            let _ = writeln!(roff, "{}", escaped(line.strip_prefix("  ").unwrap_or(line)));
-        }
-    }
-    if is_open {
-        roff.push_str(".EE\n");
+            roff.push_str(if is_notes { ".PP\n" } else { ".SH NOTES\n" });
+            is_notes = true;
+            block
+        };
+        lay_out(lines, &mut roff);
     }
     roff
+}
+
+/// The title over indented lines, and those.
+fn titled(block: &str) -> Option<(&str, &str)> {
+    let (title, lines) = block.split_once(":\n")?;
+    (!title.contains('\n') && lines.starts_with(' ')).then_some((title, lines))
+}
+
+/// Indented lines stay as they are (groff_man(7), `.EX`), the others are filled.
+fn lay_out(lines: &str, roff: &mut String) {
+    let mut is_table = false;
+    for line in lines.lines() {
+        let row = line.strip_prefix("  ");
+        if row.is_some() != is_table {
+            roff.push_str(if is_table { ".EE\n" } else { ".EX\n" });
+            is_table = !is_table;
+        }
+        let _ = writeln!(roff, "{}", escaped(row.unwrap_or(line)));
+    }
+    if is_table {
+        roff.push_str(".EE\n");
+    }
 }
 
 /// Nothing in it is a request, an escape or a hyphen that changes when it is copied (groff_char(7)).
@@ -99,6 +120,34 @@ mod tests {
         let main = String::from_utf8(page(&command).unwrap()).unwrap();
         assert!(main.contains("\n.SH EXIT CODES\n.EX\n0   done\n"), "{main}");
         assert!(main.contains("\n.EE\n.SH VERSION\n"), "{main}");
+    }
+
+    #[test]
+    fn sentences_are_notes_and_no_titles() {
+        let notes =
+            sections("All is\nwell. But:\nno.\n\nMore:\n  a: b\n\nOf a (b) c:\n  d\n\nWhere:\n  1\nand on.");
+        let wanted = "\
+.SH NOTES
+All is
+well. But:
+no.
+.SH MORE
+.EX
+a: b
+.EE
+.SH OF A (B) C
+.EX
+d
+.EE
+.SH WHERE
+.EX
+1
+.EE
+and on.
+";
+        assert_eq!(notes, wanted);
+        let two = sections("One\nthing:\n  row\n\nAnother.");
+        assert_eq!(two, ".SH NOTES\nOne\nthing:\n.EX\nrow\n.EE\n.PP\nAnother.\n");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod list;
 mod look;
 mod man;
 mod net;
+mod offer;
 mod printer;
 mod read;
 mod remote;

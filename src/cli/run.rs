@@ -97,6 +97,8 @@ fn with_tip(mut error: clap::Error, words: &[String]) -> clap::Error {
         "-D" | "--list-interfaces" => {
             "`pcapsule ls` lists containers, `pcapsule ls if=NAME` an interface".to_owned()
         }
+        "-A" => "-X prints each packet in hex and ASCII".to_owned(),
+        "-Q" | "--direction" => "-f inbound and -f outbound take one direction".to_owned(),
         _ => return error,
     };
     error.remove(ContextKind::SuggestedArg);

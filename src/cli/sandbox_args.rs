@@ -1,11 +1,13 @@
 //! What can be typed of sandboxes: `run` and `net`, their options and their help.
 
-use std::{ffi::OsString, net::IpAddr};
+use std::{ffi::OsString, net::IpAddr, str::FromStr as _};
 
 use clap::{Args, Subcommand};
 
 use crate::model::{LinkName, Mac};
 use crate::netmode::{InvalidSpec, Ipv6, Name, NetWord, Options, Publication, Reach, Spec, Subnet};
+
+use super::offer::offer;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -22,14 +24,14 @@ Examples:
   pcapsule run --net none -- sh
   pcapsule run --net macvlan --parent eth0 --ip 192.0.2.20 -- sh")]
 pub(super) struct RunArgs {
-    #[command(flatten)]
-    pub(super) sandbox: SandboxArgs,
     /// Say nothing but what goes wrong
     #[arg(short, long)]
     pub(super) quiet: bool,
     /// The command and its arguments
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     pub(super) command: Vec<OsString>,
+    #[command(flatten)]
+    pub(super) sandbox: SandboxArgs,
 }
 
 /// How a sandbox is connected.
@@ -37,7 +39,14 @@ pub(super) struct RunArgs {
 #[command(next_help_heading = "Network")]
 pub(super) struct SandboxArgs {
     /// How it is connected: bridge, host, none, container:NAME or macvlan
-    #[arg(long, alias = "network", value_name = "MODE", default_value = "bridge")]
+    #[arg(
+        long,
+        alias = "network",
+        value_name = "MODE",
+        default_value = "bridge",
+        hide_possible_values = true
+    )]
+    #[arg(value_parser = offer(NetWord::from_str, ["bridge", "host", "none", "container:", "macvlan"]))]
     net: NetWord,
     /// Its name, which others on its bridge resolve; without, one is made up
     #[arg(long, value_name = "NAME")]
@@ -137,11 +146,11 @@ Examples:
   pcapsule net plan
   pcapsule net plan --net bridge --ipv6 --json | jq -r '.steps[].do'")]
 pub(super) struct PlanArgs {
-    #[command(flatten)]
-    pub(super) sandbox: SandboxArgs,
     /// Print one JSON document (docs/json.md)
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) sandbox: SandboxArgs,
 }
 
 #[derive(Debug, Args)]
@@ -151,11 +160,11 @@ Examples:
   pcapsule run --net container:web -- busybox httpd -f -p 80
   pcapsule net down web")]
 pub(super) struct UpArgs {
-    #[command(flatten)]
-    pub(super) sandbox: SandboxArgs,
     /// Do not print the name
     #[arg(short, long)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) sandbox: SandboxArgs,
 }
 
 #[derive(Debug, Args)]

@@ -216,7 +216,7 @@ fn named_containers<'a>(
         }
         _ if found.is_empty() => Err(Error::NoMatch(Unmatched {
             selector: selector.to_string(),
-            advice: advice::everybody(topology),
+            advice: advice::on_selector(topology, selector),
         })),
         _ => Ok(found),
     }

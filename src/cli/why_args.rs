@@ -1,7 +1,7 @@
 //! What can be typed behind `pcapsule why`.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
 
@@ -9,20 +9,21 @@ use clap::Args;
 
 use crate::model::{Protocol, Selector};
 
-use super::select;
+use super::{offer::offer, select};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Targets (with /udp behind the port, or --udp, for UDP):
   :8080             that port of the host, as others ask for it
-  web               a container, by any selector that names one: its published ports, or those it listens on
+  web               a container, by any selector that names one: the ports it publishes, or else
+                    those it listens on
   web:80            that port of the container
   db:5432           a name, as the container of --from resolves it
   203.0.113.9:443   an address
 
 What is found is certain, where a fact alone explains the failure, or likely. Nothing is changed:
-the commands that repair are printed, not run. Where a doubt is left, a few packets are sent, which is
-told on stderr; --no-probe sends none.
+the commands that repair are printed, not run. Where a doubt is left, a few packets are sent, which
+is told on stderr; --no-probe sends none.
 
 Exit codes: 0 nothing is wrong, 1 a fault was found.
 
@@ -36,7 +37,8 @@ pub(super) struct WhyArgs {
     #[arg(value_name = "TARGET", value_parser = target)]
     pub(super) target: TargetWord,
     /// Where it begins: host, outside, an address outside, or a container; without, the host and, where published, outside
-    #[arg(long, value_name = "WHERE", value_parser = origin)]
+    #[arg(long, value_name = "WHERE", hide_possible_values = true)]
+    #[arg(value_parser = offer(origin, ["host", "outside"]))]
     pub(super) from: Option<OriginWord>,
     /// Ask for UDP, not TCP
     #[arg(long)]
@@ -101,6 +103,12 @@ fn target(text: &str) -> Result<TargetWord, String> {
 }
 
 fn kind(text: &str) -> Result<TargetKind, String> {
+    if text.contains("://") {
+        return Err("a URL is not asked for; its place is, as in :8080 or web:80".to_owned());
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(format!("a port is missing, as in [{text}]:80"));
+    }
     if let Some(port) = text.strip_prefix(':') {
         return Ok(TargetKind::HostPort(port_of(port)?));
     }
@@ -167,6 +175,8 @@ mod tests {
         for wrong in [":0", ":x", ":", "", "10.0.0.1", "web:70000", "if=eth0", "all", "localhost"] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(parsed("::1").unwrap_err(), "a port is missing, as in [::1]:80");
+        assert!(parsed("http://localhost:8080/").unwrap_err().contains(":8080"));
     }
 
     #[test]

@@ -29,9 +29,9 @@ under that name and is not pcapsule's is left alone. A link follows the program 
 updated; a copy is made for everybody's Wireshark if others could change or not reach the program.
 
 Rights: Wireshark starts pcapsule as whoever uses Wireshark, not as dumpcap. Containers that you run
-without root need nothing more. For all others, --group lets a group
-capture as dumpcap's group does on Debian: a copy of the program belongs to root and that group,
-others cannot run it, and it has file capabilities:
+without root need nothing more. For all others, --group lets a group capture as dumpcap's group does
+on Debian: a copy of the program belongs to root and that group, others cannot run it, and it has
+file capabilities:
   cap_net_raw      hear every interface
   cap_net_admin    see links of other namespaces, large buffers; would allow to change the network
   cap_sys_admin    enter containers' namespaces, load filters; much of what root may

@@ -36,7 +36,9 @@ pub fn why(answer: &Answer<'_>, layout: Layout, out: &mut impl io::Write) -> io:
         1 => "one fault".to_owned(),
         count => format!("{count} faults"),
     };
-    writeln!(out, "{}/{} from {}: {verdict}", answer.target, answer.protocol, answer.from)?;
+    let protocol = format!("/{}", answer.protocol);
+    let target = answer.target.strip_suffix(protocol.as_str()).unwrap_or(answer.target);
+    writeln!(out, "{target}{protocol} from {}: {verdict}", answer.from)?;
     let width = match layout.width {
         Width::Columns(columns) => usize::from(columns),
         _ => 120,
@@ -112,6 +114,25 @@ mod tests {
         let way = [hop("host", true), hop("docker0", true), hop("veth1 of host", false)];
         assert_eq!(diagram(&way, 80), ["host → docker0 → ✗ veth1 of host"]);
         assert_eq!(diagram(&way, 20), ["host → docker0", "→ ✗ veth1 of host"]);
+    }
+
+    #[test]
+    fn a_protocol_is_told_once() {
+        let diagnosis = Diagnosis { checked: true, ..Diagnosis::default() };
+        for target in [":53/udp", ":53"] {
+            let answer = Answer {
+                target,
+                from: "host".to_owned(),
+                protocol: Protocol::Udp,
+                diagnosis: &diagnosis,
+                host: "testhost",
+                time_ns: 0,
+                warnings: &[],
+            };
+            let mut out = Vec::new();
+            why(&answer, Layout { width: Width::Unlimited, headings: Headings::Plain }, &mut out).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), ":53/udp from host: nothing is wrong\n");
+        }
     }
 
     #[test]

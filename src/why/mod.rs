@@ -15,7 +15,7 @@ mod question;
 pub mod routing;
 pub mod walk;
 
-pub use diagnose::{Examination, Tried, diagnose, is_worth_a_probe, settle};
+pub use diagnose::{Examination, Tried, diagnose, settle, worth_a_probe};
 pub use facts::{Detail, Facts, Holder, Listener, Names, Space};
 pub use finding::{Certainty, Code, Diagnosis, Finding, Hop};
 pub use gather::Ground;

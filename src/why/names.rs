@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{Container, Engine};
+use crate::model::{Container, Engine, NetworkMode};
 
 use super::facts::{Facts, Space};
 use super::finding::{Code, Finding};
@@ -129,6 +129,51 @@ fn is_container_name(facts: &Facts, name: &str) -> bool {
     })
 }
 
+/// Why a container's name means nothing to another one, and what would help.
+fn unnamed(facts: &Facts, from: &Container, owner: &Container, name: &str) -> (String, String) {
+    let (who, whose) = (&from.name, &owner.name);
+    // No engine puts such a container on a network.
+    match owner.mode {
+        NetworkMode::Host => {
+            return (
+                format!("{whose} is in host mode, and no network knows its name"),
+                format!("start {who} again with --add-host {name}:host-gateway"),
+            );
+        }
+        NetworkMode::Shared => {
+            let holder = owner.namespace.and_then(|namespace| facts.resident(namespace));
+            let holder = holder.filter(|holder| holder.id != owner.id);
+            let holder = holder.map_or("another container", |holder| holder.name.as_str());
+            return (
+                format!("{whose} shares the network of {holder}, and has no name of its own there"),
+                format!("ask for {holder} instead"),
+            );
+        }
+        _ => {}
+    }
+    let own = || from.networks.iter().map(|member| member.network.as_str());
+    let shared = owner.networks.iter().find(|member| own().any(|network| network == member.network));
+    let reason = match shared {
+        Some(member) if member.network == WITHOUT_NAMES => {
+            format!("{whose} is on the default bridge with it, where the engine resolves no names")
+        }
+        Some(member) => format!("{whose} has another name on {}", member.network),
+        None => format!(
+            "{whose} is on {}, and {who} on {}",
+            words(owner.networks.iter().map(|member| member.network.as_str())),
+            words(own())
+        ),
+    };
+    let named = own().find(|network| ![WITHOUT_NAMES, "host", "none"].contains(network));
+    let repair = match named.filter(|_| shared.is_none()) {
+        Some(network) => format!("docker network connect {network} {whose}"),
+        None => {
+            format!("docker network connect NETWORK {whose}  # one that both are on, not the default bridge")
+        }
+    };
+    (reason, repair)
+}
+
 /// Nobody knows the name: why not, as far as that can be told.
 fn not_resolved(facts: &Facts, from: &Container, name: &str) -> Finding {
     let who = &from.name;
@@ -138,39 +183,17 @@ fn not_resolved(facts: &Facts, from: &Container, name: &str) -> Finding {
                 || container.networks.iter().any(|member| member.aliases.iter().any(|alias| alias == name)))
     });
     let own: Vec<&str> = from.networks.iter().map(|member| member.network.as_str()).collect();
-    let reason = match owner {
-        Some(owner) => {
-            let shared = owner.networks.iter().find(|member| own.contains(&member.network.as_str()));
-            match shared {
-                Some(member) if member.network == WITHOUT_NAMES => {
-                    format!(
-                        "{} is on the default bridge with it, where the engine resolves no names",
-                        owner.name
-                    )
-                }
-                Some(member) => format!("{} has another name on {}", owner.name, member.network),
-                None => format!(
-                    "{} is on {}, and {who} on {}",
-                    owner.name,
-                    words(owner.networks.iter().map(|member| member.network.as_str())),
-                    words(own.iter().copied())
-                ),
-            }
-        }
-        None => {
-            "no container on its networks has that name or alias, nor does any name server know it".to_owned()
-        }
-    };
-    let repair = match owner {
-        Some(owner) => format!(
-            "docker network connect NETWORK {}  # one that both are on, not the default bridge",
-            owner.name
+    let (reason, repair) = match owner {
+        Some(owner) => unnamed(facts, from, owner, name),
+        None => (
+            "no container on its networks has that name or alias, nor does any name server know it"
+                .to_owned(),
+            format!("docker network connect --alias {name} NETWORK CONTAINER"),
         ),
-        None => format!("docker network connect --alias {name} NETWORK CONTAINER"),
     };
     Finding::new(Code::NameNotResolved, format!("{who} cannot resolve the name {name}: {reason}"))
         .seen(format!("networks of {who}: {}", words(own.iter().copied())))
-        .seen_all(owner.map(|owner| {
+        .seen_all(owner.filter(|owner| !owner.networks.is_empty()).map(|owner| {
             let networks = owner.networks.iter().map(|member| {
                 format!("{} ({})", member.network, words(member.aliases.iter().map(String::as_str)))
             });

@@ -17,7 +17,7 @@ use crate::sys::netlink::{
 use super::firewall::{Family, Maker, read_iptables, read_nft};
 use super::{
     Certainty, Code, Detail, Examination, Facts, Holder, Listener, Lookup, LookupAnswer, Names, Origin,
-    ProbeOutcome, Probed, Question, Seen, Space, Target, diagnose, settle,
+    ProbeOutcome, Probed, Question, Seen, Space, Target, diagnose, settle, worth_a_probe,
 };
 
 const RULES: &str = include_str!("firewall/recorded/docker-20.10-iptables-save.txt");
@@ -324,6 +324,8 @@ fn ports_that_are_published_otherwise_are_told() {
     let asked = |port: u16, origin: Origin| first(Target::HostPort(port), origin, |_| {});
     assert_eq!(asked(8081, Origin::Anywhere), Some(Code::PublishedOnOtherPort));
     assert_eq!(asked(80, Origin::Anywhere), Some(Code::PublishedOnOtherPort));
+    assert_eq!(asked(8180, Origin::Anywhere), Some(Code::PublishedOnOtherPort));
+    assert_eq!(asked(22, Origin::Anywhere), Some(Code::PortNotPublished), "8080 is not what was meant");
     let on_loopback =
         |facts: &mut Facts| container(facts, "web").published[0].host_ip = "127.0.0.1".parse().unwrap();
     assert_eq!(first(port(), Origin::Outside(None), on_loopback), Some(Code::PublishedOnLoopback));
@@ -579,6 +581,73 @@ fn names_are_what_the_name_server_says() {
     assert_eq!(said(LookupAnswer::Addresses(vec![IpAddr::from([10, 0, 0, 9])])), Some(Code::NameNotResolved));
     let broken = first(named.clone(), from_api(), |facts| space(facts, API).names.servers.clear());
     assert_eq!(broken, Some(Code::ResolvConfBroken));
+}
+
+#[test]
+fn who_cannot_be_put_on_a_network_is_reached_otherwise() {
+    let named = |mode: NetworkMode, namespace: NamespaceId| {
+        let mut facts = healthy();
+        let mut db = plain("db", mode, Some(namespace));
+        db.endpoints = container(&mut facts, "web").endpoints.clone();
+        let target = Target::Container { id: db.id.clone(), port: Some(80), name: Some("db".to_owned()) };
+        let mut own = listener("0.0.0.0:80", "postgres");
+        own.holders[0].container = Some(db.id.clone());
+        space(&mut facts, namespace).listeners.push(own);
+        facts.topology.containers.push(db);
+        container(&mut facts, "api").networks[0].network = "shop".to_owned();
+        space(&mut facts, API).names.servers = vec!["127.0.0.11".to_owned()];
+        facts.lookups.push(Lookup {
+            namespace: API,
+            server: "127.0.0.11:53".parse().unwrap(),
+            name: "db".to_owned(),
+            answer: LookupAnswer::NoSuchName,
+        });
+        let found = ask(&facts, target, from_api()).diagnosis.findings;
+        let unnamed = found.into_iter().find(|finding| finding.code == Code::NameNotResolved);
+        unnamed.and_then(|finding| finding.repair).unwrap()
+    };
+    assert_eq!(named(NetworkMode::Host, HOST), "start api again with --add-host db:host-gateway");
+    assert_eq!(named(NetworkMode::Shared, WEB), "ask for web instead");
+    assert_eq!(named(NetworkMode::Bridge, WEB), "docker network connect shop db");
+}
+
+#[test]
+fn who_is_on_no_network_leaves_that_first() {
+    let repair = |network: &str| {
+        let mut facts = healthy();
+        container(&mut facts, "api").networks[0].network = network.to_owned();
+        if network == "a sandbox" {
+            container(&mut facts, "api").engine = Engine::Pcapsule;
+        }
+        let api = space(&mut facts, API);
+        api.links.truncate(1);
+        api.routes.clear();
+        let found = ask(&facts, web(Some(80)), from_api()).diagnosis.findings;
+        assert_eq!(found[0].code, Code::NetworkNone);
+        found[0].repair.clone().unwrap()
+    };
+    assert_eq!(repair("none"), "docker network disconnect none api && docker network connect bridge api");
+    assert_eq!(repair("shop"), "docker network connect bridge api");
+    assert_eq!(repair("a sandbox"), "start api again with --net bridge");
+}
+
+#[test]
+fn the_way_goes_on_behind_a_proxy() {
+    let found = ask(&healthy(), port(), Origin::Host).diagnosis;
+    let names: Vec<&str> = found.way.iter().map(|hop| hop.name.as_str()).collect();
+    assert_eq!(names.first(), Some(&"a process in host"));
+    assert!(names.contains(&"127.0.0.1:8080/tcp in host"), "{names:?}");
+    assert_eq!(names.last(), Some(&"172.17.0.2:80/tcp in web"));
+    assert_eq!(names.iter().filter(|name| name.starts_with("a process")).count(), 1, "{names:?}");
+}
+
+#[test]
+fn a_connection_is_probed_once() {
+    let mut examination = ask(&healthy(), port(), Origin::Host);
+    let again = examination.tried.clone();
+    examination.tried.extend(again);
+    let probed: Vec<_> = worth_a_probe(&examination).iter().map(|one| one.connection.destination).collect();
+    assert_eq!(probed, ["172.17.0.2:80".parse().unwrap()]);
 }
 
 #[test]

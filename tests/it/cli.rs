@@ -33,6 +33,8 @@ fn help_is_as_it_was_agreed() {
         "capture",
         "read",
         "top",
+        "run",
+        "why",
         "bench",
         "wireshark",
         "wireshark install",
@@ -61,6 +63,20 @@ fn the_manual_has_a_page_for_each_command() {
         let text = fs::read_to_string(dir.path().join(format!("{page}.1"))).unwrap();
         assert!(text.contains("EXAMPLES") || page == "pcapsule", "{page} has examples");
     }
+}
+
+#[test]
+fn completions_offer_the_words_of_a_value() {
+    let script = stdout_of("completions bash");
+    for words in [
+        "veth bridge container published published-host proxy host-nat macvlan",
+        "tcp tcp-down tcp-both",
+        "bridge host none container: macvlan",
+        "host outside",
+    ] {
+        assert!(script.contains(&format!("compgen -W \"{words}")), "{words}");
+    }
+    pcapsule("bench --paths x").assert().code(2).stderr(contains("none of veth, bridge,"));
 }
 
 #[test]
@@ -134,9 +150,23 @@ fn what_tcpdump_would_take_leads_to_our_words() {
         ("-r f.pcap", "pcapsule read f.pcap"),
         ("capture -r f.pcap", "pcapsule read f.pcap"),
         ("-D", "`pcapsule ls` lists"),
+        ("-A", "-X prints each packet in hex and ASCII"),
+        ("-Qin", "-f inbound"),
     ] {
         pcapsule(words).assert().code(2).stderr(contains(tip).and(contains("as a value").not()));
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_before_anything_is_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    for option in ["--json", "--html"] {
+        pcapsule("bench").arg(option).arg(dir.path().join("none/run")).assert().code(1).stderr(
+            contains("failed writing ").and(contains("none/run: No such file")).and(contains("rounds").not()),
+        );
+    }
+    pcapsule("bench --json").arg(dir.path()).assert().code(1).stderr(contains("Is a directory"));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -7,8 +7,9 @@ mod progress;
 mod visit;
 
 use std::{
-    env, fs,
-    io::Write as _,
+    env,
+    fs::{self, File},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -40,10 +41,13 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     }
     let made_up = sys::random_bytes::<4>().context("making up a seed")?;
     let scenario = args.scenario(u32::from_le_bytes(made_up).into());
+    for path in [&args.json, &args.html].into_iter().flatten() {
+        can_be_written(path).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let visit = args.container.as_ref().map(|from| wait_for(visit::visit(from, &args.to))).transpose()?;
     let progress = Progress::new(args.quiet);
     progress.tell(&scenario);
     let ended = Arc::new(AtomicBool::new(false));
-    let visit = args.container.as_ref().map(|from| wait_for(visit::visit(from, &args.to))).transpose()?;
     let outcome = wait_for(until_done((scenario, visit), progress, Arc::clone(&ended)))?;
     let summary = bench::summarize(&outcome);
     show(args, &outcome, &summary)
@@ -130,6 +134,17 @@ fn show(args: &BenchArgs, outcome: &Outcome, summary: &Summary) -> anyhow::Resul
     }
     let is_whole = outcome.cells.iter().flat_map(|cell| &cell.paths).all(|path| path.failure.is_none());
     Ok(ExitCode::from(if is_whole && !is_refused { exit::DONE } else { exit::FAULT }))
+}
+
+/// Whether there will be a file, asked before a minute is spent on what goes into it. Pipes and devices are left alone.
+fn can_be_written(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        _ if path.as_os_str() == "-" => Ok(()),
+        Ok(found) if found.is_file() || found.is_dir() => File::options().append(true).open(path).map(drop),
+        Ok(_) => Ok(()),
+        Err(_) if path.is_symlink() => Ok(()),
+        Err(_) => File::create_new(path).and_then(|_| fs::remove_file(path)),
+    }
 }
 
 /// Into a file, or to stdout.

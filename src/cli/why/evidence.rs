@@ -9,12 +9,10 @@ use crate::cli::look::{self, Look};
 use crate::cli::terminal;
 use crate::cli::why_args::WhyArgs;
 use crate::discovery::engine::Engines;
-use crate::model::{Container, Engine, LinkIndex, NamespaceId, Protocol};
+use crate::model::{Container, Engine, LinkIndex, NamespaceId};
 use crate::sys::netns::{self, Namespace};
 use crate::sys::{self, Capability};
-use crate::why::{
-    self, Detail, Examination, Facts, Ground, Origin, ProbeOutcome, Question, Start, Target, Tried,
-};
+use crate::why::{self, Detail, Examination, Facts, Ground, Origin, ProbeOutcome, Question, Start, Target};
 
 /// Each round shows what the next one needs; a way leads through few namespaces.
 const ROUNDS: usize = 6;
@@ -114,13 +112,7 @@ async fn look_again(facts: &mut Facts, ground: &Ground<'_>, examination: &Examin
 
 /// Sends the first packets of the connections that were looked at, as far as they begin where we can send.
 fn send_probes(facts: &Facts, look: &Look, examination: &mut Examination) {
-    let worth = |tried: &&Tried| {
-        tried.connection.protocol == Protocol::Tcp
-            && matches!(tried.connection.start, Start::Inside(_))
-            && why::is_worth_a_probe(tried)
-    };
-    let tried: Vec<Tried> = examination.tried.iter().filter(worth).take(MOST_PROBES).cloned().collect();
-    for tried in tried {
+    for tried in why::worth_a_probe(examination).into_iter().take(MOST_PROBES) {
         let Start::Inside(namespace) = tried.connection.start else { continue };
         let Some(held) = look.ground.namespaces.get(&namespace) else { continue };
         let to = tried.connection.destination;

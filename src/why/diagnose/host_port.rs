@@ -352,20 +352,18 @@ impl<'a> Examiner<'a> {
         {
             return finding;
         }
-        let nearest = all
+        let others = all.iter().map(|(container, published)| format!("{}: {published}", container.name));
+        let shown: Vec<String> = others.take(MOST_SHOWN).collect();
+        let mistyped = all
             .iter()
-            .filter(|(_, published)| published.protocol == protocol)
+            .filter(|(_, one)| one.protocol == protocol && is_easily_taken_for(one.host_port, port))
             .min_by_key(|(_, published)| published.host_port.abs_diff(port));
-        match same_inside.or(nearest) {
+        match same_inside.or(mistyped) {
             Some((container, published)) => {
                 let sentence = format!(
                     "nobody publishes port {port}; {} publishes its port {} as {} ({published})",
                     container.name, published.container_port, published.host_port
                 );
-                let others =
-                    all.iter().map(|(container, published)| format!("{}: {published}", container.name));
-                let mut shown: Vec<String> = others.collect();
-                shown.truncate(12);
                 Finding::new(Code::PublishedOnOtherPort, sentence)
                     .seen(format!(
                         "no container publishes {port}/{protocol}, and no socket of the host waits on it"
@@ -380,6 +378,7 @@ impl<'a> Examiner<'a> {
                 ),
             )
             .seen(format!("no published port is {port}/{protocol}"))
+            .seen_all(shown)
             .repair(format!("docker run --publish {port}:PORT …")),
         }
     }
@@ -410,6 +409,19 @@ impl<'a> Examiner<'a> {
         }
         None
     }
+}
+
+/// So many published ports are listed as evidence.
+const MOST_SHOWN: usize = 12;
+
+/// Whether somebody who meant one port may have typed the other: a neighbour, one digit changed, digits left out in front.
+fn is_easily_taken_for(meant: u16, typed: u16) -> bool {
+    let (one, other) = (meant.to_string(), typed.to_string());
+    let differing = one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count();
+    let (short, long) = if one.len() < other.len() { (&one, &other) } else { (&other, &one) };
+    meant.abs_diff(typed) <= 10
+        || one.len() == other.len() && differing == 1
+        || short.len() > 1 && long.ends_with(short.as_str())
 }
 
 /// So many containers are looked into for one that listens.

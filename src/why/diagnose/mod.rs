@@ -12,7 +12,7 @@ mod settle;
 mod socket;
 mod state;
 
-pub use settle::{is_worth_a_probe, settle};
+pub use settle::{settle, worth_a_probe};
 
 use std::net::SocketAddr;
 
@@ -128,7 +128,7 @@ impl<'a> Examiner<'a> {
         for doubt in walked.doubts {
             self.done.diagnosis.unchecked(doubt);
         }
-        let mut proxied = false;
+        let mut proxied = None;
         let result = match walked.end {
             Err(finding) => Err(Box::new(self.judge_stop(
                 finding,
@@ -137,13 +137,18 @@ impl<'a> Examiner<'a> {
                 meant,
             ))),
             Ok(Arrival::Socket { space, listener }) => {
-                proxied = socket::proxied(listener, meant).is_some();
+                proxied = socket::proxied(listener, meant).map(|to| self.from(space.id, to));
                 self.judge_socket(connection, (space, listener), walked.translated.as_ref(), meant)
             }
             Ok(Arrival::Outside(link)) => self.judge_leaving(connection, &link, walked.source),
             Ok(Arrival::Home) => Ok(()),
         };
-        let by_proxy = proxied;
+        // Behind a proxy the way goes on, by a connection of its own.
+        if let Some(inner) = proxied.as_ref().filter(|_| is_first && result.is_ok()) {
+            let behind = walk(self.facts, inner).hops.into_iter().skip(1);
+            self.done.diagnosis.way.extend(behind);
+        }
+        let by_proxy = proxied.is_some();
         let stopped = result.as_ref().err().map(|finding| finding.code);
         self.done.tried.push(Tried {
             connection: connection.clone(),

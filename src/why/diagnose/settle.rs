@@ -1,10 +1,11 @@
 //! What was concluded, held against what packets did. Pure.
 
-use crate::model::NamespaceId;
+use crate::model::{NamespaceId, Protocol};
 use crate::sys::netlink::HookKind;
 use crate::why::facts::Facts;
 use crate::why::finding::{Code, Finding};
 use crate::why::probe::{ProbeOutcome, Probed, Seen};
+use crate::why::walk::Start;
 
 use super::{Examination, Tried};
 
@@ -42,9 +43,25 @@ const DISPROVED_BY_ACCEPTANCE: [Code; 30] = [
     Code::NoAnswer,
 ];
 
-/// Whether a probe could tell anything about what was concluded.
-pub fn is_worth_a_probe(tried: &Tried) -> bool {
-    !tried.by_proxy && tried.stopped.is_none_or(|code| DISPROVED_BY_ACCEPTANCE.contains(&code))
+/// The connections of which a probe could tell anything, from where it can be sent; each once, by however many ways it
+/// was come upon.
+pub fn worth_a_probe(examination: &Examination) -> Vec<Tried> {
+    let mut worth: Vec<Tried> = Vec::new();
+    for tried in &examination.tried {
+        let is_known =
+            worth.iter().any(|one| (&one.connection, one.stopped) == (&tried.connection, tried.stopped));
+        if tells(tried) && !is_known {
+            worth.push(tried.clone());
+        }
+    }
+    worth
+}
+
+fn tells(tried: &Tried) -> bool {
+    tried.connection.protocol == Protocol::Tcp
+        && matches!(tried.connection.start, Start::Inside(_))
+        && !tried.by_proxy
+        && tried.stopped.is_none_or(|code| DISPROVED_BY_ACCEPTANCE.contains(&code))
 }
 
 /// Corrects what was concluded by what a probe of that connection met with.

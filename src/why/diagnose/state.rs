@@ -50,10 +50,13 @@ impl<'a> Examiner<'a> {
         }
         let reason =
             if failure.is_empty() { String::new() } else { format!("; its last start failed: {failure}") };
-        Finding::new(Code::NotRunning, format!("{name} is not running: it is {}{reason}", container.state))
-            .seen(word)
-            .seen_all((!failure.is_empty()).then(|| format!("{} says: {failure}", container.engine)))
-            .repair(format!("{} start {name}", container.engine))
+        Finding::new(
+            Code::NotRunning,
+            format!("{name} is not running: its state is {}{reason}", container.state),
+        )
+        .seen(word)
+        .seen_all((!failure.is_empty()).then(|| format!("{} says: {failure}", container.engine)))
+        .repair(format!("{} start {name}", container.engine))
     }
 
     /// A container that could not start since somebody else has its host port.

@@ -11,3 +11,4 @@ container api --network back -- "${idle[@]}"
 serves web 80
 fails fetch api "http://$(address_of web)/"
 why "$(address_of web):80" --from api
+heals fetch api "http://$(address_of web)/"

@@ -10,3 +10,4 @@ fails fetch web "http://$FAR/"
 why web
 why web:80
 why "$FAR:80" --from web
+heals fetch web "http://$FAR/"

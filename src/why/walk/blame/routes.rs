@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{HostSide, Link, LinkIndex};
+use crate::model::{Container, Engine, HostSide, Link, LinkIndex};
 use crate::sys::netlink::Route;
 use crate::why::facts::{Facts, Space};
 use crate::why::finding::{Code, Finding};
@@ -81,9 +81,11 @@ fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
     let links = space.links.iter().filter(|link| link.name.as_str() != "lo");
     if links.clone().next().is_none() {
         let sentence = format!("{who} has no network: its namespace has a loopback and nothing else");
-        return Finding::new(Code::NetworkNone, sentence)
-            .seen(format!("interfaces of {who}: lo"))
-            .repair(format!("docker network connect bridge {who}"));
+        let finding = Finding::new(Code::NetworkNone, sentence).seen(format!("interfaces of {who}: lo"));
+        return match facts.resident(space.id).and_then(|own| connected(own, &who)) {
+            Some(repair) => finding.repair(repair),
+            None => finding,
+        };
     }
     let down = links.clone().find(|link| !link.up);
     let has_address = links.clone().any(|link| link.addresses.iter().any(|own| family(own.address)));
@@ -113,6 +115,21 @@ fn without_default(facts: &Facts, space: &Space, to: IpAddr) -> Finding {
             .repair(format!("docker network connect NETWORK {who}  # one without --internal"));
     }
     on_same_bridge(facts, space, to).unwrap_or_else(|| no_route(facts, space, to, Code::NoDefaultRoute))
+}
+
+/// What gives a network to a container that has none; nobody does to a bare namespace.
+fn connected(own: &Container, who: &str) -> Option<String> {
+    match own.engine {
+        Engine::Namespace => None,
+        Engine::Docker => {
+            // Nobody is put on another network who is on that one.
+            let is_on_none = own.networks.iter().any(|member| member.network == "none");
+            let first =
+                if is_on_none { format!("docker network disconnect none {who} && ") } else { String::new() };
+            Some(format!("{first}docker network connect bridge {who}"))
+        }
+        _ => Some(format!("start {who} again with --net bridge")),
+    }
 }
 
 /// Somebody on the same bridge, whom a container takes to be far away.

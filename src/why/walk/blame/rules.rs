@@ -1,6 +1,6 @@
 //! Rules that stop packets: whose they are, and what they are there for.
 
-use crate::model::LinkKind;
+use crate::model::{Engine, LinkKind, NetworkMode};
 use crate::why::facts::{Facts, Space};
 use crate::why::finding::{Code, Finding};
 use crate::why::firewall::{Chain, Condition, Family, Field, Maker, Point, Rule, Stop, Value};
@@ -51,7 +51,7 @@ pub(in crate::why::walk) fn rule(
             "put both on a network without com.docker.network.bridge.enable_icc=false, or accept their connection in \
              DOCKER-USER",
         ),
-        Code::DifferentNetworks => finding.repair("docker network connect NETWORK CONTAINER"),
+        Code::DifferentNetworks => finding.repair(joined(facts, packet)),
         Code::NetworkInternal => finding.repair("docker network connect NETWORK CONTAINER  # one without --internal"),
         _ => finding,
     }
@@ -117,6 +117,30 @@ fn guards_a_container(rule: &Rule) -> bool {
         })
     };
     asks(Field::Input, true) && asks(Field::Destination, false)
+}
+
+/// What brings the two ends of a packet onto one network.
+fn joined(facts: &Facts, packet: &Packet) -> String {
+    let at = |address| {
+        facts.topology.containers.iter().find(|container| {
+            let mut links = container.endpoints.iter().flat_map(|endpoint| &endpoint.link.addresses);
+            container.mode != NetworkMode::Shared && links.any(|own| own.address == address)
+        })
+    };
+    let ends = packet.source.and_then(at).zip(at(packet.destination.ip()));
+    let Some((from, to)) = ends.filter(|(from, to)| from.engine == to.engine) else {
+        return "docker network connect NETWORK CONTAINER".to_owned();
+    };
+    let bridge = to.endpoints.iter().find_map(|endpoint| endpoint.host_side.bridge());
+    match (&to.engine, to.networks.first(), bridge) {
+        (Engine::Docker | Engine::Podman, Some(member), _) => {
+            format!("{} network connect {} {}", to.engine, member.network, from.name)
+        }
+        (Engine::Pcapsule, _, Some(bridge)) => {
+            format!("start {} again with --bridge {bridge}", from.name)
+        }
+        _ => format!("put {} and {} on one network", from.name, to.name),
+    }
 }
 
 /// Whether a rule asks for interfaces and nothing else, as those against inter-container communication do.
