@@ -9,7 +9,7 @@ works fetch host http://127.0.0.1:8080/
 unified=$(findmnt --noheadings --output TARGET --types cgroup2 | head -n 1)
 group=$unified$(sed -n 's/^0:://p' "/proc/$(pid_of web)/cgroup")
 # Docker gives a container no group of its own where it lives on version 1.
-if [[ ${group%/} == "$unified" || $(cat "$group/cgroup.procs" | wc -l) -gt 3 ]]; then
+if [[ ${group%/} == "$unified" || $(wc -l <"$group/cgroup.procs") -gt 3 ]]; then
     group=$unified/why-$RANDOM
     mkdir "$group"
     later rmdir "$group"
