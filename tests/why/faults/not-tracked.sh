@@ -4,7 +4,10 @@
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 
-sandbox web --publish 8080:80
+bridge app 10.77.0.1/24
+sysctl -qw net.ipv4.ip_forward=1
+namespace web app 10.77.0.2/24
+iptables -t nat -A PREROUTING -p tcp --dport 8080 -j DNAT --to 10.77.0.2:80
 works fetch outside "http://$LAN:8080/"
 iptables -t raw -A PREROUTING -p tcp --dport 8080 -j NOTRACK
 fails fetch outside "http://$LAN:8080/"
