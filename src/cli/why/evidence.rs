@@ -66,7 +66,7 @@ pub(super) async fn examine(
         examination = why::diagnose(&facts, question);
     }
     if !args.no_probe {
-        send_probes(&facts, look, &mut examination);
+        send_probes(&facts, look, &ground, &mut examination).await;
     }
     for sentence in std::mem::take(&mut facts.unseen) {
         examination.diagnosis.unchecked(sentence);
@@ -114,7 +114,7 @@ async fn look_again(facts: &mut Facts, ground: &Ground<'_>, examination: &Examin
 
 /// Sends the first packets of the connections that were looked at, as far as they begin where we can send; and once more, with
 /// taps, those that nothing came back to although nothing was found to stop them.
-fn send_probes(facts: &Facts, look: &Look, examination: &mut Examination) {
+async fn send_probes(facts: &Facts, look: &Look, ground: &Ground<'_>, examination: &mut Examination) {
     let worth = |tried: &&Tried| tried.connection.protocol == Protocol::Tcp && why::is_worth_a_probe(tried);
     let sent = |tried: &Tried| {
         let Start::Inside(namespace) = tried.connection.start else { return None };
@@ -138,7 +138,7 @@ fn send_probes(facts: &Facts, look: &Look, examination: &mut Examination) {
     }
     let again: Vec<Sent<'_>> = silent.iter().map(|at| all[*at].clone()).collect();
     for (at, seen) in silent.into_iter().zip(at_once(&again)) {
-        probed[at] = seen;
+        probed[at] = Probed { unanswered: ground.unanswered(&all[at].tried.asked).await, ..seen };
     }
     for (Sent { tried, .. }, probed) in all.iter().zip(&probed) {
         why::settle(facts, examination, tried, probed);

@@ -40,7 +40,7 @@ pub fn probe(from: &Namespace, destination: SocketAddr, places: &[Place<'_>]) ->
         Err(error) => ProbeOutcome::Unsent(error.to_string()),
     };
     let ids: Vec<NamespaceId> = places.iter().map(|(namespace, ..)| namespace.id()).collect();
-    Probed { outcome, seen: taps.close(&ids) }
+    Probed { outcome, seen: taps.close(&ids), unanswered: Vec::new() }
 }
 
 /// A port that the kernel gives to nobody unasked, another one for each probe.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The container's address is on its loopback, and it answers no question for it (arp_ignore).
-# code: arp-ignored|arp-off
+# code: no-answer
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The host's firewall drops what answers its questions for neighbours (ARP).
-# code: arp-rule-drops|input-drop|bridge-rule-drops
+# code: lost-on-the-way
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 
@@ -14,5 +14,4 @@ table arp shut {
 RULES
 ip neigh flush dev app
 fails fetch host http://10.77.0.2/
-why --names shut web:80
-heals fetch host http://10.77.0.2/
+why --names '10\.77\.0\.2 .ARP.' web:80

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The client's network is on the list of those that the host's firewall bans.
-# code: forward-rule-drops|input-drop|raw-rule-drops|ingress-rule-drops
+# code: input-drop
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

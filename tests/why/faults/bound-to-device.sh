@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The process listens on all addresses, but of another interface alone (SO_BINDTODEVICE).
-# code: listens-on-other-address|listens-on-other-interface|listens-on-loopback
+# code: listens-on-other-address
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 

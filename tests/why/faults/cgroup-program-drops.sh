@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # A program at the container's group of processes drops all that leaves it.
-# code: cgroup-program-drops|cgroup-drops|container-rule-drops
+# code: lost-on-the-way
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 
+need bpftool findmnt
 container web --publish 8080:80
 works fetch host http://127.0.0.1:8080/
 unified=$(findmnt --noheadings --output TARGET --types cgroup2 | head -n 1)
@@ -27,7 +28,6 @@ perl -e '
     exit 1 if $fd < 0;
     my $pin = pack "QL", unpack("Q", pack "P", $path), $fd;
     exit(syscall(321, 6, $pin . "\0" x 100, 112) < 0 ? 1 : 0)' || cannot "this kernel does not let us load a program for cgroups"
-need bpftool
 bpftool cgroup attach "$group" cgroup_inet_egress pinned /run/bpf/cdrop || cannot "this kernel does not take it"
 later bpftool cgroup detach "$group" cgroup_inet_egress pinned /run/bpf/cdrop
 fails fetch host "http://$(address_of web)/"

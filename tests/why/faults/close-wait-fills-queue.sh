@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The process has stopped accepting, and clients that gave up fill its queue.
-# code: backlog-full|not-accepting
+# code: backlog-full
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

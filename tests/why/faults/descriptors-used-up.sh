@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The process may open no further file, and so accepts nothing.
-# code: not-accepting|backlog-full|no-answer
+# code: not-accepting
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

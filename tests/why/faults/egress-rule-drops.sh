@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A rule at the way out of the container's cable drops (nft, netdev, egress).
-# code: egress-rule-drops|ingress-rule-drops|bridge-rule-drops
+# code: ingress-rule-drops
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 

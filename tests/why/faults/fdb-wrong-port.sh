@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A fixed entry of the bridge leads to another port for the container's hardware address.
-# code: fdb-wrong|neighbour-wrong
+# code: neighbour-wrong
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 

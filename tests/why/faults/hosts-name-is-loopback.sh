@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # In the asking container's hosts the other one's name stands behind 127.0.0.1.
-# code: hosts-stale|name-not-resolved|localhost-inside
+# code: name-not-resolved
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

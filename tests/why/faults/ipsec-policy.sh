@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A policy of IPsec wants what goes to that network in a tunnel that does not exist.
-# code: ipsec-policy|xfrm-policy-drops
+# code: lost-on-the-way
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 
@@ -12,4 +12,4 @@ works fetch web "http://$FAR/"
 ip xfrm policy add dst 203.0.113.0/24 dir out tmpl src "$LAN" dst "$NEIGHBOUR_ADDRESS" proto esp mode tunnel reqid 7 || cannot "this kernel has no IPsec"
 ip xfrm policy add dst 203.0.113.0/24 dir fwd action block
 fails fetch web "http://$FAR/"
-why "$FAR:80" --from web
+why --names lan0 "$FAR:80" --from web

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The container was given no address, and took one for itself (169.254).
-# code: no-address|no-route|no-default-route|address-differs
+# code: no-address|no-default-route
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The process listens on ::1 alone.
-# code: listens-on-loopback|listens-on-ipv6-only
+# code: listens-on-loopback
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

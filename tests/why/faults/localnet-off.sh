@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A rule made by hand leads 127.0.0.1 into the container, which the kernel refuses (route_localnet).
-# code: route-localnet-off|masquerade-missing|martian|dnat-wrong-target
+# code: route-localnet-off
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 

@@ -9,4 +9,4 @@ sysctl -qw net.ipv4.ip_forward=1
 namespace web app 10.77.0.2/24
 iptables -t nat -A POSTROUTING -s 10.77.0.0/24 -o eth0 -j MASQUERADE
 fails fetch web "http://$FAR/"
-why --names eth0 "$FAR:80" --from web
+why "$FAR:80" --from web

@@ -10,4 +10,4 @@ container web --network container:vpn
 container api --network app -- "${idle[@]}"
 works fetch api http://vpn/
 fails fetch api http://web/
-why --names vpn web:80 --from api
+why web:80 --from api

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A rule excepts the port from the table of connections, and so from its translation.
-# code: dnat-missing|not-tracked|notrack
+# code: dnat-missing
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 
@@ -12,4 +12,3 @@ works fetch outside "http://$LAN:8080/"
 iptables -t raw -A PREROUTING -p tcp --dport 8080 -j NOTRACK
 fails fetch outside "http://$LAN:8080/"
 why --names '(?i)no-?track|CT' :8080 --from outside
-heals fetch outside "http://$LAN:8080/"

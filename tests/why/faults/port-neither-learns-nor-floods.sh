@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The container's port of the bridge neither learns nor floods, and nothing else leads there.
-# code: bridge-port-blocked|fdb-missing|fdb-wrong
+# code: lost-on-the-way
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The port is published on another address of the host than the one that is asked.
-# code: published-on-other-address|port-not-published
+# code: listens-on-other-address
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A rule of policy routing inside the container forbids the way back to the clients.
-# code: route-blackhole|policy-route
+# code: route-blackhole
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 

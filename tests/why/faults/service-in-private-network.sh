@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The process in the container has made a network of its own, and listens there.
-# code: nothing-listens|listens-in-other-namespace
+# code: nothing-listens|network-none
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All that comes to a container is redirected to a process inside, which has gone.
-# code: nothing-listens|dnat-wrong-target|container-rule-drops
+# code: nothing-listens
 # engine: docker
 . "${BASH_SOURCE%/*}/../lab.sh"
 

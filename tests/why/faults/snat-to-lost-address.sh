@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The rule that hides the containers' addresses puts one there that the host has lost.
-# code: snat-wrong|masquerade-missing|snat-to-lost-address
+# code: masquerade-missing
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 

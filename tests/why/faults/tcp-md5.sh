@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The process wants every segment of the host signed (TCP MD5), which the asker does not do.
-# code: tcp-md5|lost-on-the-way
+# code: lost-on-the-way
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 
@@ -13,4 +13,4 @@ namespace web app 10.77.0.2/24 -- perl -MSocket -e '
     listen $s, 5; sleep 1000'
 serves web 179
 fails fetch host http://10.77.0.2:179/
-why --names MD5 web:179
+why web:179

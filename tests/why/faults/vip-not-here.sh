@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A host-mode service listens on a shared address that another machine has.
-# code: listens-on-other-address|published-address-missing
+# code: listens-on-other-address
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 

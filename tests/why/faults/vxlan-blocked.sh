@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The other end of an overlay (VXLAN) is reached by packets that the host's firewall drops when they answer.
-# code: input-drop
+# code: lost-on-the-way
 # engine: none
 . "${BASH_SOURCE%/*}/../lab.sh"
 
@@ -15,4 +15,4 @@ launch outside busybox httpd -f -p 10.77.0.9:80 -h "$(pages)"
 works fetch web http://10.77.0.9/
 iptables -A INPUT -p udp --dport 4789 -j DROP
 fails fetch web http://10.77.0.9/
-why --names 4789 10.77.0.9:80 --from web
+why --names vx7 10.77.0.9:80 --from web
