@@ -39,7 +39,7 @@ impl<'a> Examiner<'a> {
             .listeners
             .iter()
             .filter(|listener| listener.protocol == protocol && listener.local.port() == port)
-            .max_by_key(is_here);
+            .min_by_key(|listener| !is_here(listener));
         if let Some(finding) = self.wanted_by_ended(host, port, holder) {
             self.add(finding);
             return;

@@ -114,7 +114,9 @@ fn lost(facts: &Facts, to: &str, Probed { seen, unanswered, .. }: &Probed) -> Fi
     };
     let near = [last, Some(tap)].into_iter().flatten();
     let suspect = near.into_iter().find_map(|tap| suspect(facts, tap));
-    let (code, sentence) = match (unanswered.first(), suspect) {
+    // What stands at a link may drop the questions for neighbours, too; but a router is elsewhere.
+    let asked = unanswered.iter().find(|asked| asked.is_gateway || suspect.is_none());
+    let (code, sentence) = match (asked, suspect) {
         (Some(asked), _) => {
             let code = if asked.is_gateway { Code::WrongGateway } else { Code::LostOnTheWay };
             (code, format!("{what} is lost {between}: {}", silent(facts, asked)))
@@ -125,6 +127,7 @@ fn lost(facts: &Facts, to: &str, Probed { seen, unanswered, .. }: &Probed) -> Fi
         }
     };
     let mut finding = Finding::new(code, sentence).if_certain(false).seen_all(evidence);
+    finding.evidence.extend(unanswered.iter().map(|asked| silent(facts, asked)));
     if finding.evidence.is_empty() {
         finding.evidence.push(format!("probe: a first packet to {to} was not answered"));
     }

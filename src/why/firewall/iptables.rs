@@ -257,13 +257,10 @@ impl Parser<'_> {
 
     fn queue(&self) -> Action {
         let balanced = self.after("--queue-balance");
-        let (first, last) = match balanced.as_deref().and_then(|range| range.split_once(':')) {
-            Some((first, last)) => (first.parse().ok(), last.parse().ok()),
-            None => {
-                let number = self.after("--queue-num").map_or(Some(0), |number| number.parse().ok());
-                (number, number)
-            }
-        };
+        let one = || self.after("--queue-num").unwrap_or_else(|| "0".to_owned());
+        let numbers = balanced.unwrap_or_else(one);
+        let (first, last) = numbers.split_once(':').unwrap_or((&numbers, &numbers));
+        let (first, last) = (first.parse().ok(), last.parse().ok());
         match first.zip(last) {
             Some((first, last)) => {
                 Action::Queue { first, last, bypass: self.words.iter().any(|word| word == "--queue-bypass") }
