@@ -115,6 +115,7 @@ mod tests {
             receive_queue: 0,
             send_queue: 0,
             v6_only: false,
+            device: None,
         }
     }
 

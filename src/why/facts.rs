@@ -89,6 +89,8 @@ pub struct Listener {
     pub local: SocketAddr,
     /// Whether one of IPv6 takes no IPv4.
     pub v6_only: bool,
+    /// The link by which alone it is asked (`SO_BINDTODEVICE`).
+    pub device: Option<LinkIndex>,
     /// Connections that wait to be accepted.
     pub waiting: u32,
     /// How many may wait.
@@ -235,6 +237,11 @@ impl Listener {
         }
     }
 
+    /// Whether nobody who holds it does anything.
+    pub fn is_stopped(&self) -> bool {
+        !self.holders.is_empty() && self.holders.iter().all(|holder| holder.stopped)
+    }
+
     /// `httpd (pid 42)`, or no more than that it is there.
     pub fn holder_words(&self) -> String {
         match self.holders.first() {
@@ -259,6 +266,7 @@ mod tests {
             protocol: Protocol::Tcp,
             local: local.parse().unwrap(),
             v6_only,
+            device: None,
             waiting: 0,
             backlog: 128,
             unattended: false,

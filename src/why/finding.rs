@@ -53,6 +53,7 @@ codes! {
     InputDrop "input-drop",
     IpForwardOff "ip-forward-off",
     RpFilterDrops "rp-filter-drops",
+    RouteLocalnetOff "route-localnet-off",
     NoDefaultRoute "no-default-route",
     NoRoute "no-route",
     RouteBlackhole "route-blackhole",

@@ -22,7 +22,7 @@ pub use gather::Ground;
 pub use names::servers;
 pub use probe::{ProbeOutcome, Probed, Seen, lookup, probe};
 pub use question::{Lookup, LookupAnswer, Origin, Question, Target};
-pub use walk::{Connection, Start};
+pub use walk::{Asked, Connection, Start};
 
 #[cfg(test)]
 mod tests;

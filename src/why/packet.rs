@@ -21,6 +21,8 @@ pub struct Packet {
     pub output: Option<String>,
     /// The mark that rules have set.
     pub mark: u32,
+    /// Whether a rule has excepted it from the table of connections of the namespace it is in.
+    pub untracked: bool,
     /// Whether it begins a connection or answers.
     pub part: Part,
     /// Whether its destination has been translated.
@@ -51,6 +53,7 @@ impl Packet {
             input: None,
             output: None,
             mark: 0,
+            untracked: false,
             part: Part::Opening,
             translated: false,
             disguised: false,

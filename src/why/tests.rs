@@ -74,6 +74,7 @@ fn listener(local: &str, command: &str) -> Listener {
         protocol: Protocol::Tcp,
         local: local.parse().unwrap(),
         v6_only: false,
+        device: None,
         waiting: 0,
         backlog: 128,
         unattended: false,
@@ -414,11 +415,69 @@ fn who_may_come_in_is_no_finding_where_it_depends_on_the_asker() {
 }
 
 #[test]
+fn a_queue_drops_where_no_program_reads_it() {
+    let handed = |bypass: &str, read: Option<Vec<u64>>| {
+        let rule = format!("-A DOCKER-USER -p tcp -j NFQUEUE --queue-num 3{bypass}");
+        let mut facts = healthy();
+        rules(&mut facts, |text| text.replace("-A DOCKER-USER -j RETURN", &rule));
+        space(&mut facts, HOST).firewall.queues = read;
+        let found = ask(&facts, port(), Origin::Outside(None)).diagnosis;
+        (found.findings.first().map(|finding| finding.code), found.not_checked.is_empty())
+    };
+    assert_eq!(handed("", Some(vec![4])), (Some(Code::ForwardRuleDrops), true));
+    assert_eq!(handed(" --queue-bypass", Some(Vec::new())), (None, true));
+    assert_eq!(handed("", Some(vec![3])), (None, false), "the program decides");
+    assert_eq!(handed("", None), (None, false));
+}
+
+#[test]
+fn what_is_not_tracked_is_not_translated() {
+    let mut facts = healthy();
+    container(&mut facts, "web").published.clear();
+    space(&mut facts, HOST).listeners.clear();
+    rules(&mut facts, |text| {
+        format!("*raw\n:PREROUTING ACCEPT [0:0]\n[0:0] -A PREROUTING -p tcp -j CT --notrack\nCOMMIT\n{text}")
+    });
+    let found = ask(&facts, port(), Origin::Outside(None)).diagnosis;
+    assert_eq!(found.findings[0].code, Code::DnatMissing);
+    assert!(found.findings[0].sentence.contains("notrack"), "{:?}", found.findings[0]);
+}
+
+#[test]
+fn an_address_that_the_host_has_too_is_told() {
+    let both = first(web(Some(80)), Origin::Host, |facts| {
+        let lo = &mut space(facts, HOST).links[0];
+        lo.addresses.push("172.17.0.2/32".parse().unwrap());
+    });
+    assert_eq!(both, Some(Code::DuplicateAddress));
+}
+
+#[test]
+fn of_processes_that_share_a_port_one_that_is_stopped_is_told() {
+    let mut stopped = listener("0.0.0.0:80", "httpd");
+    stopped.holders[0].stopped = true;
+    for others in [vec![listener("0.0.0.0:80", "httpd"), stopped.clone()], vec![stopped.clone()]] {
+        let found = first(web(Some(80)), Origin::Host, |facts| space(facts, WEB).listeners = others);
+        assert_eq!(found, Some(Code::ProcessStopped));
+    }
+}
+
+#[test]
+fn a_socket_for_another_interface_does_not_take_it() {
+    let bound = |number| Listener { device: Some(index(number)), ..listener("0.0.0.0:80", "httpd") };
+    let found = |number| {
+        first(web(Some(80)), Origin::Host, |facts| space(facts, WEB).listeners = vec![bound(number)])
+    };
+    assert_eq!(found(2), None);
+    assert_eq!(found(1), Some(Code::ListensOnOtherAddress));
+}
+
+#[test]
 fn missing_translations_are_told() {
     let no_dnat =
         |text: &str| text.lines().filter(|line| !line.contains("-j DNAT")).collect::<Vec<_>>().join("\n");
     let by_proxy = first(port(), Origin::Outside(None), |facts| rules(facts, no_dnat));
-    assert_eq!(by_proxy, Some(Code::DnatMissing));
+    assert_eq!(by_proxy, None, "the proxy carries it");
     let placeholder = first(port(), Origin::Anywhere, |facts| {
         rules(facts, no_dnat);
         space(facts, HOST).listeners = vec![listener("0.0.0.0:8080", "dockerd")];
@@ -657,7 +716,7 @@ fn a_probe_disproves_what_it_passes_and_tells_where_it_is_lost() {
     let mut examination = ask(&facts, web(Some(80)), Origin::Host);
     assert_eq!(examination.diagnosis.findings[0].code, Code::OutputDrop);
     let tried = examination.tried[0].clone();
-    let probed = Probed { outcome: ProbeOutcome::Accepted, seen: Vec::new() };
+    let probed = Probed { outcome: ProbeOutcome::Accepted, seen: Vec::new(), unanswered: Vec::new() };
     settle(&facts, &mut examination, &tried, &probed);
     assert!(examination.diagnosis.is_healthy(), "{:?}", examination.diagnosis);
 
@@ -665,7 +724,26 @@ fn a_probe_disproves_what_it_passes_and_tells_where_it_is_lost() {
     let mut examination = ask(&facts, web(Some(80)), Origin::Host);
     let tried = examination.tried[0].clone();
     let seen = |link, there| Seen { namespace: HOST, link: index(link), there, back: false };
-    let probed = Probed { outcome: ProbeOutcome::Silence, seen: vec![seen(3, true), seen(7, false)] };
+    let probed = |unanswered| Probed {
+        outcome: ProbeOutcome::Silence,
+        seen: vec![seen(3, true), seen(7, false)],
+        unanswered,
+    };
+    let told = |probed: &Probed| {
+        let mut examination = ask(&facts, web(Some(80)), Origin::Host);
+        settle(&facts, &mut examination, &tried, probed);
+        examination.diagnosis.findings.remove(0)
+    };
+    let asked = |is_gateway| super::Asked {
+        namespace: HOST,
+        link: index(3),
+        next: "172.17.0.2".parse().unwrap(),
+        is_gateway,
+    };
+    assert_eq!(tried.asked[0], asked(false));
+    assert!(told(&probed(vec![asked(false)])).sentence.contains("172.17.0.2 (ARP)"));
+    assert_eq!(told(&probed(vec![asked(true)])).code, Code::WrongGateway);
+    let probed = probed(Vec::new());
     settle(&facts, &mut examination, &tried, &probed);
     let finding = &examination.diagnosis.findings[0];
     assert_eq!((finding.code, finding.certainty), (Code::LostOnTheWay, Certainty::Likely));

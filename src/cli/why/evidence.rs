@@ -1,6 +1,6 @@
 //! Gathers what an answer needs: namespaces as far as ways lead through them, details of engines, words of name servers.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, panic, thread, time::Duration};
 
 use anyhow::Context as _;
 use futures_util::future::join_all;
@@ -12,7 +12,9 @@ use crate::discovery::engine::Engines;
 use crate::model::{Container, Engine, LinkIndex, NamespaceId};
 use crate::sys::netns::{self, Namespace};
 use crate::sys::{self, Capability};
-use crate::why::{self, Detail, Examination, Facts, Ground, Origin, ProbeOutcome, Question, Start, Target};
+use crate::why::{
+    self, Detail, Examination, Facts, Ground, Origin, ProbeOutcome, Probed, Question, Start, Target, Tried,
+};
 
 /// Each round shows what the next one needs; a way leads through few namespaces.
 const ROUNDS: usize = 6;
@@ -64,7 +66,7 @@ pub(super) async fn examine(
         examination = why::diagnose(&facts, question);
     }
     if !args.no_probe {
-        send_probes(&facts, look, &mut examination);
+        send_probes(&facts, look, &ground, &mut examination).await;
     }
     for sentence in std::mem::take(&mut facts.unseen) {
         examination.diagnosis.unchecked(sentence);
@@ -110,22 +112,59 @@ async fn look_again(facts: &mut Facts, ground: &Ground<'_>, examination: &Examin
     true
 }
 
-/// Sends the first packets of the connections that were looked at, as far as they begin where we can send.
-fn send_probes(facts: &Facts, look: &Look, examination: &mut Examination) {
-    for tried in why::worth_a_probe(examination).into_iter().take(MOST_PROBES) {
-        let Start::Inside(namespace) = tried.connection.start else { continue };
-        let Some(held) = look.ground.namespaces.get(&namespace) else { continue };
+/// Sends the first packets of the connections that were looked at, as far as they begin where we can send; and once more, with
+/// taps, those that nothing came back to although nothing was found to stop them.
+async fn send_probes(facts: &Facts, look: &Look, ground: &Ground<'_>, examination: &mut Examination) {
+    let sent = |tried: Tried| {
+        let Start::Inside(namespace) = tried.connection.start else { return None };
+        Some(Sent { from: look.ground.namespaces.get(&namespace)?, tried, places: Vec::new() })
+    };
+    let mut all: Vec<Sent<'_>> =
+        why::worth_a_probe(examination).into_iter().filter_map(sent).take(MOST_PROBES).collect();
+    for Sent { tried, from, .. } in &all {
         let to = tried.connection.destination;
-        terminal::tell(&format!("sending a first packet to {to}/tcp from {}", facts.name_of(namespace)));
-        let mut probed = why::probe(held, to, &[]);
-        if probed.outcome == ProbeOutcome::Silence && tried.stopped.is_none() {
-            let places: Vec<_> =
-                tried.links.iter().filter_map(|place| tap_place(facts, look, *place)).collect();
-            terminal::tell(&format!("sending it again, with taps at {} interfaces", places.len()));
-            probed = why::probe(held, to, &places);
-        }
-        why::settle(facts, examination, &tried, &probed);
+        terminal::tell(&format!("sending a first packet to {to}/tcp from {}", facts.name_of(from.id())));
     }
+    let mut probed = at_once(&all);
+    let silent: Vec<usize> = (0..all.len())
+        .filter(|at| probed[*at].outcome == ProbeOutcome::Silence && all[*at].tried.stopped.is_none())
+        .collect();
+    for at in &silent {
+        let Sent { tried, places, .. } = &mut all[*at];
+        places.extend(tried.links.iter().filter_map(|place| tap_place(facts, look, *place)));
+        let to = tried.connection.destination;
+        terminal::tell(&format!("sending it to {to}/tcp again, with taps at {} interfaces", places.len()));
+    }
+    let again: Vec<Sent<'_>> = silent.iter().map(|at| all[*at].clone()).collect();
+    for (at, seen) in silent.into_iter().zip(at_once(&again)) {
+        probed[at] = Probed { unanswered: ground.unanswered(&all[at].tried.asked).await, ..seen };
+    }
+    for (Sent { tried, .. }, probed) in all.iter().zip(&probed) {
+        why::settle(facts, examination, tried, probed);
+    }
+}
+
+/// A first packet that is sent.
+#[derive(Clone)]
+struct Sent<'a> {
+    /// For that connection.
+    tried: Tried,
+    /// From within that namespace.
+    from: &'a Namespace,
+    /// With taps at these links.
+    places: Vec<(&'a Namespace, LinkIndex, String)>,
+}
+
+/// Sends them all at the same time, since each is waited for.
+fn at_once(all: &[Sent<'_>]) -> Vec<Probed> {
+    thread::scope(|scope| {
+        let send = |sent: &Sent<'_>| why::probe(sent.from, sent.tried.connection.destination, &sent.places);
+        let workers: Vec<_> = all.iter().map(|sent| scope.spawn(move || send(sent))).collect();
+        let join = |worker: thread::ScopedJoinHandle<'_, Probed>| {
+            worker.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+        };
+        workers.into_iter().map(join).collect()
+    })
 }
 
 /// So many connections are probed at most.

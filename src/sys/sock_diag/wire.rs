@@ -7,6 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::LinkIndex;
 use crate::sys::raw_netlink::{attributes, u32_at};
 
 /// `SOCK_DIAG_BY_FAMILY` (linux/sock_diag.h), the type of questions and answers.
@@ -139,6 +140,8 @@ pub struct InetSocket {
     pub send_queue: u32,
     /// Whether a socket of IPv6 takes no IPv4.
     pub v6_only: bool,
+    /// The interface it is bound to (`SO_BINDTODEVICE`).
+    pub device: Option<LinkIndex>,
 }
 
 /// A question for all sockets of a transport and an address family (`struct inet_diag_req_v2`).
@@ -171,6 +174,7 @@ pub(super) fn socket(transport: Transport, payload: &[u8]) -> Option<InetSocket>
         receive_queue: word(56)?,
         send_queue: word(60)?,
         v6_only: false,
+        device: word(40).and_then(|index| LinkIndex::try_from(index).ok()),
     };
     for (kind, value) in attributes(payload.get(MESSAGE..)?) {
         match kind {
@@ -250,6 +254,7 @@ mod tests {
             receive_queue: 0,
             send_queue: 128,
             v6_only: false,
+            device: None,
         };
         assert_eq!(found, expected);
     }

@@ -71,8 +71,18 @@ impl<'a> Examiner<'a> {
             return false;
         }
         let name = &container.name;
-        let sentence =
-            format!("{name} has no network: its namespace has a loopback and nothing else (--network none)");
+        let sentence = match container.networks.first() {
+            Some(member) => format!(
+                "{name} is on the network {} by the engine's word, but its first process is in another namespace, which has a \
+                 loopback and nothing else",
+                member.network
+            ),
+            None => {
+                format!(
+                    "{name} has no network: its namespace has a loopback and nothing else (--network none)"
+                )
+            }
+        };
         self.add(
             Finding::new(Code::NetworkNone, sentence)
                 .seen(format!("interfaces of {name}: lo"))
@@ -251,8 +261,24 @@ impl<'a> Examiner<'a> {
                     let meant = Meant { container: Some(container), published: None };
                     self.attempt(&connection, meant);
                 }
+                None if container.engine == Engine::Namespace => {
+                    self.by_own_address(host, container, (port, protocol));
+                }
                 None => self.add(not_published(container, port, protocol)),
             }
+        }
+    }
+
+    /// Nobody publishes ports of a bare namespace: whoever has a route to it asks it by its own address.
+    fn by_own_address(&mut self, host: &Space, container: &'a Container, (port, protocol): (u16, Protocol)) {
+        let (to, connection) = (address_of(container, None), self.by_outsider(host, None, port, true));
+        let Some((address, connection)) = to.zip(connection) else { return };
+        let destination = SocketAddr::new(address, port);
+        let meant = Meant { container: Some(container), published: None };
+        if self.attempt(&Connection { destination, protocol, ..connection }, meant) {
+            let finding = not_published(container, port, protocol);
+            let sentence = format!("{}, and who else has a route to {address}", finding.sentence);
+            self.add(Finding { sentence, ..finding }.if_certain(false));
         }
     }
 

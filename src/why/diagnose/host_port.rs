@@ -31,23 +31,29 @@ impl<'a> Examiner<'a> {
             }
             return;
         }
+        let is_here = |listener: &&Listener| {
+            let at = listener.local.ip().to_canonical();
+            at.is_unspecified() || host.is_local(at)
+        };
         let holder = host
             .listeners
             .iter()
-            .find(|listener| listener.protocol == protocol && listener.local.port() == port);
+            .filter(|listener| listener.protocol == protocol && listener.local.port() == port)
+            .min_by_key(|listener| !is_here(listener));
         if let Some(finding) = self.wanted_by_ended(host, port, holder) {
             self.add(finding);
             return;
         }
-        let translated = self
-            .connections_to(host, port)
-            .into_iter()
-            .find(|connection| crate::why::walk::walk(self.facts, connection).translated.is_some());
+        let translated = self.connections_to(host, port).into_iter().find(|connection| {
+            let walked = crate::why::walk::walk(self.facts, connection);
+            walked.translated.is_some() || walked.untranslated.is_some()
+        });
         match (holder, translated) {
             (None, None) => {
                 let finding = self.unclaimed(port);
                 self.add(finding.if_certain(!self.facts.incomplete));
             }
+            (Some(listener), None) if !is_here(&listener) => self.add(elsewhere(host, listener)),
             (_, translated) => self.held(host, port, holder, translated),
         }
     }
@@ -437,6 +443,22 @@ fn address_missing(host: &Space, container: &Container, published: &PublishedPor
         .seen(published.to_string())
         .seen_all(own)
         .repair(format!("publish {name} on another address, or give {at} to the host"))
+}
+
+/// Somebody listens on the host at an address that is not there (`ip_nonlocal_bind`).
+fn elsewhere(host: &Space, listener: &Listener) -> Finding {
+    let own = host.addresses().filter(|(_, own)| !own.address.is_loopback());
+    let own = own.map(|(link, own)| format!("address of the host: {own} on {}", link.name));
+    let sentence = format!(
+        "{} listens on {} alone, an address that the host does not have",
+        listener.holder_words(),
+        listener.words()
+    );
+    Finding::new(Code::ListensOnOtherAddress, sentence).seen_all(own).repair(format!(
+        "give {} to the host, or listen on 0.0.0.0:{}",
+        listener.local.ip(),
+        listener.local.port()
+    ))
 }
 
 /// A container's port is not published.

@@ -14,14 +14,14 @@ mod state;
 
 pub use settle::{settle, worth_a_probe};
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{Container, LinkIndex, NamespaceId, PublishedPort};
+use crate::model::{Container, Link, LinkIndex, NamespaceId, PublishedPort};
 
 use super::facts::{Facts, Space};
 use super::finding::{Code, Diagnosis, Finding};
 use super::question::{Question, Target};
-use super::walk::{Arrival, Connection, Start, walk};
+use super::walk::{Arrival, Asked, Connection, Start, walk};
 
 /// What came out, and what else must be seen before it counts.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +43,8 @@ pub struct Tried {
     pub stopped: Option<Code>,
     /// The links that its first packet passes, in order.
     pub links: Vec<(NamespaceId, LinkIndex)>,
+    /// Whose hardware address is asked for along the way.
+    pub asked: Vec<Asked>,
     /// Whether a proxy takes it: then its first packet says nothing of what lies behind.
     pub by_proxy: bool,
 }
@@ -130,6 +132,9 @@ impl<'a> Examiner<'a> {
         }
         let mut proxied = None;
         let result = match walked.end {
+            _ if self.is_hosts_too(connection, meant) => {
+                Err(Box::new(self.hosts_too(meant, connection.destination.ip())))
+            }
             Err(finding) => Err(Box::new(self.judge_stop(
                 finding,
                 (walked.translated.as_ref(), walked.at),
@@ -154,9 +159,37 @@ impl<'a> Examiner<'a> {
             connection: connection.clone(),
             stopped,
             links: walked.links,
+            asked: walked.asked,
             by_proxy,
         });
         result
+    }
+
+    /// Whether the host takes what it sends to a container for itself, since it has the same address.
+    fn is_hosts_too(&self, connection: &Connection, meant: Meant<'_>) -> bool {
+        let to = connection.destination.ip();
+        let (Some(container), Some(host)) = (meant.container, self.facts.host()) else { return false };
+        let has = |link: &Link| link.addresses.iter().any(|own| own.address == to);
+        connection.start == Start::Inside(host.id)
+            && meant.published.is_none()
+            && container.namespace != Some(host.id)
+            && container.endpoints.iter().any(|endpoint| has(&endpoint.link))
+            && host.links.iter().any(|link| !to.is_loopback() && has(link))
+    }
+
+    /// An address that the host has, too.
+    fn hosts_too(&self, meant: Meant<'_>, address: IpAddr) -> Finding {
+        let name = meant.container.map_or("the container", |container| &container.name);
+        let links = self.facts.host().into_iter().flat_map(Space::addresses);
+        let own: Vec<_> = links.filter(|(_, own)| own.address == address).map(|(link, _)| link).collect();
+        let sentence = format!(
+            "{address} is there twice: {name} has it, and so has the host, which takes what it sends there for itself"
+        );
+        let repair = own.first().map(|link| format!("ip address del {address} dev {}", link.name));
+        let finding = Finding::new(Code::DuplicateAddress, sentence)
+            .seen(format!("{address} is an address of {name}"))
+            .seen_all(own.iter().map(|link| format!("{address} is an address of the host on {}", link.name)));
+        Finding { repair, ..finding }
     }
 
     /// The table of connections, in every namespace on the way.

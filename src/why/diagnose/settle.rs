@@ -1,16 +1,16 @@
 //! What was concluded, held against what packets did. Pure.
 
-use crate::model::{NamespaceId, Protocol};
+use crate::model::{LinkIndex, NamespaceId, Protocol};
 use crate::sys::netlink::HookKind;
 use crate::why::facts::Facts;
 use crate::why::finding::{Code, Finding};
 use crate::why::probe::{ProbeOutcome, Probed, Seen};
-use crate::why::walk::Start;
+use crate::why::walk::{Asked, Start};
 
 use super::{Examination, Tried};
 
 /// Faults that let no first packet pass: one that did pass disproves them.
-const DISPROVED_BY_ACCEPTANCE: [Code; 30] = [
+const DISPROVED_BY_ACCEPTANCE: [Code; 31] = [
     Code::ForwardPolicyDrop,
     Code::ForwardRuleDrops,
     Code::BridgeRuleDrops,
@@ -20,6 +20,7 @@ const DISPROVED_BY_ACCEPTANCE: [Code; 30] = [
     Code::InputDrop,
     Code::IpForwardOff,
     Code::RpFilterDrops,
+    Code::RouteLocalnetOff,
     Code::NoDefaultRoute,
     Code::NoRoute,
     Code::NoUplink,
@@ -84,7 +85,7 @@ pub fn settle(facts: &Facts, examination: &mut Examination, tried: &Tried, probe
             }
         }
         (None, ProbeOutcome::Refused) => diagnosis.add(refused(&to)),
-        (None, ProbeOutcome::Silence) => diagnosis.add(lost(facts, &to, &probed.seen)),
+        (None, ProbeOutcome::Silence) => diagnosis.add(lost(facts, &to, probed)),
         (_, ProbeOutcome::Unsent(reason)) => {
             diagnosis.unchecked(format!(
                 "whether a first packet to {to} is accepted: it could not be sent ({reason})"
@@ -101,7 +102,7 @@ fn refused(to: &str) -> Finding {
 }
 
 /// A packet that should have been answered, and was not: how far it got.
-fn lost(facts: &Facts, to: &str, seen: &[Seen]) -> Finding {
+fn lost(facts: &Facts, to: &str, Probed { seen, unanswered, .. }: &Probed) -> Finding {
     let steps: Vec<(&Seen, bool, &str)> = seen
         .iter()
         .map(|tap| (tap, tap.there, "the packet"))
@@ -129,13 +130,20 @@ fn lost(facts: &Facts, to: &str, seen: &[Seen]) -> Finding {
     };
     let near = [last, Some(tap)].into_iter().flatten();
     let suspect = near.into_iter().find_map(|tap| suspect(facts, tap));
-    let (code, sentence) = match suspect {
-        Some((code, words)) => (code, format!("{what} is lost {between}, where {words}")),
-        None => {
+    // What stands at a link may drop the questions for neighbours, too; but a router is elsewhere.
+    let asked = unanswered.iter().find(|asked| asked.is_gateway || suspect.is_none());
+    let (code, sentence) = match (asked, suspect) {
+        (Some(asked), _) => {
+            let code = if asked.is_gateway { Code::WrongGateway } else { Code::LostOnTheWay };
+            (code, format!("{what} is lost {between}: {}", silent(facts, asked)))
+        }
+        (None, Some((code, words))) => (code, format!("{what} is lost {between}, where {words}")),
+        (None, None) => {
             (Code::LostOnTheWay, format!("{what} is lost {between}, for a reason that could not be seen"))
         }
     };
     let mut finding = Finding::new(code, sentence).if_certain(false).seen_all(evidence);
+    finding.evidence.extend(unanswered.iter().map(|asked| silent(facts, asked)));
     if finding.evidence.is_empty() {
         finding.evidence.push(format!("probe: a first packet to {to} was not answered"));
     }
@@ -143,9 +151,24 @@ fn lost(facts: &Facts, to: &str, seen: &[Seen]) -> Finding {
 }
 
 fn place(facts: &Facts, namespace: NamespaceId, tap: &Seen) -> String {
-    let link = facts.spaces.get(&namespace).and_then(|space| space.link(tap.link));
-    let name = link.map_or_else(|| format!("if{}", tap.link), |link| link.name.to_string());
+    link_words(facts, namespace, tap.link)
+}
+
+fn link_words(facts: &Facts, namespace: NamespaceId, link: LinkIndex) -> String {
+    let known = facts.spaces.get(&namespace).and_then(|space| space.link(link));
+    let name = known.map_or_else(|| format!("if{link}"), |link| link.name.to_string());
     format!("{name} of {}", facts.name_of(namespace))
+}
+
+/// A neighbour that does not say what its hardware address is.
+fn silent(facts: &Facts, asked: &Asked) -> String {
+    let Asked { namespace, link, next, is_gateway } = *asked;
+    let what = if is_gateway { "the gateway " } else { "" };
+    let protocol = if next.is_ipv4() { "ARP" } else { "neighbour discovery" };
+    format!(
+        "nobody answers when {} asks for the hardware address of {what}{next} ({protocol})",
+        link_words(facts, namespace, link)
+    )
 }
 
 /// What stands at a link and may drop frames.

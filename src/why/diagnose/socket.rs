@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{Engine, NamespaceId, Protocol};
 use crate::why::facts::{Holder, Listener, Space};
-use crate::why::finding::{Certainty, Code, Finding};
+use crate::why::finding::{Code, Finding};
 use crate::why::walk::{Connection, Start};
 
 use super::{Examiner, Meant};
@@ -67,10 +67,13 @@ impl<'a> Examiner<'a> {
         let inner = Connection { start: Start::Inside(host), destination: to, protocol: connection.protocol };
         self.examine(&inner, Meant { published: None, ..meant })?;
         if self.is_translation_missing(connection, meant) {
-            let mut finding = untranslated(connection, meant);
-            finding.certainty = Certainty::Likely;
-            finding.evidence.push("the engine's proxy passes the connection on in its stead".to_owned());
-            return Err(Box::new(finding));
+            let sentence = untranslated(connection, meant).sentence;
+            let remark = format!(
+                "{sentence}; its proxy passes them on in its stead, more slowly and as the host's own"
+            );
+            if !self.done.diagnosis.remarks.contains(&remark) {
+                self.done.diagnosis.remarks.push(remark);
+            }
         }
         Ok(())
     }
@@ -179,12 +182,39 @@ impl<'a> Examiner<'a> {
         }
         let (Some(host), Some(source)) = (self.facts.host(), source) else { return Ok(()) };
         let is_hosts = host.is_local(source);
+        // Not routed, but passed on by a bridge to somebody on the container's own network.
+        let bridged = self.facts.resident(from).is_some_and(|container| {
+            let links = container.endpoints.iter().map(|endpoint| &endpoint.link);
+            let mut own = links.flat_map(|link| &link.addresses);
+            own.any(|own| crate::why::packet::contains(*own, connection.destination.ip()))
+        });
         let near = host
             .link_named(link)
             .is_some_and(|link| link.addresses.iter().any(|own| crate::why::packet::contains(*own, source)));
         let reached = self.facts.resident(from).is_some_and(|container| {
             container.endpoints.iter().any(|endpoint| endpoint.host_side.bridge().is_some())
         });
+        let is_own = self.facts.resident(from).is_some_and(|container| {
+            let links = container.endpoints.iter().map(|endpoint| &endpoint.link);
+            links.flat_map(|link| &link.addresses).any(|own| own.address == source)
+        });
+        if bridged {
+            return Ok(());
+        }
+        if !is_hosts && near && reached && !is_own {
+            let sentence = format!(
+                "a rule gives what {} sends by {link} the source {source}, an address that the host does not have: answers \
+                 do not come back here",
+                self.facts.name_of(from)
+            );
+            let own = host.link_named(link).into_iter().flat_map(|link| &link.addresses);
+            return Err(Box::new(
+                Finding::new(Code::MasqueradeMissing, sentence)
+                    .if_certain(false)
+                    .seen_all(own.map(|own| format!("address of {link}: {own}")))
+                    .repair(format!("let the rule masquerade, or name an address of {link}")),
+            ));
+        }
         if is_hosts || near || !reached || is_public(source) {
             return Ok(());
         }
@@ -228,8 +258,7 @@ fn is_silent_proxy(holder: &Holder) -> bool {
 
 /// A socket that takes connections and does not answer them.
 fn stuck(who: &str, listener: &Listener) -> Option<Finding> {
-    let all_stopped = !listener.holders.is_empty() && listener.holders.iter().all(|holder| holder.stopped);
-    if all_stopped {
+    if listener.is_stopped() {
         let holder = listener.holder_words();
         let pid = listener.holders[0].pid;
         let sentence =

@@ -77,7 +77,10 @@ impl<'a> Examiner<'a> {
             match (other, socket) {
                 (Some(other), _) => Some(format!("the container {}", other.name)),
                 (None, Some(listener)) => Some(listener.holder_words()),
-                (None, None) => None,
+                // What has it now does not listen: a connection that goes out, or whoever listened then has ended.
+                (None, None) => failure
+                    .contains(&format!(":{}:", port.host_port))
+                    .then(|| "a socket that does not listen (now)".to_owned()),
             }
         };
         let (port, holder) = asked.iter().find_map(|port| Some((port, holder(port)?)))?;

@@ -259,6 +259,7 @@ fn source_port(value: &Value, packet: &Packet) -> Truth {
 fn state(value: &Value, packet: &Packet) -> Truth {
     let Value::Name(word) = value else { return Truth::Unknown };
     let own = match packet.part {
+        _ if packet.untracked => "untracked",
         Part::Opening => "new",
         Part::Answer => "established",
         Part::Complaint => "related",

@@ -246,11 +246,26 @@ impl Parser<'_> {
             "MASQUERADE" => Action::FromSource(None),
             "MARK" => self.mark(),
             "LOG" | "NFLOG" | "ULOG" | "TCPMSS" | "TRACE" | "CHECKSUM" | "CONNMARK" | "CLASSIFY" | "SET"
-            | "TOS" | "DSCP" | "TTL" | "AUDIT" | "CONNSECMARK" | "SECMARK" | "LED" | "CT" => Action::None,
-            "QUEUE" | "NFQUEUE" | "NOTRACK" | "NETMAP" | "TPROXY" | "TEE" | "SYNPROXY" | "RATEEST" => {
-                Action::Unknown(target.to_owned())
-            }
+            | "TOS" | "DSCP" | "TTL" | "AUDIT" | "CONNSECMARK" | "SECMARK" | "LED" => Action::None,
+            "CT" if !self.words.iter().any(|word| word == "--notrack") => Action::None,
+            "CT" | "NOTRACK" => Action::Untrack,
+            "QUEUE" | "NFQUEUE" => self.queue(),
+            "NETMAP" | "TPROXY" | "TEE" | "SYNPROXY" | "RATEEST" => Action::Unknown(target.to_owned()),
             chain => Action::Jump(chain.to_owned()),
+        }
+    }
+
+    fn queue(&self) -> Action {
+        let balanced = self.after("--queue-balance");
+        let one = || self.after("--queue-num").unwrap_or_else(|| "0".to_owned());
+        let numbers = balanced.unwrap_or_else(one);
+        let (first, last) = numbers.split_once(':').unwrap_or((&numbers, &numbers));
+        let (first, last) = (first.parse().ok(), last.parse().ok());
+        match first.zip(last) {
+            Some((first, last)) => {
+                Action::Queue { first, last, bypass: self.words.iter().any(|word| word == "--queue-bypass") }
+            }
+            None => Action::Unknown("NFQUEUE".to_owned()),
         }
     }
 
@@ -380,6 +395,18 @@ mod tests {
         assert_eq!(rule.action, Action::Drop);
         let limit = one("-A X -m limit --limit 5/min -j ACCEPT");
         assert_eq!(limit.conditions, [Condition::Unknown("--limit".to_owned())]);
+    }
+
+    #[test]
+    fn queues_and_exceptions_from_tracking_are_read() {
+        let action = |line: &str| one(line).action;
+        assert_eq!(
+            action("-A X -j NFQUEUE --queue-balance 1:3 --queue-bypass"),
+            Action::Queue { first: 1, last: 3, bypass: true }
+        );
+        assert_eq!(action("-A X -j NFQUEUE"), Action::Queue { first: 0, last: 0, bypass: false });
+        assert_eq!(action("-A X -j CT --notrack"), Action::Untrack);
+        assert_eq!(action("-A X -j CT --helper ftp"), Action::None);
     }
 
     #[test]

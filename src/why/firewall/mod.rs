@@ -23,6 +23,8 @@ pub struct Ruleset {
     pub chains: Vec<Chain>,
     /// What could not be read, and why.
     pub unread: Vec<String>,
+    /// The queues that programs read (NFQUEUE); none where that is not known.
+    pub queues: Option<Vec<u64>>,
 }
 
 /// Which packets a table is about.
@@ -192,6 +194,17 @@ pub enum Action {
         clear: u32,
         /// Bits that are turned over.
         toggle: u32,
+    },
+    /// Excepts the packet from the table of connections: it is not translated.
+    Untrack,
+    /// Hands it to a program that reads one of these queues; without such a program drops it, or lets it pass.
+    Queue {
+        /// From this one.
+        first: u64,
+        /// To this one.
+        last: u64,
+        /// Whether it passes where no program reads.
+        bypass: bool,
     },
     /// Something that may end the packet's way or not, by its word.
     Unknown(String),

@@ -113,6 +113,48 @@ mod tests {
         chains.iter().find(|chain| chain.name == name).unwrap()
     }
 
+    /// Rules as nft 1.0.6 tells them, and what they are.
+    #[test]
+    fn flags_queues_and_exceptions_are_read() {
+        let opens = |negated| {
+            let values = vec![Value::Name("*".to_owned())];
+            vec![tcp(), Condition::Is { field: Field::Opens, negated, values }]
+        };
+        let flags = r#"{"payload": {"protocol": "tcp", "field": "flags"}}"#;
+        let masked = |operator: &str, mask: &str| {
+            format!(
+                r#"{{"match": {{"op": "{operator}", "left": {{"&": [{flags}, {mask}]}}, "right": "syn"}}}}"#
+            )
+        };
+        let plain = |operator: &str| {
+            format!(r#"{{"match": {{"op": "{operator}", "left": {flags}, "right": "syn"}}}}"#)
+        };
+        let drop = r#"{"drop": null}"#.to_owned();
+        for (condition, expected) in [
+            (masked("==", r#"["syn", "ack"]"#), opens(false)),
+            (masked("!=", r#"["fin", "syn", "rst", "ack"]"#), opens(true)),
+            (plain("=="), opens(false)),
+            (plain("in"), vec![tcp()]),
+        ] {
+            assert_eq!(rule(&[condition.clone(), drop.clone()]).conditions, expected, "{condition}");
+        }
+        let unknown = rule(&[masked("==", r#"["syn", "rst"]"#), drop]).conditions;
+        assert!(matches!(unknown[..], [Condition::Unknown(_)]), "an answer may match, too: {unknown:?}");
+        let queue = rule(&[r#"{"queue": {"num": {"range": [3, 4]}, "flags": "bypass"}}"#.to_owned()]);
+        assert_eq!(queue.action, Action::Queue { first: 3, last: 4, bypass: true });
+        assert_eq!(rule(&[r#"{"notrack": null}"#.to_owned()]).action, Action::Untrack);
+    }
+
+    fn tcp() -> Condition {
+        Condition::is(Field::Protocol, Value::Name("tcp".to_owned()))
+    }
+
+    fn rule(expressions: &[String]) -> Rule {
+        let names = Names { sets: &HashMap::new(), family: Family::Ip, table: "t" };
+        let text = format!(r#"{{"expr": [{}]}}"#, expressions.join(", "));
+        rules(&serde_json::from_str(&text).unwrap(), &names).remove(0)
+    }
+
     #[test]
     fn chains_have_their_hooks() {
         let chains = chains();

@@ -69,10 +69,26 @@ fn action(kind: &str, value: &Json) -> Option<Action> {
             port: value.get("port").and_then(Json::as_u64).and_then(|port| port.try_into().ok()),
             redirects: true,
         },
-        "queue" | "tproxy" | "fwd" | "synproxy" | "notrack" => Action::Unknown(kind.to_owned()),
+        "notrack" => Action::Untrack,
+        "queue" => queue(value),
+        "tproxy" | "fwd" | "synproxy" => Action::Unknown(kind.to_owned()),
         // What changes no way: flow offload, helpers, sets that learn.
         _ => return None,
     })
+}
+
+/// `queue num 3`, `queue flags bypass num 0-3`
+fn queue(value: &Json) -> Action {
+    let number = value.get("num").unwrap_or(value);
+    let bound = |at: usize| number.get("range").and_then(|range| range.get(at)).unwrap_or(number).as_u64();
+    let numbers = bound(0).zip(bound(1)).or(value.is_null().then_some((0, 0)));
+    let flag = |flags: &Json| {
+        flags == "bypass" || flags.as_array().is_some_and(|all| all.iter().any(|one| one == "bypass"))
+    };
+    match numbers {
+        Some((first, last)) => Action::Queue { first, last, bypass: value.get("flags").is_some_and(flag) },
+        None => Action::Unknown("queue".to_owned()),
+    }
 }
 
 fn mark(change: &Json) -> Option<Action> {
@@ -88,7 +104,10 @@ impl Names<'_> {
         let unknown = || vec![Condition::Unknown(brief(test))];
         let operator = test.get("op").and_then(Json::as_str).unwrap_or("==");
         let (Some(left), Some(right)) = (test.get("left"), test.get("right")) else { return unknown() };
+        // Among the flags of a segment: that of the first packet, and of its answer.
+        let among = operator == "in" && field(left).is_none() && flags(left, right, false).is_some();
         let negated = match operator {
+            _ if among => return vec![Condition::is(Field::Protocol, Value::Name("tcp".to_owned()))],
             "==" | "in" => false,
             "!=" => true,
             "<" | ">" | "<=" | ">=" => return order(left, operator, right).unwrap_or_else(unknown),
@@ -102,6 +121,9 @@ impl Names<'_> {
             let elements = self.elements(right)?;
             let groups = elements.iter().map(|element| together(parts, element)).collect::<Option<_>>()?;
             return (!negated).then(|| vec![Condition::Any(groups)]);
+        }
+        if let Some(condition) = flags(left, right, negated) {
+            return Some(vec![Condition::is(Field::Protocol, Value::Name("tcp".to_owned())), condition]);
         }
         let (left, mask) = match left.get("&").and_then(Json::as_array).map(Vec::as_slice) {
             Some([inner, mask]) => (inner, Some(mask.as_u64()?)),
@@ -202,6 +224,23 @@ impl Names<'_> {
 /// An element without its comment, timeout and counter.
 fn bare(element: &Json) -> Json {
     element.get("elem").and_then(|inner| inner.get("val")).unwrap_or(element).clone()
+}
+
+/// `tcp flags & (syn | ack) == syn` and its like: whether a segment begins a connection.
+fn flags(left: &Json, right: &Json, negated: bool) -> Option<Condition> {
+    let is_flags = |expression: &Json| {
+        let payload = expression.get("payload")?;
+        (payload.get("protocol")? == "tcp" && payload.get("field")? == "flags").then_some(())
+    };
+    if let Some([inner, mask]) = left.get("&").and_then(Json::as_array).map(Vec::as_slice) {
+        is_flags(inner)?;
+        let asks = |flag: &str| mask.as_array().is_some_and(|flags| flags.iter().any(|one| one == flag));
+        (asks("syn") && asks("ack")).then_some(())?;
+    } else {
+        is_flags(left)?;
+    }
+    let values = vec![Value::Name("*".to_owned())];
+    (right == "syn").then_some(Condition::Is { field: Field::Opens, negated, values })
 }
 
 /// The property that an expression names, and what it implies: `ip saddr` is about IPv4.

@@ -23,6 +23,10 @@ pub struct Passage<'a> {
     pub doubts: Vec<(&'a Chain, &'a Rule)>,
     /// Its mark afterwards.
     pub mark: u32,
+    /// Whether it is excepted from the table of connections afterwards.
+    pub untracked: bool,
+    /// The rule that would have translated it, were it not for that.
+    pub untranslated: Option<&'a Rule>,
 }
 
 /// What stopped a packet.
@@ -84,10 +88,16 @@ pub fn pass<'a>(space: &'a Space, point: Point, packet: &Packet, families: &[Fam
         .collect();
     chains.sort_by_key(|chain| chain.hook.as_ref().map_or(0, |hook| hook.priority));
     let mut run = Run { space, packet: packet.clone(), translation: None, doubts: Vec::new() };
-    let mut stop = None;
+    let (mut stop, mut untranslated) = (None, None);
     for chain in chains {
         let translates = chain.hook.as_ref().is_some_and(|hook| hook.translates);
         if translates && run.translation.is_some() {
+            continue;
+        }
+        if translates && run.packet.untracked {
+            let mut idle = Run { space, packet: run.packet.clone(), translation: None, doubts: Vec::new() };
+            idle.chain(chain, 0);
+            untranslated = idle.translation.map(|translation| translation.rule);
             continue;
         }
         let before = run.doubts.len();
@@ -102,7 +112,8 @@ pub fn pass<'a>(space: &'a Space, point: Point, packet: &Packet, families: &[Fam
             break;
         }
     }
-    Passage { stop, translation: run.translation, doubts: run.doubts, mark: run.packet.mark }
+    let Run { translation, doubts, packet: Packet { mark, untracked, .. }, .. } = run;
+    Passage { stop, translation, doubts, mark, untracked, untranslated }
 }
 
 fn is_for_device(chain: &Chain, packet: &Packet) -> bool {
@@ -114,7 +125,7 @@ fn is_for_device(chain: &Chain, packet: &Packet) -> bool {
 
 /// Whether a packet that a rule takes might not reach those behind it.
 fn lets_pass(rule: &Rule) -> bool {
-    !matches!(rule.action, Action::Drop | Action::Reject | Action::None)
+    !matches!(rule.action, Action::Drop | Action::Reject | Action::None | Action::Untrack)
 }
 
 struct Run<'a> {
@@ -147,6 +158,13 @@ impl<'a> Run<'a> {
             match &rule.action {
                 Action::None => {}
                 Action::Unknown(_) => self.doubts.push((chain, rule)),
+                Action::Untrack => self.packet.untracked = true,
+                Action::Queue { first, last, bypass } => match &self.space.firewall.queues {
+                    Some(read) if !read.iter().any(|queue| (first..=last).contains(&queue)) => {
+                        return if *bypass { End::Accepted } else { End::Stopped(chain, rule, false) };
+                    }
+                    _ => self.doubts.push((chain, rule)),
+                },
                 Action::Accept => return End::Accepted,
                 Action::Drop => return End::Stopped(chain, rule, false),
                 Action::Reject => return End::Stopped(chain, rule, true),

@@ -1,5 +1,7 @@
 //! The rules of a namespace, from nft and both flavours of iptables; programs are started only where there are rules.
 
+use std::fs;
+
 use crate::sys::firewall::{TableFamily, chains, has_legacy_tables};
 use crate::sys::iptables::{self, Flavour, Iptables};
 use crate::sys::netns::Namespace;
@@ -10,12 +12,12 @@ use crate::why::firewall::{Chain, Family, Maker, Ruleset, has_iptables_tables, r
 pub(super) fn read(namespace: &Namespace) -> Ruleset {
     namespace
         .within(own)
-        .unwrap_or_else(|error| Ruleset { chains: Vec::new(), unread: vec![error.to_string()] })
+        .unwrap_or_else(|error| Ruleset { unread: vec![error.to_string()], ..Ruleset::default() })
 }
 
 /// Those of the calling thread's namespace.
 fn own() -> Ruleset {
-    let mut ruleset = Ruleset::default();
+    let mut ruleset = Ruleset { queues: queues(), ..Ruleset::default() };
     match chains() {
         Ok(chains) if chains.is_empty() => {}
         Ok(_) => in_nf_tables(&mut ruleset),
@@ -31,6 +33,12 @@ fn own() -> Ruleset {
         }
     }
     ruleset
+}
+
+/// The queues that somebody reads: the first number of each line (`net/netfilter/nfnetlink_queue.c`, `seq_show`).
+fn queues() -> Option<Vec<u64>> {
+    let listing = fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue").ok()?;
+    Some(listing.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect())
 }
 
 const FAMILIES: [(iptables::Family, TableFamily, Family); 2] = [

@@ -11,11 +11,12 @@ use std::collections::HashMap;
 
 use crate::discovery::Topology;
 use crate::model::{Container, Link, NamespaceId};
-use crate::sys::netlink::Netlink;
+use crate::sys::netlink::{Neighbour, NeighbourState, Netlink};
 use crate::sys::netns::Namespace;
 use crate::sys::process::{Process, ProcessTable};
 
 use super::facts::Space;
+use super::walk::Asked;
 
 /// What was seen of the host before: who is connected to what, and the namespaces held open.
 #[derive(Debug)]
@@ -90,6 +91,24 @@ impl<'a> Ground<'a> {
             space.names = names::read(resident);
         }
         Some(space)
+    }
+
+    /// Those of these neighbours whose hardware addresses are not known although they were asked for.
+    pub async fn unanswered(&self, all: &[Asked]) -> Vec<Asked> {
+        let mut silent = Vec::new();
+        for asked in all {
+            let Some(namespace) = self.namespaces.get(&asked.namespace) else { continue };
+            let Ok(mut netlink) = Netlink::open_in(namespace) else { continue };
+            let neighbours = netlink.neighbours().await.unwrap_or_default();
+            let waits = |one: &Neighbour| {
+                (one.link, one.address) == (asked.link, asked.next)
+                    && matches!(one.state, NeighbourState::Incomplete | NeighbourState::Failed)
+            };
+            if neighbours.iter().any(waits) && !silent.contains(asked) {
+                silent.push(*asked);
+            }
+        }
+        silent
     }
 
     /// Looks at the sockets of a namespace again, and marks those of which none was accepted meanwhile although some wait.

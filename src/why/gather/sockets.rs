@@ -47,6 +47,7 @@ pub(super) fn listeners(
             },
             local: socket.local,
             v6_only: socket.v6_only,
+            device: socket.device,
             waiting: socket.receive_queue,
             backlog: socket.send_queue,
             unattended: false,

@@ -11,6 +11,8 @@ pub use syn::probe;
 
 use crate::model::{LinkIndex, NamespaceId};
 
+use super::walk::Asked;
+
 /// What became of the first packet of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probed {
@@ -18,6 +20,8 @@ pub struct Probed {
     pub outcome: ProbeOutcome,
     /// What taps saw of it, in the order of the links; empty where none were set.
     pub seen: Vec<Seen>,
+    /// Neighbours along the way that do not say what their hardware addresses are, as far as that was looked at.
+    pub unanswered: Vec<Asked>,
 }
 
 /// What came back.

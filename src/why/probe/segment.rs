@@ -11,7 +11,11 @@ use pnet::packet::{
     tcp::{MutableTcpPacket, TcpFlags, TcpPacket, ipv4_checksum, ipv6_checksum},
 };
 
-const HEADER: usize = 20;
+/// What Linux puts behind the header of a first segment: MSS, selective acknowledgements, timestamps, window scale (RFC 9293,
+/// 2018, 7323). Without, the probe would be smaller than what it stands for.
+const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
+
+const HEADER: usize = 20 + OPTIONS.len();
 
 /// Which way a segment of ours goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +31,10 @@ pub(super) fn syn(source: IpAddr, destination: IpAddr, (from, to): (u16, u16), s
     segment.set_source(from);
     segment.set_destination(to);
     segment.set_sequence(sequence);
-    segment.set_data_offset(5);
+    segment.set_data_offset(10);
     segment.set_flags(TcpFlags::SYN);
-    segment.set_window(1024);
+    segment.set_window(64_240);
+    segment.get_options_raw_mut().copy_from_slice(&OPTIONS);
     let checksum = match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             ipv4_checksum(&segment.to_immutable(), &source, &destination)

@@ -4,6 +4,10 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,13 +40,15 @@ pub fn probe(from: &Namespace, destination: SocketAddr, places: &[Place<'_>]) ->
         Err(error) => ProbeOutcome::Unsent(error.to_string()),
     };
     let ids: Vec<NamespaceId> = places.iter().map(|(namespace, ..)| namespace.id()).collect();
-    Probed { outcome, seen: taps.close(&ids) }
+    Probed { outcome, seen: taps.close(&ids), unanswered: Vec::new() }
 }
 
-/// A port that the kernel gives to nobody unasked.
+/// A port that the kernel gives to nobody unasked, another one for each probe.
 fn port() -> u16 {
-    let number = random_bytes().map_or(0, u16::from_ne_bytes);
-    61_000 + number % 4_000
+    static FIRST: OnceLock<u16> = OnceLock::new();
+    static SENT: AtomicU16 = AtomicU16::new(0);
+    let first = *FIRST.get_or_init(|| random_bytes().map_or(0, u16::from_ne_bytes));
+    61_000 + first.wrapping_add(SENT.fetch_add(1, Ordering::Relaxed)) % 4_000
 }
 
 fn exchange(destination: SocketAddr, own_port: u16) -> io::Result<ProbeOutcome> {

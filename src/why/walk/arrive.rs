@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::model::Protocol;
+use crate::model::{Protocol, PublishedPort};
 use crate::why::facts::{Facts, Listener, Space};
 use crate::why::finding::{Code, Finding};
 
@@ -12,16 +12,57 @@ impl<'a> Walker<'a> {
     pub(super) fn arrive(&mut self, space: &'a Space) -> Step<Arrival<'a>> {
         let (destination, protocol) = (self.packet.destination, self.packet.protocol);
         self.hop("socket", format!("{destination}/{protocol} in {}", self.name(space)));
+        let by = self.packet.input.as_deref().and_then(|name| space.link_named(name));
+        // One that is bound to a VRF takes what comes by its members.
+        let comes_by = |device| by.is_some_and(|link| link.index == device || link.master == Some(device));
         let fits = |listener: &&Listener| {
             listener.protocol == protocol
                 && listener.local.port() == destination.port()
                 && listener.takes(destination.ip())
+                && listener.device.is_none_or(comes_by)
         };
-        // A socket bound to the address is asked before one that takes every address.
+        // A socket bound to the address is asked before one that takes every address, one of the packet's family before one of
+        // both; of several that share it, each gets its part, and one that is stopped its part, too.
         let takers = space.listeners.iter().filter(fits);
-        match takers.min_by_key(|listener| listener.local.ip().is_unspecified()) {
+        let order = |listener: &&Listener| {
+            let other_family = listener.local.is_ipv4() != destination.is_ipv4();
+            (listener.local.ip().is_unspecified(), other_family, !listener.is_stopped())
+        };
+        match takers.min_by_key(order) {
             Some(listener) => Ok(Arrival::Socket { space, listener }),
-            None => Err(Box::new(absence(self.facts, space, destination, protocol))),
+            None => Err(Box::new(self.nobody(space, destination, protocol))),
+        }
+    }
+}
+
+impl Walker<'_> {
+    /// Why nobody takes it, in the light of what rules here have done to it, or not.
+    fn nobody(&self, space: &Space, destination: SocketAddr, protocol: Protocol) -> Finding {
+        let who = self.name(space);
+        if let Some(rule) = &self.untranslated {
+            let sentence = format!(
+                "a rule of {who} excepts the packet from the table of connections (notrack), so that no rule translates \
+                 it: nobody takes what is sent to {destination}/{protocol}"
+            );
+            return Finding::new(Code::DnatMissing, sentence)
+                .seen(format!("rule that would translate it: {rule}"))
+                .repair("remove the rule with NOTRACK for this port");
+        }
+        let finding = absence(self.facts, space, destination, protocol);
+        let here = self.bindings.iter().any(|binding| binding.space == space.id);
+        let inside = Some(space.id) != self.facts.topology.host;
+        match self.translated.as_ref().filter(|_| here && inside) {
+            Some((rule, to)) => {
+                let sentence = format!(
+                    "a rule inside {who} sends the packet on to port {}/{protocol}, where nothing listens",
+                    to.port()
+                );
+                Finding::new(Code::NothingListens, sentence)
+                    .seen(format!("translated to {to} by: {rule}"))
+                    .seen_all(finding.evidence)
+                    .repair(format!("start what should listen on port {}, or remove that rule", to.port()))
+            }
+            None => finding,
         }
     }
 }
@@ -32,7 +73,10 @@ pub fn absence(facts: &Facts, space: &Space, wanted: SocketAddr, protocol: Proto
     let same_port: Vec<&Listener> =
         of_protocol(space, protocol).filter(|one| one.local.port() == wanted.port()).collect();
     if let Some(one) = same_port.first() {
-        let finding = elsewhere(&who, one, &same_port, wanted);
+        if let Some(finding) = published_elsewhere(facts, space, wanted, protocol) {
+            return finding.seen_all(same_port.iter().map(|one| seen(one)));
+        }
+        let finding = elsewhere((space, &who), one, &same_port, wanted);
         return finding.seen_all(same_port.iter().map(|one| seen(one)));
     }
     let other_protocol = match protocol {
@@ -73,8 +117,40 @@ pub fn absence(facts: &Facts, space: &Space, wanted: SocketAddr, protocol: Proto
         .repair(repair)
 }
 
+/// A port of the host that a container publishes on another address of it alone.
+fn published_elsewhere(
+    facts: &Facts,
+    space: &Space,
+    wanted: SocketAddr,
+    protocol: Protocol,
+) -> Option<Finding> {
+    if Some(space.id) != facts.topology.host {
+        return None;
+    }
+    let containers = facts.topology.containers.iter();
+    let all = containers.flat_map(|one| one.published.iter().map(move |published| (one, published)));
+    let same = |published: &PublishedPort| {
+        (published.host_port, published.protocol) == (wanted.port(), protocol)
+            && published.host_ip.is_ipv4() == wanted.is_ipv4()
+    };
+    let (container, published) = all.into_iter().find(|(_, published)| same(published))?;
+    let at = published.host_ip;
+    let name = &container.name;
+    let sentence = format!(
+        "{name} publishes port {} on {at} alone, and the packet goes to {}",
+        wanted.port(),
+        wanted.ip()
+    );
+    let code = if at.is_loopback() { Code::PublishedOnLoopback } else { Code::ListensOnOtherAddress };
+    let everywhere = format!("-p {}:{}", published.host_port, published.container_port);
+    let finding = Finding::new(code, sentence)
+        .seen(published.to_string())
+        .repair(format!("connect to {at}:{}, or publish it on every address: {everywhere}", wanted.port()));
+    (!at.is_unspecified() && at != wanted.ip()).then_some(finding)
+}
+
 /// The port is listened on, but not where the packet goes.
-fn elsewhere(who: &str, one: &Listener, all: &[&Listener], wanted: SocketAddr) -> Finding {
+fn elsewhere((space, who): (&Space, &str), one: &Listener, all: &[&Listener], wanted: SocketAddr) -> Finding {
     let port = wanted.port();
     let holder = one.holder_words();
     let protocol = one.protocol;
@@ -86,6 +162,14 @@ fn elsewhere(who: &str, one: &Listener, all: &[&Listener], wanted: SocketAddr) -
              which nobody outside reaches"
         );
         return Finding::new(Code::ListensOnLoopback, sentence).repair(repair("0.0.0.0"));
+    }
+    if let (Some(device), true) = (one.device, one.takes(wanted.ip())) {
+        let name = space.link(device).map_or_else(|| format!("if{device}"), |link| link.name.to_string());
+        let sentence = format!(
+            "{holder} in {who} listens on port {port}/{protocol} for what comes by the interface {name} alone \
+             (SO_BINDTODEVICE), and the packet comes by another one"
+        );
+        return Finding::new(Code::ListensOnOtherAddress, sentence);
     }
     let (v4, v6) = (wanted.is_ipv4(), wanted.is_ipv6());
     if v4 && all.iter().all(|one| one.local.is_ipv6() && one.local.ip().to_canonical().is_ipv6()) {

@@ -80,6 +80,8 @@ pub struct Walked<'a> {
     pub doubts: Vec<String>,
     /// The rule by which its destination was translated, in words, and by which it became which.
     pub translated: Option<(String, SocketAddr)>,
+    /// The rule that would have translated it, had another one not excepted it from the table of connections.
+    pub untranslated: Option<String>,
     /// The namespace in which it ended.
     pub at: Option<NamespaceId>,
     /// A namespace on the way of which nothing is known.
@@ -88,6 +90,21 @@ pub struct Walked<'a> {
     pub source: Option<IpAddr>,
     /// The links that the first packet passes, in order.
     pub links: Vec<(NamespaceId, LinkIndex)>,
+    /// Whose hardware address is asked for along the way, there and back.
+    pub asked: Vec<Asked>,
+}
+
+/// A neighbour whose hardware address a packet needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// By that namespace.
+    pub namespace: NamespaceId,
+    /// At that link.
+    pub link: LinkIndex,
+    /// Who.
+    pub next: IpAddr,
+    /// Whether it is a router, and not the destination itself.
+    pub is_gateway: bool,
 }
 
 /// Leads the first packet of a connection to its end, and the answer back.
@@ -110,10 +127,12 @@ pub fn walk<'a>(facts: &'a Facts, connection: &Connection) -> Walked<'a> {
         end,
         doubts: walker.doubts,
         translated: walker.translated,
+        untranslated: walker.untranslated,
         at: walker.at,
         missing: walker.missing.get(),
         source: walker.packet.source,
         links: walker.links,
+        asked: walker.asked,
     }
 }
 
@@ -149,12 +168,15 @@ struct Walker<'a> {
     hops: Vec<Hop>,
     doubts: Vec<String>,
     translated: Option<(String, SocketAddr)>,
+    untranslated: Option<String>,
     /// Who began, for the answer's way.
     client: Option<IpAddr>,
     /// The links that frames passed, for their MTU.
     passed: Vec<mtu::Passed>,
     /// The links that the first packet passes.
     links: Vec<(NamespaceId, LinkIndex)>,
+    /// Whose hardware address it needs.
+    asked: Vec<Asked>,
     /// The link that it came to the host by, from outside.
     uplink: Option<LinkIndex>,
     /// The namespace that has the packet.
@@ -176,9 +198,11 @@ impl<'a> Walker<'a> {
             hops: Vec::new(),
             doubts: Vec::new(),
             translated: None,
+            untranslated: None,
             client: None,
             passed: Vec::new(),
             links: Vec::new(),
+            asked: Vec::new(),
             uplink: None,
             at: None,
             missing: Cell::new(None),
@@ -229,6 +253,7 @@ impl<'a> Walker<'a> {
             Ok(Arrival::Home | Arrival::Outside(_)) => {
                 // The way back is told only where it ends early.
                 self.hops.truncate(hops);
+                self.other_way_back(connection, &arrival);
                 if home.is_some() && source != Some(connection.destination.ip()) {
                     return Err(Box::new(blame::foreign_answer(self.facts, connection, source)));
                 }
@@ -239,6 +264,22 @@ impl<'a> Walker<'a> {
                 Ok(())
             }
             Err(finding) => Err(finding),
+        }
+    }
+
+    /// An answer to somebody known that leaves the host by another link than the question came by.
+    fn other_way_back(&mut self, connection: &Connection, arrival: &Step<Arrival<'a>>) {
+        let (Start::Outside { link, client, exact: true }, Ok(Arrival::Outside(out))) =
+            (&connection.start, arrival)
+        else {
+            return;
+        };
+        let came = self.facts.host().and_then(|host| host.link(*link));
+        if let Some(came) = came.filter(|came| came.name.as_str() != out) {
+            self.doubts.push(format!(
+                "whether answers reach {client}: they leave the host by {out}, and what they answer is taken to come by {}",
+                came.name
+            ));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a namespace's IP does to a packet that comes by a link.
 
-use crate::model::{LinkIndex, LinkKind};
+use crate::model::{Link, LinkIndex, LinkKind};
 use crate::why::facts::Space;
 use crate::why::firewall::{Family, Point};
 use crate::why::packet::Part;
@@ -15,6 +15,7 @@ impl<'a> Walker<'a> {
         let link = space.link(index).ok_or_else(|| Box::new(blame::unknown_space(&name)))?;
         self.packet.input = Some(link.name.to_string());
         self.packet.output = None;
+        self.packet.untracked = false;
         self.over(space, index);
         if link.kind != LinkKind::Loopback {
             self.hop("link", format!("{} of {name}", link.name));
@@ -29,17 +30,14 @@ impl<'a> Walker<'a> {
         let before = (self.packet.source, self.packet.destination);
         let passage = self.rules(space, Point::Prerouting)?;
         self.packet.mark = passage.mark;
+        self.untracked(&passage);
         if let Some(translation) = passage.translation {
             self.translate(space, translation, before);
         }
         self.restore(space, Restored::Destination);
         self.reverse_path(space, index)?;
         let is_for_loopback = self.packet.destination.ip().is_loopback();
-        let setting = format!("net.ipv4.conf.{}.route_localnet", slashed(link.name.as_str()));
-        let may_be = [setting.as_str(), "net.ipv4.conf.all.route_localnet"]
-            .iter()
-            .any(|name| space.setting(name).unwrap_or(0) != 0);
-        if is_for_loopback && !may_be {
+        if is_for_loopback && !takes_loopback(space, link) {
             return Err(Box::new(blame::loopback_from_outside(&name, &self.packet)));
         }
         if space.is_local(self.packet.destination.ip()) {
@@ -112,6 +110,14 @@ impl<'a> Walker<'a> {
         }
         Err(Box::new(blame::reverse_path(self.facts, space, link, source, (&own, strictness), &answer)))
     }
+}
+
+/// Whether loopback addresses may be on the wire of a link (`route_localnet`).
+pub(super) fn takes_loopback(space: &Space, link: &Link) -> bool {
+    let own = format!("net.ipv4.conf.{}.route_localnet", slashed(link.name.as_str()));
+    [own.as_str(), "net.ipv4.conf.all.route_localnet"]
+        .iter()
+        .any(|name| space.setting(name).unwrap_or(0) != 0)
 }
 
 /// An interface's name as a part of a setting's name.

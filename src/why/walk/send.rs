@@ -8,6 +8,7 @@ use crate::why::firewall::{Action, Condition, Family, Field, Passage, Point, Rul
 use crate::why::packet::Part;
 use crate::why::routing::{self, Direction, Question};
 
+use super::receive::takes_loopback;
 use super::{Arrival, Binding, Next, Place, Restored, Step, Walker, blame};
 
 impl<'a> Walker<'a> {
@@ -22,8 +23,10 @@ impl<'a> Walker<'a> {
             self.client = self.packet.source;
         }
         self.packet.input = None;
+        self.packet.untracked = false;
         self.packet.output = way.link_name(space);
         let passage = self.rules(space, Point::Output)?;
+        self.untracked(&passage);
         if let Some(translation) = passage.translation {
             self.translate(space, translation, before);
             way = self.find_way(space)?;
@@ -32,6 +35,13 @@ impl<'a> Walker<'a> {
             self.packet.mark = passage.mark;
             way = self.find_way(space)?;
             self.packet.output = way.link_name(space);
+        }
+        let from_loopback = matches!(self.packet.source, Some(IpAddr::V4(source)) if source.is_loopback());
+        let out = way.out.and_then(|(index, _)| space.link(index));
+        if let Some(link) = out.filter(|link| from_loopback && !takes_loopback(space, link))
+            && self.packet.part == Part::Opening
+        {
+            return Err(Box::new(blame::loopback_to_outside(&self.name(space), link, &self.packet)));
         }
         self.leave(space, way)
     }
@@ -116,6 +126,14 @@ impl<'a> Walker<'a> {
                 Err(Box::new(blame::rule(self.facts, space, point, &self.packet, stop)))
             }
             None => Ok(passage),
+        }
+    }
+
+    /// Notes that a packet is excepted from the table of connections, and what that costs it.
+    pub(super) fn untracked(&mut self, passage: &Passage<'_>) {
+        self.packet.untracked = passage.untracked;
+        if let Some(rule) = passage.untranslated.filter(|_| self.packet.part == Part::Opening) {
+            self.untranslated = Some(rule.text.clone());
         }
     }
 

@@ -9,7 +9,7 @@ use crate::why::firewall::{Family, Point};
 use crate::why::packet::Part;
 
 use super::mtu::Passed;
-use super::{Arrival, Next, Place, Restored, Step, Walker, blame};
+use super::{Arrival, Asked, Next, Place, Restored, Step, Walker, blame};
 
 /// Somebody on a bridge who has an address.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +31,10 @@ impl<'a> Walker<'a> {
         }
         self.passed.push(Passed::sender(space, link));
         self.over(space, index);
+        if link.kind != LinkKind::Loopback {
+            let is_gateway = next != self.packet.destination.ip();
+            self.asked.push(Asked { namespace: space.id, link: index, next, is_gateway });
+        }
         self.queue(space, link)?;
         if self.leads_outside(space, link) {
             self.hop("link", format!("{} of {name}", link.name));
@@ -192,6 +196,12 @@ impl<'a> Walker<'a> {
             return Ok(Next::At(Place::Receiving(space, bridge.index)));
         }
         let Some(owner) = owners.first().copied() else {
+            if let Some(port) = self.beyond(space, bridge, ingress) {
+                self.hop("link", format!("{} of {}", port.name, self.name(space)));
+                self.over(space, port.index);
+                self.queue(space, port)?;
+                return Ok(Next::Arrived(Arrival::Outside(port.name.to_string())));
+            }
             return Err(Box::new(blame::nobody_has(
                 self.facts,
                 space,
@@ -207,6 +217,19 @@ impl<'a> Walker<'a> {
             None => self.neighbour(space, bridge, next, owner.endpoint.link.mac)?,
         }
         self.leave_by(space, bridge, ingress, owner)
+    }
+
+    /// The port of a bridge behind which others may be than those that are known: no container's cable, as an uplink or an overlay.
+    fn beyond(&self, space: &'a Space, bridge: &Link, ingress: Option<LinkIndex>) -> Option<&'a Link> {
+        if self.packet.translated || self.facts.network_of_bridge(bridge.name.as_str()).is_some() {
+            return None;
+        }
+        space.links.iter().find(|link| {
+            link.master == Some(bridge.index)
+                && link.up
+                && Some(link.index) != ingress
+                && !link.kind.is_pair()
+        })
     }
 
     /// Whether the bridges of a namespace ask the rules of IP (br_netfilter).
@@ -324,8 +347,11 @@ impl<'a> Walker<'a> {
         result
     }
 
-    /// Whether the queue of a link lets anything out.
-    fn queue(&self, space: &Space, link: &Link) -> Step<()> {
+    /// Whether rules at a link and its queue let anything out.
+    fn queue(&mut self, space: &'a Space, link: &Link) -> Step<()> {
+        let (input, output) = (self.packet.input.take(), self.packet.output.replace(link.name.to_string()));
+        self.rules_of(space, Point::Egress, &[Family::Netdev])?;
+        (self.packet.input, self.packet.output) = (input, output);
         let holds =
             |hook: &LinkHook| hook.link == link.index && hook.kind == HookKind::Queue("blackhole".to_owned());
         if space.hooks.iter().any(holds) {

@@ -15,7 +15,8 @@ pub(super) use links::{
 };
 pub(super) use neighbours::{misled, neighbour_wrong, nobody_has, twice, twin_mac};
 pub(super) use routes::{
-    diverted, foreign_answer, loopback_from_outside, no_way, not_forwarding, reverse_path,
+    diverted, foreign_answer, loopback_from_outside, loopback_to_outside, no_way, not_forwarding,
+    reverse_path,
 };
 pub(super) use rules::rule;
 

@@ -96,9 +96,12 @@ pub(in crate::why::walk) fn nobody_has(
             .seen(format!("nobody on {} has {next}", bridge.name))
             .repair("remove the stale rule, or start the container again");
     }
-    Finding::new(Code::NoAnswer, format!("nobody on the bridge {} has the address {next}", bridge.name))
-        .if_certain(false)
-        .seen(format!("no interface behind {} has {next}", bridge.name))
+    Finding::new(
+        Code::NoAnswer,
+        format!("no interface behind the bridge {} has the address {next}", bridge.name),
+    )
+    .if_certain(false)
+    .seen(format!("nobody on {} has {next} at the interface there", bridge.name))
 }
 
 fn is_private(address: IpAddr) -> bool {

@@ -203,6 +203,12 @@ fn without_network(facts: &Facts, space: &Space, to: IpAddr) -> Option<Finding> 
 /// A bridge without the address that its members need.
 pub(super) fn bridge_without_address(facts: &Facts, bridge: &Link, to: IpAddr) -> Finding {
     let name = &bridge.name;
+    if let IpAddr::V4(v4) = to
+        && v4.is_link_local()
+        && !bridge.addresses.is_empty()
+    {
+        return gave_itself(facts, bridge, to);
+    }
     let gateway = facts
         .network_of_bridge(name.as_str())
         .and_then(|network| network.gateways.iter().find(|gateway| gateway.is_ipv4() == to.is_ipv4()));
@@ -219,6 +225,24 @@ pub(super) fn bridge_without_address(facts: &Facts, bridge: &Link, to: IpAddr) -
     Finding::new(Code::BridgeWithoutAddress, sentence)
         .seen(format!("addresses of {name}: {own}"))
         .repair(format!("ip address add {address} dev {name}"))
+}
+
+/// Somebody on a bridge whose address is one of those that are taken where nobody gives any (RFC 3927).
+fn gave_itself(facts: &Facts, bridge: &Link, address: IpAddr) -> Finding {
+    let containers = facts.topology.containers.iter();
+    let has = |container: &&crate::model::Container| {
+        let links = container.endpoints.iter().map(|endpoint| &endpoint.link);
+        links.flat_map(|link| &link.addresses).any(|own| own.address == address)
+    };
+    let who = containers.into_iter().find(has).map_or("somebody", |container| &container.name);
+    let sentence = format!(
+        "{who} has the address {address} alone, one of those that are taken where nobody gives any: it is not in the \
+         network of the bridge {}",
+        bridge.name
+    );
+    Finding::new(Code::NoAddress, sentence)
+        .seen_all(bridge.addresses.iter().map(|own| format!("address of {}: {own}", bridge.name)))
+        .repair(format!("give {who} an address of that network (by DHCP or by hand)"))
 }
 
 /// The length of the prefix that members of a bridge have.
@@ -365,6 +389,23 @@ pub(in crate::why::walk) fn loopback_from_outside(who: &str, packet: &Packet) ->
         packet.destination
     );
     Finding::new(Code::DnatWrongTarget, sentence).seen("route_localnet is 0".to_owned())
+}
+
+/// Translated from loopback to somebody else, with a source that the kernel sends to no link.
+pub(in crate::why::walk) fn loopback_to_outside(who: &str, link: &Link, packet: &Packet) -> Finding {
+    let name = &link.name;
+    let source = packet.source.map_or_else(String::new, |source| source.to_string());
+    let sentence = format!(
+        "a rule sends what goes to loopback on to {}, by {name}; but {who} sends nothing from {source} by {name} while \
+         net.ipv4.conf.{name}.route_localnet is 0",
+        packet.destination
+    );
+    Finding::new(Code::RouteLocalnetOff, sentence)
+        .seen(format!("net.ipv4.conf.{name}.route_localnet = 0"))
+        .repair(format!(
+            "sysctl -w net.ipv4.conf.{name}.route_localnet=1 && iptables -t nat -A POSTROUTING -s 127.0.0.0/8 -o {name} -j \
+             MASQUERADE"
+        ))
 }
 
 /// An answer that comes from another address than was asked.

@@ -3,7 +3,7 @@
 use crate::model::{Engine, LinkKind, NetworkMode};
 use crate::why::facts::{Facts, Space};
 use crate::why::finding::{Code, Finding};
-use crate::why::firewall::{Chain, Condition, Family, Field, Maker, Point, Rule, Stop, Value};
+use crate::why::firewall::{Action, Chain, Condition, Family, Field, Maker, Point, Rule, Stop, Value};
 use crate::why::packet::{Packet, Part};
 
 use super::{inside, is_host};
@@ -45,6 +45,9 @@ pub(in crate::why::walk) fn rule(
             (point, &prefix),
         )),
     };
+    if let Some(Action::Queue { .. }) = stop.rule.map(|rule| &rule.action) {
+        finding = finding.seen("no program reads the queue that the rule hands packets to".to_owned());
+    }
     finding = finding.seen(format!("packet: {}", words(packet)));
     match code {
         Code::IccOff => finding.repair(
