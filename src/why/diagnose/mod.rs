@@ -1,8 +1,8 @@
 //! Chooses the connections to look at, walks each, and judges what came out. Pure.
 //!
-//! `host_port` is about a port of the host, `container` about a container, `elsewhere` about names and addresses;
-//! `socket` judges the socket at the end of a way, `state` containers that cannot answer at all, `outside` who comes
-//! from outside, `settle` holds the conclusions against what probes met with.
+//! `host_port` is about a port of the host (`unclaimed` about one that nobody has), `container` about a container,
+//! `elsewhere` about names and addresses; `socket` judges the socket at the end of a way, `state` containers that cannot
+//! answer at all, `outside` who comes from outside, `settle` holds the conclusions against what probes met with.
 
 mod container;
 mod elsewhere;
@@ -11,6 +11,7 @@ mod outside;
 mod settle;
 mod socket;
 mod state;
+mod unclaimed;
 
 pub use settle::{settle, worth_a_probe};
 
