@@ -717,8 +717,10 @@ fn a_probe_disproves_what_it_passes_and_tells_where_it_is_lost() {
     assert_eq!(examination.diagnosis.findings[0].code, Code::OutputDrop);
     let tried = examination.tried[0].clone();
     let probed = Probed { outcome: ProbeOutcome::Accepted, seen: Vec::new(), unanswered: Vec::new() };
+    assert!(examination.diagnosis.way.iter().any(|hop| !hop.reached));
     settle(&facts, &mut examination, &tried, &probed);
     assert!(examination.diagnosis.is_healthy(), "{:?}", examination.diagnosis);
+    assert!(examination.diagnosis.way.iter().all(|hop| hop.reached), "{:?}", examination.diagnosis.way);
 
     let facts = healthy();
     let mut examination = ask(&facts, web(Some(80)), Origin::Host);

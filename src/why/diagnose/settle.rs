@@ -73,6 +73,9 @@ pub fn settle(facts: &Facts, examination: &mut Examination, tried: &Tried, probe
         (Some(code), ProbeOutcome::Accepted) => {
             let Some(at) = diagnosis.findings.iter().position(|finding| finding.code == code) else { return };
             let finding = diagnosis.findings.remove(at);
+            if diagnosis.is_healthy() {
+                diagnosis.way.iter_mut().for_each(|hop| hop.reached = true);
+            }
             diagnosis.unchecked(format!(
                 "{code} was concluded, but a first packet to {to} was accepted: {}",
                 finding.sentence
