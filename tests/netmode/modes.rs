@@ -78,6 +78,21 @@ fn nobody_to_join_is_told() {
     }
 }
 
+#[test]
+fn one_of_several_is_not_joined_by_chance() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let boxes =
+        ["one", "other"].map(|name| Sandbox::named(&host, &format!("twin-{name}"), &["--net", "none"]));
+    let refused = host.pcapsule(&["run", "-q", "--net", "container:name=twin-*", "--", "true"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("twin-one, twin-other; one can be joined"), "{}", said(&refused));
+    let joined = host.pcapsule(&["run", "-q", "--net", "container:name=*-other", "--", "true"]);
+    assert!(joined.status.success(), "{}", said(&joined));
+    boxes.map(Sandbox::down);
+    host.assert_as(&before);
+}
+
 /// On the LAN with an address and a MAC of its own, beside the host.
 #[test]
 fn a_macvlan_is_on_the_parents_lan() {
