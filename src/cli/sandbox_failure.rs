@@ -2,7 +2,9 @@
 
 use std::{error::Error, io};
 
-use crate::netmode::{AddressError, CoexistError, InvalidSpec, KeeperError, PlanError, StepError};
+use crate::netmode::{
+    AddressError, CoexistError, InvalidSpec, KeeperError, PlanError, RecordError, StepError,
+};
 use crate::sys::nft;
 
 use super::exit;
@@ -34,6 +36,9 @@ pub(super) fn judge(cause: &(dyn Error + 'static)) -> Option<Judgement> {
     if let Some(error) = cause.downcast_ref::<Box<StepError>>() {
         return judge_step(error);
     }
+    if let Some(error) = cause.downcast_ref::<RecordError>() {
+        return judge_record(error);
+    }
     match cause.downcast_ref::<KeeperError>()? {
         KeeperError::Lacks(missing) => {
             let named: Vec<String> = missing.iter().map(ToString::to_string).collect();
@@ -45,8 +50,14 @@ pub(super) fn judge(cause: &(dyn Error + 'static)) -> Option<Judgement> {
         }
         KeeperError::Plan(error) => judge_plan(error),
         KeeperError::Nft(error) => judge_nft(error),
+        KeeperError::Record(error) => judge_record(error),
         _ => None,
     }
+}
+
+fn judge_record(error: &RecordError) -> Option<Judgement> {
+    let is_anothers = matches!(error, RecordError::NotOurs { .. });
+    is_anothers.then(|| Judgement::of(exit::FAULT).hint("set XDG_RUNTIME_DIR to a folder of your own"))
 }
 
 fn judge_plan(error: &PlanError) -> Option<Judgement> {

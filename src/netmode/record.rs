@@ -183,11 +183,11 @@ impl State {
     /// Waits for its turn.
     pub fn exclusive(&self) -> Result<Exclusive, Error> {
         loop {
-            make_with_parent(&self.root)
-                .map_err(|source| Error::Folder { path: self.root.clone(), source })?;
+            let made = make_with_parent(&self.root);
             if self.is_others() {
                 return Err(Error::NotOurs { path: self.root.clone() });
             }
+            made.map_err(|source| Error::Folder { path: self.root.clone(), source })?;
             let path = self.root.join("lock");
             match FileLock::wait(&path) {
                 // Whoever was last may have removed it while we waited.

@@ -78,6 +78,21 @@ fn nobody_to_join_is_told() {
     }
 }
 
+#[test]
+fn one_of_several_is_not_joined_by_chance() {
+    let Some(host) = Host::make() else { return };
+    let before = host.snapshot();
+    let boxes =
+        ["one", "other"].map(|name| Sandbox::named(&host, &format!("twin-{name}"), &["--net", "none"]));
+    let refused = host.pcapsule(&["run", "-q", "--net", "container:name=twin-*", "--", "true"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("twin-one, twin-other; one can be joined"), "{}", said(&refused));
+    let joined = host.pcapsule(&["run", "-q", "--net", "container:name=*-other", "--", "true"]);
+    assert!(joined.status.success(), "{}", said(&joined));
+    boxes.into_iter().for_each(Sandbox::down);
+    host.assert_as(&before);
+}
+
 /// On the LAN with an address and a MAC of its own, beside the host.
 #[test]
 fn a_macvlan_is_on_the_parents_lan() {
@@ -201,6 +216,25 @@ fn in_a_user_namespace_what_can_work_works() {
     let told = output.status.code() == Some(3) && said(&output).contains("CAP_");
     assert!(works || told, "{:?}: {}", output.status, said(&output));
     host.assert_as(&before);
+}
+
+/// Where records are in everybody's folder, because a user has no other, somebody else was there first.
+#[test]
+fn a_folder_of_somebody_elses_is_told_with_a_way_out() {
+    let Some(host) = Host::make() else { return };
+    host.sh("chmod 755 /run && mkdir -m 1777 /run/tmp && mkdir /run/tmp/pcapsule-0 && install -d -o 65534 /run/own");
+    let run = |variable: &str| {
+        let program = env!("CARGO_BIN_EXE_pcapsule");
+        let user = ["--reuid=65534", "--regid=65534", "--clear-groups", "env", "-u", "XDG_RUNTIME_DIR"];
+        let variables = ["TMPDIR=/run/tmp", variable, "unshare", "--user", "--map-root-user", "--net"];
+        let line = [&user[..], &variables, &[program, "run", "-q", "--net", "none", "--", "true"]].concat();
+        host.place().output(&mut host.place().command("setpriv", &line))
+    };
+    let refused = run("X=1");
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("hint: set XDG_RUNTIME_DIR to"), "{}", said(&refused));
+    let done = run("XDG_RUNTIME_DIR=/run/own");
+    assert!(done.status.success(), "{}", said(&done));
 }
 
 /// A container that nobody made through us, by its process: Docker's are found the same way.
