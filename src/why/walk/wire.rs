@@ -182,12 +182,15 @@ impl<'a> Walker<'a> {
             return Err(Box::new(finding));
         }
         if let (Some(port), true) = (ingress, self.bridge_asks_ip(space)) {
+            let as_sent = self.packet.destination;
             self.restore(space, Restored::Destination);
-            if is_bridges_own && let Some(next) = self.turn_back(space, bridge, port)? {
-                return Ok(next);
-            }
             if !is_bridges_own {
                 self.restore(space, Restored::Source);
+            } else if let Some(next) = self.turn_back(space, bridge, port)? {
+                return Ok(next);
+            } else {
+                // The rules before the table of connections see it so.
+                self.packet.destination = as_sent;
             }
         }
         if is_bridges_own && ingress.is_some() {
