@@ -121,9 +121,7 @@ pub(super) async fn run_beside(mut args: CaptureArgs, company: Option<Company>) 
         return Err(audience.nothing_to_hear().into());
     }
     let keys = KeyLogs::open(&args.save.keylog, homes)?;
-    let taps = audience.open(first)?;
-    let names = audience.names();
-    let (running, mut ended) = begin(&args, &setup, taps, &names)?;
+    let (running, mut ended) = begin(&args, &setup, audience.open(first)?, &audience.names())?;
     if watch.is_none() && company.is_none() {
         sys::keep_only(&[]).context("giving up the remaining capabilities")?;
     }
