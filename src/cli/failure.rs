@@ -251,6 +251,7 @@ fn judge_io(error: &io::Error, missing: &[Capability], asks_kernel: bool) -> Opt
         io::ErrorKind::Unsupported => {
             Some(Verdict::of(exit::UNSUPPORTED).hint("this kernel lacks what is needed; see `uname -r`"))
         }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Verdict::of(exit::UNSUPPORTED)),
         _ => None,
     }
 }
@@ -281,6 +282,11 @@ mod tests {
         let failure = failure(io::ErrorKind::NotFound);
         assert_eq!(failure.line, "opening the network namespace of container web: entity not found");
         assert_eq!(failure.verdict, Verdict::of(exit::FAULT));
+    }
+
+    #[test]
+    fn a_full_disk_is_something_that_is_lacking() {
+        assert_eq!(failure(io::ErrorKind::StorageFull).verdict.code, exit::UNSUPPORTED);
     }
 
     #[test]
