@@ -56,8 +56,16 @@ impl Datagrams {
 
     /// Receives what is there, at least one; returns how many came.
     pub fn receive(&mut self, socket: &impl AsFd) -> io::Result<usize> {
+        self.receive_with(libc::MSG_WAITFORONE, socket)
+    }
+
+    /// Receives what is there; fails (`EAGAIN`) where nothing is.
+    pub fn receive_at_once(&mut self, socket: &impl AsFd) -> io::Result<usize> {
+        self.receive_with(libc::MSG_DONTWAIT, socket)
+    }
+
+    fn receive_with(&mut self, flags: libc::c_int, socket: &impl AsFd) -> io::Result<usize> {
         self.call(|headers, count| {
-            let flags = libc::MSG_WAITFORONE;
             // SAFETY: as for sending; the kernel writes into our own bytes and headers only.
             unsafe { libc::recvmmsg(socket.as_fd().as_raw_fd(), headers, count, flags, ptr::null_mut()) }
         })
@@ -109,8 +117,9 @@ mod tests {
         for (number, bytes) in (1_u8..).zip(out.each_mut()) {
             bytes.fill(number);
         }
-        assert_eq!(out.send(&sender).unwrap(), 3);
         let mut seen = Datagrams::new(8, 9);
+        assert_eq!(seen.receive_at_once(&receiver).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(out.send(&sender).unwrap(), 3);
         let count = seen.receive(&receiver).unwrap();
         let received: Vec<_> = seen.received(count).map(<[u8]>::to_vec).collect();
         assert_eq!(received, [[1; 5], [2; 5], [3; 5]]);
