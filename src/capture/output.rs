@@ -20,7 +20,7 @@ const RESERVE_CHECK: Duration = Duration::from_secs(1);
 const RESERVE_CHECK_BYTES: u64 = 16 << 20;
 
 /// Fewer bytes are not worth a request of their own to the disk.
-pub(super) const DIRECT_BYTES: usize = 128 << 10;
+pub(super) const DIRECT_BYTES: usize = 256 << 10;
 
 /// Who may read a file that we make; one that is there already keeps its mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

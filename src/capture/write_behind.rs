@@ -26,7 +26,7 @@ use super::{
 };
 
 /// Blocks are gathered until they make that many bytes: with the last of them, a packet and what is told with it, they
-/// mostly stay within one huge page. The kernel clears each that is touched, so only a flood of packets gets them.
+/// mostly stay within one huge page. The kernel clears each that is touched.
 pub(super) const PIECE_BYTES: usize = HUGE_PAGE - (128 << 10);
 /// Room for the longest packet behind that, and its options.
 const PIECE_ROOM: usize = 3 * HUGE_PAGE;
@@ -51,15 +51,7 @@ pub(super) struct WriteBehind {
     pipe: Option<OwnedFd>,
     appended: u64,
     writer: Option<Writer>,
-    /// What the encoder gathers in has huge pages.
-    is_huge: bool,
-    spare: Vec<Piece>,
-}
-
-/// Blocks in memory of a kind.
-struct Piece {
-    blocks: Gathered,
-    is_huge: bool,
+    spare: Vec<Gathered>,
 }
 
 /// The thread, and the pieces that it has.
@@ -72,16 +64,15 @@ struct Writer {
 
 struct Order {
     output: Arc<Mutex<Output>>,
-    piece: Piece,
+    piece: Gathered,
 }
 
 struct Done {
-    piece: Piece,
+    piece: Gathered,
     result: Result<(), SinkError>,
 }
 
 impl WriteBehind {
-    /// The encoder is to gather in [`room`].
     pub(super) fn new(output: Output, format: Format) -> Self {
         let pipe = if output.is_pipe() { output.descriptor().try_clone_to_owned().ok() } else { None };
         Self {
@@ -93,7 +84,6 @@ impl WriteBehind {
             pipe,
             appended: 0,
             writer: None,
-            is_huge: false,
             spare: Vec::new(),
         }
     }
@@ -148,23 +138,8 @@ impl WriteBehind {
         if is_idle && (length < DIRECT_BYTES || self.pipe.is_some()) {
             return self.output().append(encoder.bytes(), self.format, WriteThrough::PageCache);
         }
-        let next = self.next_piece(length >= PIECE_BYTES);
-        let is_huge = mem::replace(&mut self.is_huge, next.is_huge);
-        self.order(Piece { blocks: encoder.replace(next.blocks), is_huge })
-    }
-
-    /// Memory for what comes next.
-    fn next_piece(&mut self, is_flood: bool) -> Piece {
-        if is_flood {
-            self.spare.retain(|piece| piece.is_huge);
-        }
-        self.spare.pop().unwrap_or_else(|| {
-            let mut blocks = room();
-            if is_flood {
-                sys::prefer_huge_pages(blocks.memory());
-            }
-            Piece { blocks, is_huge: is_flood }
-        })
+        let piece = encoder.replace(self.spare.pop().unwrap_or_else(room));
+        self.order(piece)
     }
 
     /// Tells whether what was taken in could be written, as far as that is known by now.
@@ -177,12 +152,12 @@ impl WriteBehind {
         self.collect(0)
     }
 
-    fn order(&mut self, piece: Piece) -> Result<(), SinkError> {
+    fn order(&mut self, piece: Gathered) -> Result<(), SinkError> {
         if self.writer.is_none() {
             match Writer::start(self.format) {
                 Ok(writer) => self.writer = Some(writer),
                 // Without a thread it is done here.
-                Err(_) => return self.output().append(piece.blocks.bytes(), self.format, WriteThrough::Disk),
+                Err(_) => return self.output().append(piece.bytes(), self.format, WriteThrough::Disk),
             }
         }
         if let Some(writer) = &mut self.writer {
@@ -226,7 +201,9 @@ fn unwritten(output: &Mutex<Output>) -> u64 {
 
 /// Memory for a piece.
 pub(super) fn room() -> Gathered {
-    Gathered::with_room(PIECE_ROOM)
+    let mut piece = Gathered::with_room(PIECE_ROOM);
+    sys::prefer_huge_pages(piece.memory());
+    piece
 }
 
 impl Writer {
@@ -243,10 +220,10 @@ impl Writer {
                 let is_behind = to_do.fetch_sub(1, Ordering::Relaxed) > PIECES_IN_TIME;
                 let way = if is_behind { WriteThrough::PageCache } else { WriteThrough::Disk };
                 let result = if has_failed {
-                    output.leave_out(piece.blocks.bytes(), format);
+                    output.leave_out(piece.bytes(), format);
                     Ok(())
                 } else {
-                    output.append(piece.blocks.bytes(), format, way)
+                    output.append(piece.bytes(), format, way)
                 };
                 has_failed |= result.is_err();
                 drop(output);
