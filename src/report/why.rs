@@ -109,6 +109,15 @@ mod tests {
         Hop { hop: "link", name: name.to_owned(), reached }
     }
 
+    fn text(target: &str, protocol: Protocol, diagnosis: &Diagnosis) -> String {
+        let from = "host".to_owned();
+        let answer =
+            Answer { target, from, protocol, diagnosis, host: "testhost", time_ns: 0, warnings: &[] };
+        let mut out = Vec::new();
+        why(&answer, Layout { width: Width::Unlimited, headings: Headings::Plain }, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
     #[test]
     fn the_place_of_the_fault_is_marked() {
         let way = [hop("host", true), hop("docker0", true), hop("veth1 of host", false)];
@@ -120,18 +129,8 @@ mod tests {
     fn a_protocol_is_told_once() {
         let diagnosis = Diagnosis { checked: true, ..Diagnosis::default() };
         for target in [":53/udp", ":53"] {
-            let answer = Answer {
-                target,
-                from: "host".to_owned(),
-                protocol: Protocol::Udp,
-                diagnosis: &diagnosis,
-                host: "testhost",
-                time_ns: 0,
-                warnings: &[],
-            };
-            let mut out = Vec::new();
-            why(&answer, Layout { width: Width::Unlimited, headings: Headings::Plain }, &mut out).unwrap();
-            assert_eq!(String::from_utf8(out).unwrap(), ":53/udp from host: nothing is wrong\n");
+            let text = text(target, Protocol::Udp, &diagnosis);
+            assert_eq!(text, ":53/udp from host: nothing is wrong\n");
         }
     }
 
@@ -142,19 +141,8 @@ mod tests {
             .repair("ip link set veth1 up");
         let diagnosis =
             Diagnosis { findings: vec![finding], way: vec![hop("host", false)], ..Diagnosis::default() };
-        let answer = Answer {
-            target: "web:80",
-            from: "host".to_owned(),
-            protocol: Protocol::Tcp,
-            diagnosis: &diagnosis,
-            host: "testhost",
-            time_ns: 0,
-            warnings: &[],
-        };
-        let mut out = Vec::new();
-        why(&answer, Layout { width: Width::Unlimited, headings: Headings::Plain }, &mut out).unwrap();
         let expected = "web:80/tcp from host: one fault\n\n  ✗ host\n\n✗ veth-down (certain)\n  the interface veth1 is down\n    \
                         · veth1: up false\n  repair: ip link set veth1 up\n";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert_eq!(text("web:80", Protocol::Tcp, &diagnosis), expected);
     }
 }

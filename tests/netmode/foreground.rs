@@ -1,9 +1,9 @@
 //! A command in the foreground is as it would be without us: its exit status, its signals, its terminal, its names.
 
 use std::{
-    io::Write,
+    io::{BufRead, BufReader, Read, Write},
     os::unix::process::ExitStatusExt,
-    process::{Output, Stdio},
+    process::{Child, ChildStdout, Output, Stdio},
 };
 
 use nix::sys::signal::Signal;
@@ -131,6 +131,18 @@ fn a_terminal_stays_a_terminal() {
     host.assert_as(&before);
 }
 
+/// A command line in a terminal of its own (script(1)), which has said that it is ready; and what else it says.
+fn at_terminal(host: &Host, line: &str) -> (Child, BufReader<ChildStdout>) {
+    let mut command = host.place().command("script", &["-qec", line, "/dev/null"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = host.place().spawn(&mut command);
+    let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+    let mut word = String::new();
+    stdout.read_line(&mut word).expect("it speaks text");
+    assert!(word.contains("ready"), "{word}");
+    (child, stdout)
+}
+
 /// Ctrl-C is typed: the terminal sends it to all in the foreground, and the command may take it as it likes.
 #[test]
 fn a_typed_interrupt_is_the_commands() {
@@ -140,17 +152,10 @@ fn a_typed_interrupt_is_the_commands() {
     // Nobody else is there whom the interrupt would end: neither a child of the command nor a shell before pcapsule.
     let inner = "trap \"echo caught; exit 5\" INT; echo ready; read word";
     let line = format!("exec {program} run -q -- sh -c '{inner}'");
-    let mut command = host.place().command("script", &["-qec", &line, "/dev/null"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = host.place().spawn(&mut command);
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    let mut stdout = std::io::BufReader::new(child.stdout.take().expect("stdout is piped"));
-    let mut word = String::new();
-    std::io::BufRead::read_line(&mut stdout, &mut word).expect("it speaks text");
-    assert!(word.contains("ready"), "{word}");
-    stdin.write_all(&[3]).expect("it reads");
+    let (mut child, mut stdout) = at_terminal(&host, &line);
+    child.stdin.take().expect("stdin is piped").write_all(&[3]).expect("it reads");
     let mut rest = String::new();
-    std::io::Read::read_to_string(&mut stdout, &mut rest).expect("it speaks text");
+    stdout.read_to_string(&mut rest).expect("it speaks text");
     let status = child.wait().expect("it is our child");
     assert!(rest.contains("caught"), "{rest}");
     assert_eq!(status.code(), Some(5), "{rest}");
@@ -165,17 +170,10 @@ fn a_typed_interrupt_ends_the_script_as_well() {
     let program = env!("CARGO_BIN_EXE_pcapsule");
     let inner = "sh -c \"echo ready; exec sleep 60\"";
     let line = format!("exec bash -c '{program} run -q -- {inner}; echo went on'");
-    let mut command = host.place().command("script", &["-qec", &line, "/dev/null"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = host.place().spawn(&mut command);
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    let mut stdout = std::io::BufReader::new(child.stdout.take().expect("stdout is piped"));
-    let mut word = String::new();
-    std::io::BufRead::read_line(&mut stdout, &mut word).expect("it speaks text");
-    assert!(word.contains("ready"), "{word}");
-    stdin.write_all(&[3]).expect("it reads");
+    let (mut child, mut stdout) = at_terminal(&host, &line);
+    child.stdin.take().expect("stdin is piped").write_all(&[3]).expect("it reads");
     let mut rest = String::new();
-    std::io::Read::read_to_string(&mut stdout, &mut rest).expect("it speaks text");
+    stdout.read_to_string(&mut rest).expect("it speaks text");
     let status = child.wait().expect("it is our child");
     assert!(!rest.contains("went on"), "{rest}");
     assert_eq!(status.code(), Some(130), "{rest}");
@@ -204,13 +202,7 @@ fn a_command_ends_with_its_terminal() {
     let before = host.snapshot();
     let program = env!("CARGO_BIN_EXE_pcapsule");
     let line = format!("exec {program} run -q -- sh -c 'echo ready; exec sleep 3600'");
-    let mut command = host.place().command("script", &["-qec", &line, "/dev/null"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = host.place().spawn(&mut command);
-    let mut stdout = std::io::BufReader::new(child.stdout.take().expect("stdout is piped"));
-    let mut word = String::new();
-    std::io::BufRead::read_line(&mut stdout, &mut word).expect("it speaks text");
-    assert!(word.contains("ready"), "{word}");
+    let (mut child, _stdout) = at_terminal(&host, &line);
     child.kill().expect("it is our child");
     child.wait().expect("it is our child");
     eventually("the sandbox goes", || (!host.state().exists()).then_some(()));
