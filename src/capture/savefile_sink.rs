@@ -213,15 +213,16 @@ impl Sink for SavefileSink {
             return self.failure.take().map_or(Ok(()), Err);
         }
         let Some(Declared { id: Some(id), lost_before, .. }) = self.taps.get_mut(tap) else { return Ok(()) };
-        *lost_before += lost;
-        let owner = frame.owner;
-        let process = owner.and_then(|owner| owner.process);
-        let options = PacketOptions {
-            drops: lost,
-            packet_id: None,
-            process: process.map(|process| Process { pid: process.pid, tid: process.thread }),
-            comment: owner.map_or("", |owner| owner.text),
+        let options = match frame.owner {
+            None => PacketOptions { drops: lost, ..PacketOptions::default() },
+            Some(owner) => PacketOptions {
+                drops: lost,
+                packet_id: None,
+                process: owner.process.map(|process| Process { pid: process.pid, tid: process.thread }),
+                comment: owner.text,
+            },
         };
+        *lost_before += lost;
         self.encoder.packet(*id, frame, &options);
         self.packets += 1;
         if self.encoder.bytes().len() >= PIECE_BYTES {
@@ -270,8 +271,8 @@ impl Sink for SavefileSink {
 
     /// A file holds one packet at least: its headers alone may be larger than the size that was asked for.
     fn is_full(&self) -> bool {
-        let size = self.output.appended() + self.encoder.bytes().len() as u64;
-        self.options.rotation.file_bytes().is_some_and(|limit| self.packets > 0 && size > limit)
+        let size = || self.output.appended() + self.encoder.bytes().len() as u64;
+        self.options.rotation.file_bytes().is_some_and(|limit| self.packets > 0 && size() > limit)
     }
 
     fn rotate(&mut self, totals: &[(usize, TapTotals)]) -> Result<(), SinkError> {

@@ -109,9 +109,39 @@ impl PcapngEncoder {
     #[inline]
     pub(super) fn packet(&mut self, interface: InterfaceId, frame: &Frame<'_>, options: &PacketOptions<'_>) {
         self.assert_declared(interface);
+        match flags(frame.direction) {
+            _ if !options.is_empty() => self.packet_with_options(interface, frame, options),
+            Some(flags) => {
+                put_words(self.packet_block(interface, frame, 12), [FLAGS, flags, END]);
+            }
+            None => {
+                self.packet_block(interface, frame, 0);
+            }
+        }
+    }
+
+    /// Few packets are like that: this is to stay out of the way of the others.
+    #[cold]
+    fn packet_with_options(
+        &mut self,
+        interface: InterfaceId,
+        frame: &Frame<'_>,
+        options: &PacketOptions<'_>,
+    ) {
+        let flags = flags(frame.direction);
+        let flags_len = if flags.is_some() { 8 } else { 0 };
+        let mut out = self.packet_block(interface, frame, flags_len + options_len(options) + 4);
+        if let Some(flags) = flags {
+            out = put_words(out, [FLAGS, flags]);
+        }
+        put_words(put_packet_options(out, options), [END]);
+    }
+
+    /// A packet's block, up to its options: answers with the room for them, which is to be filled.
+    #[inline]
+    fn packet_block(&mut self, interface: InterfaceId, frame: &Frame<'_>, options_len: u32) -> &mut [u8] {
         let (captured, original) = lengths(frame, self.snaplen);
         let (time_high, time_low) = halves(frame.time_ns);
-        let options_len = options_len(frame.direction, options);
         let data_len = captured.next_multiple_of(4);
         let length = PACKET_FRAME + data_len + options_len;
 
@@ -120,14 +150,9 @@ impl PcapngEncoder {
             [ENHANCED_PACKET_BLOCK, length, interface.number(), time_high, time_low, captured, original];
         let (data, options_and_end) = put_words(out, head).split_at_mut(data_len as usize);
         put_padded(data, captured as usize, |data| put_frame(data, frame));
-        let mut rest = put_direction(options_and_end, frame.direction);
-        if !options.is_empty() {
-            rest = put_packet_options(rest, options);
-        }
-        if options_len > 0 {
-            rest = put_words(rest, [END]);
-        }
-        put_words(rest, [length]);
+        let (options, end) = options_and_end.split_at_mut(options_len as usize);
+        put_words(end, [length]);
+        options
     }
 
     pub(super) fn event(&mut self, time_ns: u64, fields: &[(&str, &str)]) {
@@ -225,29 +250,23 @@ fn name_record(address: IpAddr, name: &str) -> Option<Record<'_>> {
     })
 }
 
-/// How long the list of options is, its end included.
+/// Which way a packet went, as `epb_flags` has it (its lowest two bits).
 #[inline]
-fn options_len(direction: Direction, options: &PacketOptions<'_>) -> u32 {
-    let flags = if direction == Direction::Unknown { 0 } else { 8 };
-    let others = if options.is_empty() { 0 } else { others_len(options) };
-    if flags + others > 0 { flags + others + 4 } else { 0 }
+const fn flags(direction: Direction) -> Option<u32> {
+    match direction {
+        Direction::Unknown => None,
+        Direction::In => Some(1),
+        Direction::Out => Some(2),
+    }
 }
 
-fn others_len(options: &PacketOptions<'_>) -> u32 {
+/// How long these options are, the end of the list not included.
+fn options_len(options: &PacketOptions<'_>) -> u32 {
     let number = |given: bool| if given { 12 } else { 0 };
     let numbers =
         number(options.drops > 0) + number(options.packet_id.is_some()) + number(options.process.is_some());
     let comment = text(options.comment).map_or(0, |comment| 4 + word(comment.len()).next_multiple_of(4));
     numbers + comment
-}
-
-#[inline]
-fn put_direction(out: &mut [u8], direction: Direction) -> &mut [u8] {
-    match direction {
-        Direction::In => put_words(out, [FLAGS, 1]),
-        Direction::Out => put_words(out, [FLAGS, 2]),
-        Direction::Unknown => out,
-    }
 }
 
 fn put_packet_options<'o>(mut out: &'o mut [u8], options: &PacketOptions<'_>) -> &'o mut [u8] {

@@ -37,7 +37,7 @@ const LINGER: Duration = Duration::from_millis(10);
 /// A frame that is so far ahead of the clock bears the time of a clock that was set back since: it is not waited for.
 const AHEAD: Duration = Duration::from_millis(100);
 /// A turn must end although frames keep coming.
-const FRAMES_A_TURN: usize = 1 << 16;
+const FRAMES_A_TURN: u64 = 1 << 16;
 /// Held-back frames are looked at again after that part of the time that they are held back.
 const HELD_BACK_PART: u32 = 4;
 /// The same where they are held back for keys. The time is spent asleep, while a ring may fill.
@@ -61,7 +61,7 @@ pub struct Session<S: Sink> {
     delivered: u64,
     bytes: u64,
     /// How many more frames this turn may deliver.
-    left_in_turn: usize,
+    left_in_turn: u64,
     stopping: Option<StopReason>,
 }
 
@@ -348,7 +348,9 @@ impl<S: Sink> Session<S> {
         if sink.is_full() {
             return ControlFlow::Break(Break::FileFull);
         }
-        let limit = limits.packets.unwrap_or(u64::MAX);
+        let limit = limits.packets.unwrap_or(u64::MAX) - *delivered;
+        let most = limit.min(*left_in_turn);
+        let mut left = most;
         let reversed = tap.reverses();
         let mut broken = None;
         let _ = tap.source.drain(until, &mut |frame, lost| {
@@ -363,18 +365,18 @@ impl<S: Sink> Session<S> {
                 broken = Some(Break::Sink(error));
                 return ControlFlow::Break(());
             }
-            totals.delivered += 1;
             totals.lost += lost;
-            *delivered += 1;
             *bytes += frame.len() as u64;
-            *left_in_turn = left_in_turn.saturating_sub(1);
-            if *delivered >= limit {
-                broken = Some(Break::PacketLimit);
-            } else if *left_in_turn > 0 && !sink.is_full() {
-                return ControlFlow::Continue(());
-            }
-            ControlFlow::Break(())
+            left -= 1;
+            if left == 0 || sink.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
+        let done = most - left;
+        totals.delivered += done;
+        *delivered += done;
+        *left_in_turn -= done;
+        if done == limit {
+            broken.get_or_insert(Break::PacketLimit);
+        }
         broken.map_or(ControlFlow::Continue(()), ControlFlow::Break)
     }
 

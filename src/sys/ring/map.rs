@@ -27,10 +27,10 @@ pub(super) struct BlockMap {
     cursor: Option<Cursor>,
 }
 
-/// A place inside a block that is ours.
+/// A frame's place inside a block that is ours.
 #[derive(Debug, Clone, Copy)]
 struct Cursor {
-    offset: usize,
+    frame: NonNull<u8>,
     left: u32,
     /// Frames were lost before this one. Version 3 tells it of a block, when it is closed, and the gap lies before the
     /// block: the kernel lost them while it had no block to fill.
@@ -82,14 +82,17 @@ impl BlockMap {
     #[inline]
     pub(super) fn advance(&mut self, step: Step) {
         let Some(cursor) = &mut self.cursor else { return };
-        cursor.offset += step.0;
         cursor.left -= 1;
+        if cursor.left == 0 {
+            return self.release();
+        }
         cursor.is_behind_loss = false;
-        match *cursor {
-            Cursor { left: 0, .. } => self.release(),
+        // SAFETY: the block is ours until its last frame has been left behind; the kernel put a frame at that distance.
+        unsafe {
+            cursor.frame = cursor.frame.add(step.0);
             // Where many rings are read in turns, the processor does not guess which line comes next.
-            // SAFETY: the block is ours until its last frame has been left behind, and a frame stands at the cursor.
-            cursor => prefetch(unsafe { self.behind(cursor) }),
+            let header = cursor.frame.cast::<libc::tpacket3_hdr>().as_ref();
+            prefetch(cursor.frame.add(header.tp_next_offset as usize));
         }
     }
 
@@ -115,31 +118,20 @@ impl BlockMap {
             if !self.is_ours(self.block) {
                 return None;
             }
+            let block = self.descriptor(self.block);
             // SAFETY: the acquire load in `is_ours` makes the kernel's writes to this block visible to us.
-            let header = unsafe { (*self.descriptor(self.block)).hdr.bh1 };
+            let header = unsafe { block.as_ref().hdr.bh1 };
             if header.num_pkts == 0 {
                 self.release();
                 continue;
             }
             self.cursor = Some(Cursor {
-                offset: header.offset_to_first_pkt as usize,
+                // SAFETY: a block that has a frame says where in it the first one is.
+                frame: unsafe { block.cast().add(header.offset_to_first_pkt as usize) },
                 left: header.num_pkts,
                 is_behind_loss: header.block_status & libc::TP_STATUS_LOSING != 0,
             });
             return self.cursor;
-        }
-    }
-
-    /// Where the frame behind the one at `cursor` begins; the frame itself where it is the last one.
-    ///
-    /// # Safety
-    /// As for `slot`.
-    #[inline]
-    unsafe fn behind(&self, cursor: Cursor) -> NonNull<u8> {
-        // SAFETY: per the contract, a header stands there; it says where in the block the next one does.
-        unsafe {
-            let start = self.start.add(self.block * self.block_size + cursor.offset);
-            start.add(start.cast::<libc::tpacket3_hdr>().as_ref().tp_next_offset as usize)
         }
     }
 
@@ -153,16 +145,16 @@ impl BlockMap {
         self.status(block).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
     }
 
-    fn descriptor(&self, block: usize) -> *mut libc::tpacket_block_desc {
+    fn descriptor(&self, block: usize) -> NonNull<libc::tpacket_block_desc> {
         debug_assert!(block < self.blocks);
         // SAFETY: `block` is always taken modulo `blocks`, so this stays inside the mapping, which is page-aligned.
-        unsafe { self.start.add(block * self.block_size) }.cast().as_ptr()
+        unsafe { self.start.add(block * self.block_size) }.cast()
     }
 
     fn status(&self, block: usize) -> &AtomicU32 {
         // SAFETY: the status word is aligned, lives as long as the mapping, and is shared with the kernel only
         // through this word's atomic access.
-        unsafe { AtomicU32::from_ptr(&raw mut (*self.descriptor(block)).hdr.bh1.block_status) }
+        unsafe { AtomicU32::from_ptr(&raw mut (*self.descriptor(block).as_ptr()).hdr.bh1.block_status) }
     }
 
     /// The frame at `cursor`.
@@ -174,7 +166,7 @@ impl BlockMap {
         // SAFETY: per the contract, header, address and `tp_snaplen` bytes at `tp_mac` lie inside the block, and the
         // kernel does not touch them until the block is released, which needs `&mut self`.
         unsafe {
-            let start = self.start.add(self.block * self.block_size + cursor.offset);
+            let start = cursor.frame;
             let header = start.cast::<libc::tpacket3_hdr>().as_ref();
             let address = start.add(ADDRESS_OFFSET).cast::<libc::sockaddr_ll>().as_ref();
             let bytes = std::slice::from_raw_parts(
