@@ -15,7 +15,7 @@ use crate::model::{Frame, MediaType};
 use crate::savefile::{
     Encoder, Format, Interface, InterfaceId, LinkType, PacketOptions, Process, Section, Statistics,
 };
-use crate::sys::{LinkLayer, Payload};
+use crate::sys::{self, LinkLayer, Payload};
 
 use super::{
     Event, TapSpec,
@@ -224,6 +224,7 @@ impl Sink for SavefileSink {
         };
         *lost_before += lost;
         self.encoder.packet(*id, frame, &options);
+        sys::prefetch_room(self.encoder.room(), frame.len());
         self.packets += 1;
         if self.encoder.bytes().len() >= PIECE_BYTES {
             // This packet was taken, whatever became of it: the failure concerns the next one.

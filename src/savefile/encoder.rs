@@ -63,6 +63,15 @@ impl Encoder {
         }
     }
 
+    /// The memory that comes next.
+    #[inline]
+    pub fn room(&self) -> &[u8] {
+        match &self.0 {
+            Layout::Pcapng(pcapng) => pcapng.room(),
+            Layout::Pcap(pcap) => pcap.room(),
+        }
+    }
+
     /// Forgets the bytes, keeps their memory. What comes next is for that place in the file (bytes from its start): it
     /// will lie at the same place within a page of memory, so that it can be written without a further copy.
     pub fn clear(&mut self, offset: u64) {

@@ -31,6 +31,12 @@ impl Gathered {
         &self.memory[self.start..self.end]
     }
 
+    /// The memory behind them, where the next ones will lie.
+    #[inline]
+    pub fn room(&self) -> &[u8] {
+        &self.memory[self.end..]
+    }
+
     /// All the memory, with filling and room.
     pub fn memory(&mut self) -> &mut [u8] {
         &mut self.memory

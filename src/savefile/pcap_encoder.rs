@@ -35,6 +35,11 @@ impl PcapEncoder {
         self.out.bytes()
     }
 
+    #[inline]
+    pub(super) fn room(&self) -> &[u8] {
+        self.out.room()
+    }
+
     pub(super) fn clear(&mut self, offset: u64) {
         self.out.clear(offset);
     }

@@ -69,6 +69,11 @@ impl PcapngEncoder {
         self.writer.get_ref().bytes()
     }
 
+    #[inline]
+    pub(super) fn room(&self) -> &[u8] {
+        self.writer.get_ref().room()
+    }
+
     pub(super) fn clear(&mut self, offset: u64) {
         self.writer.get_mut().clear(offset);
     }

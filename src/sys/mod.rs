@@ -35,6 +35,7 @@ pub mod offload;
 mod own_cgroup;
 pub mod placement;
 pub mod plumbing;
+mod prefetch;
 pub mod process;
 mod raw_netlink;
 pub mod relay;
@@ -70,6 +71,7 @@ pub use inherited::inherited_file;
 pub use libpcap::LibpcapSource;
 pub use lock::FileLock;
 pub use own_cgroup::OwnCgroup;
+pub use prefetch::prefetch_room;
 pub use ring::Ring;
 pub use root::{open_inside, open_plain, read_inside};
 pub use source::{

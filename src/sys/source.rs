@@ -105,7 +105,7 @@ impl Pace {
     pub(super) const fn block_timeout_ms(self) -> u32 {
         match self {
             Self::Live => 8,
-            Self::Bulk => 32,
+            Self::Bulk => 64,
             Self::Alone => 100,
             Self::Patient => 500,
         }

@@ -15,6 +15,8 @@ use std::{
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
+use crate::sys::prefetch::prefetch_frame;
+
 /// Where the link-level address of a frame stands behind its header.
 const ADDRESS_OFFSET: usize = size_of::<libc::tpacket3_hdr>().next_multiple_of(libc::TPACKET_ALIGNMENT);
 
@@ -92,7 +94,7 @@ impl BlockMap {
             cursor.frame = cursor.frame.add(step.0);
             // Where many rings are read in turns, the processor does not guess which line comes next.
             let header = cursor.frame.cast::<libc::tpacket3_hdr>().as_ref();
-            prefetch(cursor.frame.add(header.tp_next_offset as usize));
+            prefetch_frame(cursor.frame.add(header.tp_next_offset as usize));
         }
     }
 
@@ -186,20 +188,6 @@ impl BlockMap {
             }
         }
     }
-}
-
-/// Has the processor fetch a frame, its header and what is most read of it, before it is asked for.
-#[inline]
-fn prefetch(frame: NonNull<u8>) {
-    const LINES: [usize; 3] = [0, 64, 128];
-    #[cfg(target_arch = "x86_64")]
-    for line in LINES {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing that could be seen, and does not fault, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(frame.as_ptr().wrapping_add(line).cast_const().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (LINES, frame);
 }
 
 impl Drop for BlockMap {
