@@ -128,8 +128,8 @@ impl Output<'_> {
 
 /// Whose packet it is, where a capture of ours said so: the process in its option, the command in the comment.
 fn owner<'p>(packet: &'p Packet<'_>) -> Option<Owner<'p>> {
-    let text = packet.comment.lines().next().unwrap_or_default();
     let process = packet.process?;
+    let text = packet.comment.lines().next().unwrap_or_default();
     let command = text.split(' ').find_map(|word| word.strip_prefix("command="))?;
     let process = OwnerProcess { pid: process.pid, thread: process.tid, command };
     Some(Owner { process: Some(process), text })

@@ -7,6 +7,7 @@ use super::dns::{Dns, DnsTransport};
 use super::http::Http;
 use super::ip::IpHeader;
 use super::summary::Style;
+use super::text::Text;
 use super::tls::Tls;
 use super::tunnel::Vxlan;
 use super::wire::Wire;
@@ -72,7 +73,7 @@ impl<'a> Application<'a> {
     }
 
     /// Writes what tcpdump prints after the port's colon, or of its own where tcpdump prints nothing.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         match self {
             Self::Dns(dns) => write!(f, "{dns}"),
             Self::Tls(tls) => write!(f, "{tls}"),

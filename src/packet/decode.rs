@@ -9,6 +9,7 @@ use super::ethernet::{EtherType, Ethernet};
 use super::ip::Ip;
 use super::llc::Llc;
 use super::summary::Style;
+use super::text::Text;
 use super::wire::Wire;
 
 /// How many packets may lie inside each other (VXLAN, GRE, IP in IP) before the rest is left unread.
@@ -116,7 +117,7 @@ impl<'a> Network<'a> {
     }
 
     /// Writes the layer and everything above it.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         match self {
             Self::Arp(arp) => arp.describe(f, style),
             Self::Ip(ip) => ip.describe(f, style),

@@ -7,44 +7,60 @@ use std::{
 
 use crate::model::Mac;
 
+use super::text::Text;
+
 /// Ten digits are enough for 32 bits, twenty for 64.
 const MOST_DIGITS: usize = 20;
 
+/// The numbers up to 255, a dot behind each.
+static OCTETS: [Octet; 256] = octets();
+
+/// The numbers up to 99, in two digits.
+static PAIRS: [[u8; 2]; 100] = pairs();
+
+#[derive(Clone, Copy)]
+struct Octet {
+    text: [u8; 4],
+    /// With the dot.
+    length: u8,
+}
+
 /// Writes a number.
-pub fn decimal(f: &mut impl fmt::Write, number: impl Into<u64>) -> fmt::Result {
+pub fn decimal(f: &mut impl Text, number: impl Into<u64>) -> fmt::Result {
     padded(f, number.into(), 1)
 }
 
 /// Writes some words and a number.
 #[inline]
-pub(crate) fn labelled(f: &mut impl fmt::Write, label: &str, number: impl Into<u64>) -> fmt::Result {
+pub(crate) fn labelled(f: &mut impl Text, label: &str, number: impl Into<u64>) -> fmt::Result {
     f.write_str(label)?;
     decimal(f, number)
 }
 
-/// Writes a number with zeros before it until it has `width` digits.
-pub fn padded(f: &mut impl fmt::Write, mut number: u64, width: usize) -> fmt::Result {
-    let mut digits = [b'0'; MOST_DIGITS];
-    let mut start = MOST_DIGITS;
-    for (place, digit) in digits.iter_mut().enumerate().rev() {
-        if number == 0 && MOST_DIGITS - start >= width {
-            break;
+/// Writes a number with zeros before it until it has `width` digits; at most twenty.
+pub fn padded(f: &mut impl Text, mut number: u64, width: usize) -> fmt::Result {
+    let length = number.checked_ilog10().map_or(1, |power| power as usize + 1).max(width);
+    f.write_ascii(|place: &mut [u8; MOST_DIGITS]| {
+        let mut pairs = place.get_mut(..length).unwrap_or_default().rchunks_exact_mut(2);
+        for pair in &mut pairs {
+            pair.copy_from_slice(&PAIRS[(number % 100) as usize]);
+            number /= 100;
         }
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        start = place;
-    }
-    digits.iter().skip(start).try_for_each(|digit| f.write_char(char::from(*digit)))
+        if let [first] = pairs.into_remainder() {
+            *first = b'0' + (number % 10) as u8;
+        }
+        length
+    })
 }
 
 /// Writes two hexadecimal digits.
-pub fn hex_byte(f: &mut impl fmt::Write, byte: u8) -> fmt::Result {
+pub fn hex_byte(f: &mut impl Text, byte: u8) -> fmt::Result {
     f.write_char(hex_digit(byte >> 4))?;
     f.write_char(hex_digit(byte & 0x0f))
 }
 
 /// Writes an address; those of IPv6 as RFC 5952 wants them.
-pub(crate) fn address(f: &mut impl fmt::Write, address: IpAddr) -> fmt::Result {
+pub(crate) fn address(f: &mut impl Text, address: IpAddr) -> fmt::Result {
     match address {
         IpAddr::V4(address) => dotted(f, address),
         IpAddr::V6(address) => match address.to_ipv4_mapped() {
@@ -58,7 +74,7 @@ pub(crate) fn address(f: &mut impl fmt::Write, address: IpAddr) -> fmt::Result {
 }
 
 /// Writes a hardware address.
-pub(crate) fn hardware_address(f: &mut impl fmt::Write, address: Mac) -> fmt::Result {
+pub(crate) fn hardware_address(f: &mut impl Text, address: Mac) -> fmt::Result {
     let [first, rest @ ..] = address.bytes();
     hex_byte(f, first)?;
     rest.into_iter().try_for_each(|byte| {
@@ -67,27 +83,53 @@ pub(crate) fn hardware_address(f: &mut impl fmt::Write, address: Mac) -> fmt::Re
     })
 }
 
-fn dotted(f: &mut impl fmt::Write, address: Ipv4Addr) -> fmt::Result {
-    let [first, rest @ ..] = address.octets();
-    octet(f, first)?;
-    rest.into_iter().try_for_each(|number| {
-        f.write_char('.')?;
-        octet(f, number)
+fn dotted(f: &mut impl Text, address: Ipv4Addr) -> fmt::Result {
+    f.write_ascii::<16>(|place| {
+        let mut end = 0;
+        for number in address.octets() {
+            let octet = &OCTETS[usize::from(number)];
+            if let Some(place) = place.get_mut(end..).and_then(<[u8]>::first_chunk_mut) {
+                *place = octet.text;
+            }
+            end += usize::from(octet.length);
+        }
+        // The dot behind the last number is left out.
+        end - 1
     })
 }
 
-fn octet(f: &mut impl fmt::Write, number: u8) -> fmt::Result {
-    if number >= 100 {
-        f.write_char(char::from(b'0' + number / 100))?;
+const fn octets() -> [Octet; 256] {
+    let mut octets = [Octet { text: [b'.'; 4], length: 0 }; 256];
+    let mut number = 0;
+    while number < octets.len() {
+        let [hundreds, tens, ones] = [number / 100, number / 10 % 10, number % 10];
+        let [hundreds, tens, ones] = [digit(hundreds), digit(tens), digit(ones)];
+        octets[number] = match number {
+            0..10 => Octet { text: [ones, b'.', b'.', b'.'], length: 2 },
+            10..100 => Octet { text: [tens, ones, b'.', b'.'], length: 3 },
+            _ => Octet { text: [hundreds, tens, ones, b'.'], length: 4 },
+        };
+        number += 1;
     }
-    if number >= 10 {
-        f.write_char(char::from(b'0' + number / 10 % 10))?;
+    octets
+}
+
+const fn pairs() -> [[u8; 2]; 100] {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < pairs.len() {
+        pairs[number] = [digit(number / 10), digit(number)];
+        number += 1;
     }
-    f.write_char(char::from(b'0' + number % 10))
+    pairs
+}
+
+const fn digit(number: usize) -> u8 {
+    b'0' + (number % 10) as u8
 }
 
 /// Two colons stand for the first of the longest rows of zeros.
-fn groups(f: &mut impl fmt::Write, groups: &[u16; 8]) -> fmt::Result {
+fn groups(f: &mut impl Text, groups: &[u16; 8]) -> fmt::Result {
     let (mut gap, mut start) = (0..0, 0);
     for row in groups.chunk_by(|one, other| (*one == 0) == (*other == 0)) {
         let end = start + row.len();
@@ -104,7 +146,7 @@ fn groups(f: &mut impl fmt::Write, groups: &[u16; 8]) -> fmt::Result {
     joined(f, groups.get(gap.end..).unwrap_or_default())
 }
 
-fn joined(f: &mut impl fmt::Write, groups: &[u16]) -> fmt::Result {
+fn joined(f: &mut impl Text, groups: &[u16]) -> fmt::Result {
     groups.iter().enumerate().try_for_each(|(position, group)| {
         if position > 0 {
             f.write_char(':')?;

@@ -11,6 +11,7 @@ use super::digits::decimal;
 use super::ip_protocol::IpProtocol;
 use super::names::Named;
 use super::summary::Style;
+use super::text::Text;
 use super::transport::Transport;
 use super::wire::Wire;
 
@@ -96,7 +97,7 @@ impl<'a> Ip<'a> {
     }
 
     /// Writes the packet as tcpdump does.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         let header = &self.header;
         if style.names_type() {
             f.write_str(if header.source.is_ipv4() { "IP " } else { "IP6 " })?;
@@ -238,7 +239,7 @@ impl IpHeader {
     }
 }
 
-fn describe_end(f: &mut impl fmt::Write, address: Named<'_>, port: Option<u16>) -> fmt::Result {
+fn describe_end(f: &mut impl Text, address: Named<'_>, port: Option<u16>) -> fmt::Result {
     address.describe(f)?;
     let Some(port) = port else { return Ok(()) };
     f.write_str(".")?;

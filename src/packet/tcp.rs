@@ -7,6 +7,7 @@ use super::digits::labelled;
 use super::ip::IpHeader;
 use super::summary::Style;
 use super::tcp_options::TcpOptions;
+use super::text::Text;
 use super::wire::Wire;
 
 /// The header without options (RFC 9293, 3.1).
@@ -65,7 +66,7 @@ impl<'a> Tcp<'a> {
     }
 
     /// Writes the segment as tcpdump does, with sequence numbers relative to those of `style`.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         f.write_str("Flags [")?;
         self.flags.describe(f)?;
         f.write_str("]")?;
@@ -130,7 +131,7 @@ impl std::ops::BitOr for TcpFlags {
 }
 
 impl TcpFlags {
-    fn describe(self, f: &mut impl fmt::Write) -> fmt::Result {
+    fn describe(self, f: &mut impl Text) -> fmt::Result {
         if self.0 == 0 {
             return f.write_str("none");
         }

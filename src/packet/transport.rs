@@ -10,6 +10,7 @@ use super::ip::{Ip, IpHeader};
 use super::ip_protocol::IpProtocol;
 use super::summary::Style;
 use super::tcp::Tcp;
+use super::text::Text;
 use super::tunnel::{Esp, Gre, Sctp};
 use super::udp::Udp;
 use super::wire::Wire;
@@ -106,12 +107,7 @@ impl<'a> Transport<'a> {
     }
 
     /// Writes the layer and everything above it; addresses and ports stand before it already.
-    pub(crate) fn describe(
-        &self,
-        f: &mut impl fmt::Write,
-        header: &IpHeader,
-        style: Style<'_>,
-    ) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, header: &IpHeader, style: Style<'_>) -> fmt::Result {
         match self {
             Self::Tcp(tcp) => tcp.describe(f, style),
             Self::Udp(udp) => udp.describe(f, header, style),

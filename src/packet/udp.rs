@@ -6,6 +6,7 @@ use super::application::Application;
 use super::digits::labelled;
 use super::ip::IpHeader;
 use super::summary::Style;
+use super::text::Text;
 use super::tunnel::Vxlan;
 use super::wire::Wire;
 
@@ -46,12 +47,7 @@ impl<'a> Udp<'a> {
     }
 
     /// Writes the datagram as tcpdump does.
-    pub(crate) fn describe(
-        &self,
-        f: &mut impl fmt::Write,
-        header: &IpHeader,
-        style: Style<'_>,
-    ) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, header: &IpHeader, style: Style<'_>) -> fmt::Result {
         let sent = header.payload_len.saturating_sub(HEADER_LEN);
         match &self.application {
             Some(application) => application.describe(f, style),

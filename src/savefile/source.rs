@@ -63,7 +63,14 @@ impl<R: Read> Source<R> {
     }
 
     /// Reads until `wanted` bytes are present or the stream ends; how many are present.
+    #[inline]
     fn fill(&mut self, wanted: usize) -> Result<usize, Fault> {
+        let present = self.end - self.start;
+        if present < wanted { self.read(wanted) } else { Ok(present) }
+    }
+
+    #[cold]
+    fn read(&mut self, wanted: usize) -> Result<usize, Fault> {
         while self.end - self.start < wanted {
             if self.end == self.buffer.len() {
                 self.make_room();
