@@ -50,6 +50,7 @@ impl<'a> Application<'a> {
     }
 
     /// What a datagram between `ports` is, which may hold `nesting` further frames.
+    #[inline(always)]
     pub(crate) fn over_udp(
         ports: (u16, u16),
         header: &IpHeader,

@@ -105,15 +105,17 @@ impl<'a> Packet<'a> {
 impl<'a> Network<'a> {
     /// Reads what a type announces.
     pub(crate) fn read(ether_type: EtherType, wire: Wire<'a>, nesting: u8) -> Self {
-        let read = match etherparse::EtherType(ether_type.0) {
-            ether_type::ARP => Arp::read(wire).map(Self::Arp).ok_or("arp"),
-            ether_type::IPV4 => Ip::read(wire, nesting).map(Self::Ip).ok_or("ip"),
-            ether_type::IPV6 => Ip::read(wire, nesting).map(Self::Ip).ok_or("ip6"),
-            _ if ether_type.is_length() => Llc::read(ether_type, wire).map(Self::Llc).ok_or("llc"),
-            _ if ether_type.is_tag() => Err("vlan"),
-            _ => Ok(Self::Other { ether_type, length: wire.length() }),
-        };
-        read.unwrap_or_else(|layer| Self::Unread(Unread::new(layer, wire)))
+        let unread = |layer| Self::Unread(Unread::new(layer, wire));
+        match etherparse::EtherType(ether_type.0) {
+            ether_type::ARP => Arp::read(wire).map_or_else(|| unread("arp"), Self::Arp),
+            ether_type::IPV4 => Ip::read(wire, nesting).map_or_else(|| unread("ip"), Self::Ip),
+            ether_type::IPV6 => Ip::read(wire, nesting).map_or_else(|| unread("ip6"), Self::Ip),
+            _ if ether_type.is_length() => {
+                Llc::read(ether_type, wire).map_or_else(|| unread("llc"), Self::Llc)
+            }
+            _ if ether_type.is_tag() => unread("vlan"),
+            _ => Self::Other { ether_type, length: wire.length() },
+        }
     }
 
     /// Writes the layer and everything above it.

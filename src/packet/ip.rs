@@ -85,6 +85,7 @@ pub struct Fragment {
 
 impl<'a> Ip<'a> {
     /// Reads a packet of either version that may hold `nesting` further ones.
+    #[inline(always)]
     pub(crate) fn read(mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let header = IpHeader::read(&mut wire)?;
         let transport = Transport::read(&header, wire, nesting);
@@ -131,6 +132,7 @@ impl IpHeader {
         }
     }
 
+    #[inline(always)]
     fn read_v4(wire: &mut Wire<'_>) -> Option<Self> {
         let header = Ipv4HeaderSlice::from_slice(wire.bytes()).ok()?;
         let header_len = header.slice().len();

@@ -58,31 +58,27 @@ impl<'a> Transport<'a> {
         if header.is_later_fragment() {
             return Self::LaterFragment;
         }
-        let read = match header.protocol {
-            IpProtocol::TCP => Tcp::read(header, wire).map(Self::Tcp).ok_or("tcp"),
-            IpProtocol::UDP => Udp::read(header, wire, nesting).map(Self::Udp).ok_or("udp"),
-            IpProtocol::SCTP => Sctp::read(wire).map(Self::Sctp).ok_or("sctp"),
-            IpProtocol::ICMP => Icmp::read(wire).map(Self::Icmp).ok_or("icmp"),
-            IpProtocol::ICMPV6 => Icmpv6::read(wire).map(Self::Icmpv6).ok_or("icmp6"),
-            IpProtocol::IGMP => Igmp::read(wire).map(Self::Igmp).ok_or("igmp"),
-            IpProtocol::GRE => Gre::read(wire, nesting).map(Self::Gre).ok_or("gre"),
-            IpProtocol::ESP => Esp::read(wire).map(Self::Esp).ok_or("esp"),
-            IpProtocol::AUTHENTICATION => Err("ah"),
-            protocol if protocol.is_extension() && header.version() == 6 => Err("ip6-ext"),
-            IpProtocol::IPV4 | IpProtocol::IPV6 => Self::read_tunnel(wire, nesting),
-            _ => Ok(Self::Other { length: wire.length() }),
-        };
-        read.unwrap_or_else(|layer| Self::Unread {
+        let unread = |layer| Self::Unread {
             unread: Unread::new(layer, wire),
             ports: header.protocol.read_ports(wire),
-        })
-    }
-
-    fn read_tunnel(wire: Wire<'a>, nesting: u8) -> Result<Self, &'static str> {
-        let Some(nesting) = nesting.checked_sub(1) else {
-            return Ok(Self::Other { length: wire.length() });
         };
-        Ip::read(wire, nesting).map(|ip| Self::Tunnel(Box::new(ip))).ok_or("ip")
+        // Each layer goes straight to where it stays: to move one that was just made is what reading it costs.
+        match header.protocol {
+            IpProtocol::TCP => Tcp::read(header, wire).map_or_else(|| unread("tcp"), Self::Tcp),
+            IpProtocol::UDP => Udp::read(header, wire, nesting).map_or_else(|| unread("udp"), Self::Udp),
+            IpProtocol::SCTP => Sctp::read(wire).map_or_else(|| unread("sctp"), Self::Sctp),
+            IpProtocol::ICMP => Icmp::read(wire).map_or_else(|| unread("icmp"), Self::Icmp),
+            IpProtocol::ICMPV6 => Icmpv6::read(wire).map_or_else(|| unread("icmp6"), Self::Icmpv6),
+            IpProtocol::IGMP => Igmp::read(wire).map_or_else(|| unread("igmp"), Self::Igmp),
+            IpProtocol::GRE => Gre::read(wire, nesting).map_or_else(|| unread("gre"), Self::Gre),
+            IpProtocol::ESP => Esp::read(wire).map_or_else(|| unread("esp"), Self::Esp),
+            IpProtocol::AUTHENTICATION => unread("ah"),
+            protocol if protocol.is_extension() && header.version() == 6 => unread("ip6-ext"),
+            IpProtocol::IPV4 | IpProtocol::IPV6 if nesting > 0 => {
+                Ip::read(wire, nesting - 1).map_or_else(|| unread("ip"), |ip| Self::Tunnel(Box::new(ip)))
+            }
+            _ => Self::Other { length: wire.length() },
+        }
     }
 
     /// Source and destination port.

@@ -28,6 +28,7 @@ pub struct Udp<'a> {
 
 impl<'a> Udp<'a> {
     /// Reads a datagram whose header was captured.
+    #[inline(always)]
     pub(crate) fn read(header: &IpHeader, mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let (source, destination) = (wire.u16()?, wire.u16()?);
         let (length, _checksum) = (usize::from(wire.u16()?), wire.u16()?);

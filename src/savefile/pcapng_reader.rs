@@ -223,6 +223,7 @@ impl Declared {
     }
 }
 
+#[inline(always)]
 fn with_options<'a>(mut packet: Packet<'a>, fields: Fields<'a>) -> Packet<'a> {
     for (code, mut value) in fields.options() {
         match code {
