@@ -104,12 +104,15 @@ impl<'a> Packet<'a> {
 
 impl<'a> Network<'a> {
     /// Reads what a type announces.
+    #[inline(always)]
     pub(crate) fn read(ether_type: EtherType, wire: Wire<'a>, nesting: u8) -> Self {
         let unread = |layer| Self::Unread(Unread::new(layer, wire));
         match etherparse::EtherType(ether_type.0) {
             ether_type::ARP => Arp::read(wire).map_or_else(|| unread("arp"), Self::Arp),
-            ether_type::IPV4 => Ip::read(wire, nesting).map_or_else(|| unread("ip"), Self::Ip),
-            ether_type::IPV6 => Ip::read(wire, nesting).map_or_else(|| unread("ip6"), Self::Ip),
+            version @ (ether_type::IPV4 | ether_type::IPV6) => {
+                let name = || if version == ether_type::IPV4 { "ip" } else { "ip6" };
+                Ip::read(wire, nesting).map_or_else(|| unread(name()), Self::Ip)
+            }
             _ if ether_type.is_length() => {
                 Llc::read(ether_type, wire).map_or_else(|| unread("llc"), Self::Llc)
             }

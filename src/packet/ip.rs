@@ -123,6 +123,7 @@ impl<'a> Ip<'a> {
 
 impl IpHeader {
     /// Reads the headers of either version and leaves `wire` at what they carry.
+    #[inline(always)]
     pub(crate) fn read(wire: &mut Wire<'_>) -> Option<Self> {
         let version = wire.bytes().first()? >> 4;
         match version {
@@ -145,27 +146,28 @@ impl IpHeader {
             offset: usize::from(header.fragments_offset().value()) * 8,
             more: header.more_fragments(),
         });
-        let mut read = Self {
+        let missing = announced.saturating_sub(wire.length());
+        *wire = wire.limited(announced);
+        let chain = match IpProtocol(header.protocol().0) {
+            protocol @ IpProtocol::AUTHENTICATION => Chain::new(protocol, fragment).followed(wire),
+            protocol => Chain::new(protocol, fragment),
+        };
+        Some(Self {
             source: header.source_addr().into(),
             destination: header.destination_addr().into(),
             ttl: header.ttl(),
             traffic_class: header.dcp().value() << 2 | header.ecn().value(),
             dont_fragment: header.dont_fragment(),
             options_len: header.options().len(),
-            extensions: Vec::new(),
-            fragment,
-            protocol: IpProtocol(header.protocol().0),
-            payload_len: 0,
-            missing: announced.saturating_sub(wire.length()),
-        };
-        *wire = wire.limited(announced);
-        if read.protocol == IpProtocol::AUTHENTICATION {
-            read.read_extensions(wire);
-        }
-        read.payload_len = wire.length();
-        Some(read)
+            extensions: chain.extensions,
+            fragment: chain.fragment,
+            protocol: chain.protocol,
+            payload_len: wire.length(),
+            missing,
+        })
     }
 
+    #[inline(always)]
     fn read_v6(wire: &mut Wire<'_>) -> Option<Self> {
         let header = Ipv6HeaderSlice::from_slice(wire.bytes()).ok()?;
         wire.skip(header.slice().len());
@@ -173,35 +175,59 @@ impl IpHeader {
             0 if header.next_header() != ip_number::IPV6_NO_NEXT_HEADER => wire.length(), // a jumbogram
             length => length.into(),
         };
-        let mut read = Self {
+        let missing = announced.saturating_sub(wire.length());
+        *wire = wire.limited(announced);
+        let chain = Chain::new(IpProtocol(header.next_header().0), None).followed(wire);
+        Some(Self {
             source: header.source_addr().into(),
             destination: header.destination_addr().into(),
             ttl: header.hop_limit(),
             traffic_class: header.traffic_class(),
             dont_fragment: true,
             options_len: 0,
-            extensions: Vec::new(),
-            fragment: None,
-            protocol: IpProtocol(header.next_header().0),
-            payload_len: 0,
-            missing: announced.saturating_sub(wire.length()),
-        };
-        *wire = wire.limited(announced);
-        read.read_extensions(wire);
-        read.payload_len = wire.length();
-        Some(read)
+            extensions: chain.extensions,
+            fragment: chain.fragment,
+            protocol: chain.protocol,
+            payload_len: wire.length(),
+            missing,
+        })
+    }
+
+    /// Whether this part of a larger packet does not hold the transport's header.
+    pub fn is_later_fragment(&self) -> bool {
+        is_later(self.fragment)
+    }
+
+    /// 4 or 6.
+    pub const fn version(&self) -> u8 {
+        if self.source.is_ipv4() { 4 } else { 6 }
+    }
+}
+
+/// What the headers between the first and the transport's say, as far as they have been read.
+struct Chain {
+    extensions: Vec<Extension>,
+    fragment: Option<Fragment>,
+    /// What follows.
+    protocol: IpProtocol,
+}
+
+impl Chain {
+    const fn new(protocol: IpProtocol, fragment: Option<Fragment>) -> Self {
+        Self { extensions: Vec::new(), fragment, protocol }
     }
 
     /// Reads extension headers until something else follows; one that cannot be read stays the protocol.
-    fn read_extensions(&mut self, wire: &mut Wire<'_>) {
-        while self.extensions.len() < MAX_EXTENSIONS && !self.is_later_fragment() {
-            if self.read_extension(wire).is_none() {
-                return;
+    fn followed(mut self, wire: &mut Wire<'_>) -> Self {
+        while self.extensions.len() < MAX_EXTENSIONS && !is_later(self.fragment) {
+            if self.read_next(wire).is_none() {
+                break;
             }
         }
+        self
     }
 
-    fn read_extension(&mut self, wire: &mut Wire<'_>) -> Option<()> {
+    fn read_next(&mut self, wire: &mut Wire<'_>) -> Option<()> {
         let (next, length) = match self.protocol {
             IpProtocol::FRAGMENT => {
                 let header = Ipv6FragmentHeaderSlice::from_slice(wire.bytes()).ok()?;
@@ -229,16 +255,10 @@ impl IpHeader {
         wire.skip(length);
         Some(())
     }
+}
 
-    /// Whether this part of a larger packet does not hold the transport's header.
-    pub fn is_later_fragment(&self) -> bool {
-        self.fragment.is_some_and(|fragment| fragment.offset > 0)
-    }
-
-    /// 4 or 6.
-    pub const fn version(&self) -> u8 {
-        if self.source.is_ipv4() { 4 } else { 6 }
-    }
+fn is_later(fragment: Option<Fragment>) -> bool {
+    fragment.is_some_and(|fragment| fragment.offset > 0)
 }
 
 fn describe_end(f: &mut impl Text, address: Named<'_>, port: Option<u16>) -> fmt::Result {

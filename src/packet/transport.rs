@@ -54,6 +54,7 @@ pub enum Transport<'a> {
 
 impl<'a> Transport<'a> {
     /// Reads what the headers announce.
+    #[inline(always)]
     pub(crate) fn read(header: &IpHeader, wire: Wire<'a>, nesting: u8) -> Self {
         if header.is_later_fragment() {
             return Self::LaterFragment;
@@ -75,10 +76,15 @@ impl<'a> Transport<'a> {
             IpProtocol::AUTHENTICATION => unread("ah"),
             protocol if protocol.is_extension() && header.version() == 6 => unread("ip6-ext"),
             IpProtocol::IPV4 | IpProtocol::IPV6 if nesting > 0 => {
-                Ip::read(wire, nesting - 1).map_or_else(|| unread("ip"), |ip| Self::Tunnel(Box::new(ip)))
+                Self::read_tunnel(wire, nesting - 1).map_or_else(|| unread("ip"), Self::Tunnel)
             }
             _ => Self::Other { length: wire.length() },
         }
+    }
+
+    #[inline(never)]
+    fn read_tunnel(wire: Wire<'a>, nesting: u8) -> Option<Box<Ip<'a>>> {
+        Ip::read(wire, nesting).map(Box::new)
     }
 
     /// Source and destination port.
