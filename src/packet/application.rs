@@ -5,7 +5,6 @@ use std::{fmt, net::IpAddr};
 use super::dhcp::Dhcp;
 use super::dns::{Dns, DnsTransport};
 use super::http::Http;
-use super::ip::IpHeader;
 use super::summary::Style;
 use super::text::Text;
 use super::tls::Tls;
@@ -13,7 +12,7 @@ use super::tunnel::Vxlan;
 use super::wire::Wire;
 
 /// Where Docker's own DNS server listens inside a container, on a random port behind port 53.
-const DOCKER_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 11));
+pub(crate) const DOCKER_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 11));
 const DNS: u16 = 53;
 const MULTICAST_DNS: u16 = 5353;
 const DHCP_SERVER: u16 = 67;
@@ -37,11 +36,11 @@ pub enum Application<'a> {
 
 impl<'a> Application<'a> {
     /// What the data of a segment between `ports` is.
-    pub(crate) fn over_tcp(ports: (u16, u16), header: &IpHeader, wire: Wire<'a>) -> Option<Self> {
+    pub(crate) fn over_tcp(ports: (u16, u16), docker_dns: bool, wire: Wire<'a>) -> Option<Self> {
         if wire.bytes().is_empty() {
             return None;
         }
-        if is_dns(ports, header)
+        if is_dns(ports, docker_dns)
             && let Some(dns) = Dns::read(wire, DnsTransport::Stream)
         {
             return Some(Self::Dns(dns));
@@ -53,7 +52,7 @@ impl<'a> Application<'a> {
     #[inline(always)]
     pub(crate) fn over_udp(
         ports: (u16, u16),
-        header: &IpHeader,
+        docker_dns: bool,
         wire: Wire<'a>,
         nesting: u8,
     ) -> Option<Self> {
@@ -61,7 +60,7 @@ impl<'a> Application<'a> {
         if either(MULTICAST_DNS) {
             return Dns::read(wire, DnsTransport::Multicast).map(Self::Dns);
         }
-        if is_dns(ports, header) {
+        if is_dns(ports, docker_dns) {
             return Dns::read(wire, DnsTransport::Datagram).map(Self::Dns);
         }
         if either(DHCP_SERVER) || either(DHCP_CLIENT) {
@@ -85,6 +84,6 @@ impl<'a> Application<'a> {
     }
 }
 
-fn is_dns(ports: (u16, u16), header: &IpHeader) -> bool {
-    ports.0 == DNS || ports.1 == DNS || header.source == DOCKER_DNS || header.destination == DOCKER_DNS
+fn is_dns(ports: (u16, u16), docker_dns: bool) -> bool {
+    ports.0 == DNS || ports.1 == DNS || docker_dns
 }

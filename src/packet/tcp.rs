@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::application::Application;
 use super::digits::labelled;
-use super::ip::IpHeader;
 use super::summary::Style;
 use super::tcp_options::TcpOptions;
 use super::text::Text;
@@ -40,7 +39,7 @@ pub struct Tcp<'a> {
 
 impl<'a> Tcp<'a> {
     /// Reads a segment of which at least the fixed header was captured.
-    pub(crate) fn read(header: &IpHeader, mut wire: Wire<'a>) -> Option<Self> {
+    pub(crate) fn read(docker_dns: bool, mut wire: Wire<'a>) -> Option<Self> {
         let (source, destination) = (wire.u16()?, wire.u16()?);
         let (sequence, acknowledgment) = (wire.u32()?, wire.u32()?);
         let offset_and_flags = wire.u16()?;
@@ -61,7 +60,7 @@ impl<'a> Tcp<'a> {
             urgent,
             options,
             length: wire.length(),
-            application: Application::over_tcp((source, destination), header, wire),
+            application: Application::over_tcp((source, destination), docker_dns, wire),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::application::DOCKER_DNS;
 use super::decode::Unread;
 use super::icmp::Icmp;
 use super::icmpv6::Icmpv6;
@@ -65,8 +66,14 @@ impl<'a> Transport<'a> {
         };
         // Each layer goes straight to where it stays: to move one that was just made is what reading it costs.
         match header.protocol {
-            IpProtocol::TCP => Tcp::read(header, wire).map_or_else(|| unread("tcp"), Self::Tcp),
-            IpProtocol::UDP => Udp::read(header, wire, nesting).map_or_else(|| unread("udp"), Self::Udp),
+            IpProtocol::TCP => match Tcp::read(header.involves(DOCKER_DNS), wire) {
+                Some(tcp) => Self::Tcp(tcp),
+                None => unread("tcp"),
+            },
+            IpProtocol::UDP => match Udp::read(header.involves(DOCKER_DNS), wire, nesting) {
+                Some(udp) => Self::Udp(udp),
+                None => unread("udp"),
+            },
             IpProtocol::SCTP => Sctp::read(wire).map_or_else(|| unread("sctp"), Self::Sctp),
             IpProtocol::ICMP => Icmp::read(wire).map_or_else(|| unread("icmp"), Self::Icmp),
             IpProtocol::ICMPV6 => Icmpv6::read(wire).map_or_else(|| unread("icmp6"), Self::Icmpv6),

@@ -29,13 +29,13 @@ pub struct Udp<'a> {
 impl<'a> Udp<'a> {
     /// Reads a datagram whose header was captured.
     #[inline(always)]
-    pub(crate) fn read(header: &IpHeader, mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
+    pub(crate) fn read(docker_dns: bool, mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let (source, destination) = (wire.u16()?, wire.u16()?);
         let (length, _checksum) = (usize::from(wire.u16()?), wire.u16()?);
         // Zero stands for more than the field can hold (RFC 2675, 4).
         let length = if length == 0 { wire.length() } else { length.checked_sub(HEADER_LEN)? };
         let payload = wire.limited(length);
-        let application = Application::over_udp((source, destination), header, payload, nesting);
+        let application = Application::over_udp((source, destination), docker_dns, payload, nesting);
         Some(Self { source, destination, length, application })
     }
 

@@ -94,6 +94,7 @@ impl PcapngReader {
         }
     }
 
+    #[inline(always)]
     fn record<'a>(&'a mut self, block_type: u32, body: &'a [u8]) -> Result<Record<'a>, Fault> {
         let fields = Fields::new(body, self.order);
         match block_type {
@@ -140,6 +141,7 @@ impl PcapngReader {
         self.interfaces.get(id as usize).ok_or(Fault::Undeclared { id, declared })
     }
 
+    #[inline(always)]
     fn enhanced_packet<'a>(&'a self, mut fields: Fields<'a>) -> Result<Record<'a>, Fault> {
         let declared = self.declared(fields.u32()?)?;
         let time_ns = declared.clock.nanoseconds(fields.halves()?);
