@@ -27,19 +27,12 @@ struct Octet {
 
 /// Writes a number.
 pub fn decimal(f: &mut impl Text, number: impl Into<u64>) -> fmt::Result {
-    padded(f, number.into(), 1)
-}
-
-/// Writes some words and a number.
-#[inline]
-pub(crate) fn labelled(f: &mut impl Text, label: &str, number: impl Into<u64>) -> fmt::Result {
-    f.write_str(label)?;
-    decimal(f, number)
-}
-
-/// Writes a number with zeros before it until it has `width` digits; at most twenty.
-pub fn padded(f: &mut impl Text, mut number: u64, width: usize) -> fmt::Result {
-    let length = number.checked_ilog10().map_or(1, |power| power as usize + 1).max(width);
+    let mut number = number.into();
+    let length = match u32::try_from(number) {
+        Ok(number) => number.checked_ilog10(),
+        Err(_) => number.checked_ilog10(),
+    };
+    let length = length.map_or(1, |power| power as usize + 1);
     f.write_ascii(|place: &mut [u8; MOST_DIGITS]| {
         let mut pairs = place.get_mut(..length).unwrap_or_default().rchunks_exact_mut(2);
         for pair in &mut pairs {
@@ -50,6 +43,23 @@ pub fn padded(f: &mut impl Text, mut number: u64, width: usize) -> fmt::Result {
             *first = b'0' + (number % 10) as u8;
         }
         length
+    })
+}
+
+/// Writes some words and a number.
+#[inline]
+pub(crate) fn labelled(f: &mut impl Text, label: &str, number: impl Into<u64>) -> fmt::Result {
+    f.write_str(label)?;
+    decimal(f, number)
+}
+
+/// Writes the lower six digits of a number.
+pub fn six_digits(f: &mut impl Text, number: u32) -> fmt::Result {
+    f.write_ascii(|place: &mut [u8; 6]| {
+        let pairs = [number / 10_000 % 100, number / 100 % 100, number % 100];
+        let [[a, b], [c, d], [e, g]] = pairs.map(|pair| PAIRS[pair as usize]);
+        *place = [a, b, c, d, e, g];
+        6
     })
 }
 
@@ -184,7 +194,7 @@ mod tests {
             prop_assert_eq!(written(|f| hardware_address(f, Mac::new(mac))), Mac::new(mac).to_string());
             let number = number >> shift;
             prop_assert_eq!(written(|f| decimal(f, number)), number.to_string());
-            prop_assert_eq!(written(|f| padded(f, number, width)), format!("{number:0width$}"));
+            let number = number as u32; prop_assert_eq!(written(|f| six_digits(f, number)), format!("{:06}", number % 1_000_000));
             for ip in [IpAddr::from(octets), IpAddr::from(segments)] {
                 prop_assert_eq!(written(|f| address(f, ip)), ip.to_string());
             }

@@ -40,7 +40,7 @@ pub use application::Application;
 pub use arp::{Arp, ArpOperation};
 pub use decode::{Network, Packet, Unread, decode};
 pub use dhcp::{Dhcp, DhcpDirection, DhcpMessage};
-pub use digits::{decimal, hex_byte, padded};
+pub use digits::{decimal, hex_byte, six_digits};
 pub use dns::{Dns, DnsTransport};
 pub use dns_name::DnsName;
 pub use dns_record::{DnsData, DnsRecord, DnsType, Question};

@@ -217,7 +217,7 @@ impl Clock {
 
 fn write_micros(line: &mut Line, micros: u64) -> fmt::Result {
     line.write_char('.')?;
-    packet::padded(line, micros, 6)?;
+    packet::six_digits(line, micros as u32)?;
     line.write_char(' ')
 }
 
