@@ -148,9 +148,13 @@ impl IpHeader {
         });
         let missing = announced.saturating_sub(wire.length());
         *wire = wire.limited(announced);
-        let chain = match IpProtocol(header.protocol().0) {
-            protocol @ IpProtocol::AUTHENTICATION => Chain::new(protocol, fragment).followed(wire),
-            protocol => Chain::new(protocol, fragment),
+        let protocol = IpProtocol(header.protocol().0);
+        let (extensions, fragment, protocol) = match protocol {
+            IpProtocol::AUTHENTICATION => {
+                let chain = Chain::read(protocol, fragment, wire);
+                (chain.extensions, chain.fragment, chain.protocol)
+            }
+            _ => (Vec::new(), fragment, protocol),
         };
         Some(Self {
             source: header.source_addr().into(),
@@ -159,9 +163,9 @@ impl IpHeader {
             traffic_class: header.dcp().value() << 2 | header.ecn().value(),
             dont_fragment: header.dont_fragment(),
             options_len: header.options().len(),
-            extensions: chain.extensions,
-            fragment: chain.fragment,
-            protocol: chain.protocol,
+            extensions,
+            fragment,
+            protocol,
             payload_len: wire.length(),
             missing,
         })
@@ -177,7 +181,14 @@ impl IpHeader {
         };
         let missing = announced.saturating_sub(wire.length());
         *wire = wire.limited(announced);
-        let chain = Chain::new(IpProtocol(header.next_header().0), None).followed(wire);
+        let protocol = IpProtocol(header.next_header().0);
+        let (extensions, fragment, protocol) = match protocol {
+            IpProtocol::TCP | IpProtocol::UDP => (Vec::new(), None, protocol),
+            _ => {
+                let chain = Chain::read(protocol, None, wire);
+                (chain.extensions, chain.fragment, chain.protocol)
+            }
+        };
         Some(Self {
             source: header.source_addr().into(),
             destination: header.destination_addr().into(),
@@ -185,9 +196,9 @@ impl IpHeader {
             traffic_class: header.traffic_class(),
             dont_fragment: true,
             options_len: 0,
-            extensions: chain.extensions,
-            fragment: chain.fragment,
-            protocol: chain.protocol,
+            extensions,
+            fragment,
+            protocol,
             payload_len: wire.length(),
             missing,
         })
@@ -218,18 +229,19 @@ struct Chain {
 }
 
 impl Chain {
-    const fn new(protocol: IpProtocol, fragment: Option<Fragment>) -> Self {
-        Self { extensions: Vec::new(), fragment, protocol }
-    }
-
     /// Reads extension headers until something else follows; one that cannot be read stays the protocol.
-    fn followed(mut self, wire: &mut Wire<'_>) -> Self {
-        while self.extensions.len() < MAX_EXTENSIONS && !is_later(self.fragment) {
-            if self.read_next(wire).is_none() {
+    fn read(
+        protocol: IpProtocol,
+        fragment: Option<Fragment>,
+        wire: &mut Wire<'_>,
+    ) -> Self {
+        let mut chain = Self { extensions: Vec::new(), fragment, protocol };
+        while chain.extensions.len() < MAX_EXTENSIONS && !is_later(chain.fragment) {
+            if chain.read_next(wire).is_none() {
                 break;
             }
         }
-        self
+        chain
     }
 
     fn read_next(&mut self, wire: &mut Wire<'_>) -> Option<()> {
