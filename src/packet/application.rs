@@ -49,13 +49,12 @@ impl<'a> Application<'a> {
     }
 
     /// What a datagram between `ports` is, which may hold `nesting` further frames.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
     #[inline(always)]
-    pub(crate) fn over_udp(
-        ports: (u16, u16),
-        docker_dns: bool,
-        wire: Wire<'a>,
-        nesting: u8,
-    ) -> Option<Self> {
+    pub(crate) fn over_udp(ports: (u16, u16), docker_dns: bool, wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let either = |port| ports.0 == port || ports.1 == port;
         if either(MULTICAST_DNS) {
             return Dns::read(wire, DnsTransport::Multicast).map(Self::Dns);

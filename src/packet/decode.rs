@@ -104,6 +104,10 @@ impl<'a> Packet<'a> {
 
 impl<'a> Network<'a> {
     /// Reads what a type announces.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
     #[inline(always)]
     pub(crate) fn read(ether_type: EtherType, wire: Wire<'a>, nesting: u8) -> Self {
         let unread = |layer| Self::Unread(Unread::new(layer, wire));

@@ -28,11 +28,12 @@ struct Octet {
 /// Writes a number.
 pub fn decimal(f: &mut impl Text, number: impl Into<u64>) -> fmt::Result {
     let mut number = number.into();
-    let length = match u32::try_from(number) {
+    // Half of the time for the usual numbers.
+    let power = match u32::try_from(number) {
         Ok(number) => number.checked_ilog10(),
         Err(_) => number.checked_ilog10(),
     };
-    let length = length.map_or(1, |power| power as usize + 1);
+    let length = power.map_or(1, |power| power as usize + 1);
     f.write_ascii(|place: &mut [u8; MOST_DIGITS]| {
         let mut pairs = place.get_mut(..length).unwrap_or_default().rchunks_exact_mut(2);
         for pair in &mut pairs {

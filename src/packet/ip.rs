@@ -85,6 +85,10 @@ pub struct Fragment {
 
 impl<'a> Ip<'a> {
     /// Reads a packet of either version that may hold `nesting` further ones.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
     #[inline(always)]
     pub(crate) fn read(mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let header = IpHeader::read(&mut wire)?;
@@ -123,6 +127,10 @@ impl<'a> Ip<'a> {
 
 impl IpHeader {
     /// Reads the headers of either version and leaves `wire` at what they carry.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
     #[inline(always)]
     pub(crate) fn read(wire: &mut Wire<'_>) -> Option<Self> {
         let version = wire.bytes().first()? >> 4;
@@ -133,6 +141,10 @@ impl IpHeader {
         }
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
     #[inline(always)]
     fn read_v4(wire: &mut Wire<'_>) -> Option<Self> {
         let header = Ipv4HeaderSlice::from_slice(wire.bytes()).ok()?;
@@ -171,6 +183,10 @@ impl IpHeader {
         })
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
     #[inline(always)]
     fn read_v6(wire: &mut Wire<'_>) -> Option<Self> {
         let header = Ipv6HeaderSlice::from_slice(wire.bytes()).ok()?;
@@ -220,7 +236,8 @@ impl IpHeader {
     }
 }
 
-/// What the headers between the first and the transport's say, as far as they have been read.
+/// What the headers between the first and the transport's say, as far as they have been read. Most packets have none, and
+/// do without it.
 struct Chain {
     extensions: Vec<Extension>,
     fragment: Option<Fragment>,
@@ -230,11 +247,7 @@ struct Chain {
 
 impl Chain {
     /// Reads extension headers until something else follows; one that cannot be read stays the protocol.
-    fn read(
-        protocol: IpProtocol,
-        fragment: Option<Fragment>,
-        wire: &mut Wire<'_>,
-    ) -> Self {
+    fn read(protocol: IpProtocol, fragment: Option<Fragment>, wire: &mut Wire<'_>) -> Self {
         let mut chain = Self { extensions: Vec::new(), fragment, protocol };
         while chain.extensions.len() < MAX_EXTENSIONS && !is_later(chain.fragment) {
             if chain.read_next(wire).is_none() {

@@ -39,6 +39,11 @@ pub struct Tcp<'a> {
 
 impl<'a> Tcp<'a> {
     /// Reads a segment of which at least the fixed header was captured.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
     pub(crate) fn read(docker_dns: bool, mut wire: Wire<'a>) -> Option<Self> {
         let (source, destination) = (wire.u16()?, wire.u16()?);
         let (sequence, acknowledgment) = (wire.u32()?, wire.u32()?);

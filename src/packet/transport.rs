@@ -55,6 +55,10 @@ pub enum Transport<'a> {
 
 impl<'a> Transport<'a> {
     /// Reads what the headers announce.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
     #[inline(always)]
     pub(crate) fn read(header: &IpHeader, wire: Wire<'a>, nesting: u8) -> Self {
         if header.is_later_fragment() {
@@ -64,7 +68,6 @@ impl<'a> Transport<'a> {
             unread: Unread::new(layer, wire),
             ports: header.protocol.read_ports(wire),
         };
-        // Each layer goes straight to where it stays: to move one that was just made is what reading it costs.
         match header.protocol {
             IpProtocol::TCP => match Tcp::read(header.involves(DOCKER_DNS), wire) {
                 Some(tcp) => Self::Tcp(tcp),
@@ -89,6 +92,7 @@ impl<'a> Transport<'a> {
         }
     }
 
+    /// By itself, so that reading has an end for the compiler, which puts all the rest into one function.
     #[inline(never)]
     fn read_tunnel(wire: Wire<'a>, nesting: u8) -> Option<Box<Ip<'a>>> {
         Ip::read(wire, nesting).map(Box::new)

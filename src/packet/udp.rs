@@ -28,6 +28,10 @@ pub struct Udp<'a> {
 
 impl<'a> Udp<'a> {
     /// Reads a datagram whose header was captured.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
     #[inline(always)]
     pub(crate) fn read(docker_dns: bool, mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let (source, destination) = (wire.u16()?, wire.u16()?);

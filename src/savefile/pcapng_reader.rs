@@ -94,6 +94,10 @@ impl PcapngReader {
         }
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
     #[inline(always)]
     fn record<'a>(&'a mut self, block_type: u32, body: &'a [u8]) -> Result<Record<'a>, Fault> {
         let fields = Fields::new(body, self.order);
@@ -141,6 +145,10 @@ impl PcapngReader {
         self.interfaces.get(id as usize).ok_or(Fault::Undeclared { id, declared })
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
     #[inline(always)]
     fn enhanced_packet<'a>(&'a self, mut fields: Fields<'a>) -> Result<Record<'a>, Fault> {
         let declared = self.declared(fields.u32()?)?;
@@ -225,6 +233,10 @@ impl Declared {
     }
 }
 
+#[expect(
+    clippy::inline_always,
+    reason = "a struct that was just made is slow to move: it waits for its stores"
+)]
 #[inline(always)]
 fn with_options<'a>(mut packet: Packet<'a>, fields: Fields<'a>) -> Packet<'a> {
     for (code, mut value) in fields.options() {
