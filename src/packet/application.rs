@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr};
 use super::dhcp::Dhcp;
 use super::dns::{Dns, DnsTransport};
 use super::http::Http;
+use super::ip::IpHeader;
 use super::summary::Style;
 use super::text::Text;
 use super::tls::Tls;
@@ -12,7 +13,7 @@ use super::tunnel::Vxlan;
 use super::wire::Wire;
 
 /// Where Docker's own DNS server listens inside a container, on a random port behind port 53.
-pub(crate) const DOCKER_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 11));
+const DOCKER_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 11));
 const DNS: u16 = 53;
 const MULTICAST_DNS: u16 = 5353;
 const DHCP_SERVER: u16 = 67;
@@ -34,13 +35,33 @@ pub enum Application<'a> {
     Vxlan(Vxlan<'a>),
 }
 
+/// What the addresses say of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// That it comes from Docker's DNS server or goes there, on whatever port.
+    DockerDns,
+    /// Nothing.
+    Others,
+}
+
+impl Ends {
+    /// Those in `header`.
+    pub(crate) fn of(header: &IpHeader) -> Self {
+        if header.source == DOCKER_DNS || header.destination == DOCKER_DNS {
+            Self::DockerDns
+        } else {
+            Self::Others
+        }
+    }
+}
+
 impl<'a> Application<'a> {
     /// What the data of a segment between `ports` is.
-    pub(crate) fn over_tcp(ports: (u16, u16), docker_dns: bool, wire: Wire<'a>) -> Option<Self> {
+    pub(crate) fn over_tcp(ports: (u16, u16), ends: Ends, wire: Wire<'a>) -> Option<Self> {
         if wire.bytes().is_empty() {
             return None;
         }
-        if is_dns(ports, docker_dns)
+        if is_dns(ports, ends)
             && let Some(dns) = Dns::read(wire, DnsTransport::Stream)
         {
             return Some(Self::Dns(dns));
@@ -54,12 +75,12 @@ impl<'a> Application<'a> {
         reason = "a struct that was just made is slow to move: it waits for its stores"
     )]
     #[inline(always)]
-    pub(crate) fn over_udp(ports: (u16, u16), docker_dns: bool, wire: Wire<'a>, nesting: u8) -> Option<Self> {
+    pub(crate) fn over_udp(ports: (u16, u16), ends: Ends, wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let either = |port| ports.0 == port || ports.1 == port;
         if either(MULTICAST_DNS) {
             return Dns::read(wire, DnsTransport::Multicast).map(Self::Dns);
         }
-        if is_dns(ports, docker_dns) {
+        if is_dns(ports, ends) {
             return Dns::read(wire, DnsTransport::Datagram).map(Self::Dns);
         }
         if either(DHCP_SERVER) || either(DHCP_CLIENT) {
@@ -83,6 +104,6 @@ impl<'a> Application<'a> {
     }
 }
 
-fn is_dns(ports: (u16, u16), docker_dns: bool) -> bool {
-    ports.0 == DNS || ports.1 == DNS || docker_dns
+fn is_dns(ports: (u16, u16), ends: Ends) -> bool {
+    ports.0 == DNS || ports.1 == DNS || ends == Ends::DockerDns
 }

@@ -28,7 +28,7 @@ struct Octet {
 /// Writes a number.
 pub fn decimal(f: &mut impl Text, number: impl Into<u64>) -> fmt::Result {
     let mut number = number.into();
-    // Half of the time for the usual numbers.
+    // Those of 32 bits, nearly all of them, are measured in fewer steps.
     let power = match u32::try_from(number) {
         Ok(number) => number.checked_ilog10(),
         Err(_) => number.checked_ilog10(),
@@ -58,8 +58,9 @@ pub(crate) fn labelled(f: &mut impl Text, label: &str, number: impl Into<u64>) -
 pub fn six_digits(f: &mut impl Text, number: u32) -> fmt::Result {
     f.write_ascii(|place: &mut [u8; 6]| {
         let pairs = [number / 10_000 % 100, number / 100 % 100, number % 100];
-        let [[a, b], [c, d], [e, g]] = pairs.map(|pair| PAIRS[pair as usize]);
-        *place = [a, b, c, d, e, g];
+        for (digits, pair) in place.as_chunks_mut().0.iter_mut().zip(pairs) {
+            *digits = PAIRS[pair as usize];
+        }
         6
     })
 }
@@ -136,7 +137,7 @@ const fn pairs() -> [[u8; 2]; 100] {
 }
 
 const fn digit(number: usize) -> u8 {
-    b'0' + (number % 10) as u8
+    b"0123456789"[number % 10]
 }
 
 /// Two colons stand for the first of the longest rows of zeros.
@@ -188,14 +189,14 @@ mod tests {
     proptest! {
         #[test]
         fn the_words_are_those_of_the_standard_library(
-            number: u64, shift in 0_u32..64, width in 1_usize..=MOST_DIGITS, octets: [u8; 4], zeros: u8, mut segments: [u16; 8],
+            number: u64, shift in 0_u32..64, micros in 0_u32..1_000_000, octets: [u8; 4], zeros: u8, mut segments: [u16; 8],
             mac: [u8; 6],
         ) {
             segments.iter_mut().enumerate().filter(|(place, _)| zeros >> place & 1 == 1).for_each(|(_, group)| *group = 0);
             prop_assert_eq!(written(|f| hardware_address(f, Mac::new(mac))), Mac::new(mac).to_string());
             let number = number >> shift;
             prop_assert_eq!(written(|f| decimal(f, number)), number.to_string());
-            let number = number as u32; prop_assert_eq!(written(|f| six_digits(f, number)), format!("{:06}", number % 1_000_000));
+            prop_assert_eq!(written(|f| six_digits(f, micros)), format!("{micros:06}"));
             for ip in [IpAddr::from(octets), IpAddr::from(segments)] {
                 prop_assert_eq!(written(|f| address(f, ip)), ip.to_string());
             }

@@ -225,11 +225,6 @@ impl IpHeader {
         is_later(self.fragment)
     }
 
-    /// Whether it is from there or goes there.
-    pub(crate) fn involves(&self, address: IpAddr) -> bool {
-        self.source == address || self.destination == address
-    }
-
     /// 4 or 6.
     pub const fn version(&self) -> u8 {
         if self.source.is_ipv4() { 4 } else { 6 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::application::Application;
+use super::application::{Application, Ends};
 use super::digits::labelled;
 use super::summary::Style;
 use super::tcp_options::TcpOptions;
@@ -44,7 +44,7 @@ impl<'a> Tcp<'a> {
         reason = "a struct that was just made is slow to move: it waits for its stores"
     )]
     #[inline(always)]
-    pub(crate) fn read(docker_dns: bool, mut wire: Wire<'a>) -> Option<Self> {
+    pub(crate) fn read(ends: Ends, mut wire: Wire<'a>) -> Option<Self> {
         let (source, destination) = (wire.u16()?, wire.u16()?);
         let (sequence, acknowledgment) = (wire.u32()?, wire.u32()?);
         let offset_and_flags = wire.u16()?;
@@ -65,7 +65,7 @@ impl<'a> Tcp<'a> {
             urgent,
             options,
             length: wire.length(),
-            application: Application::over_tcp((source, destination), docker_dns, wire),
+            application: Application::over_tcp((source, destination), ends, wire),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::application::DOCKER_DNS;
+use super::application::Ends;
 use super::decode::Unread;
 use super::icmp::Icmp;
 use super::icmpv6::Icmpv6;
@@ -69,11 +69,11 @@ impl<'a> Transport<'a> {
             ports: header.protocol.read_ports(wire),
         };
         match header.protocol {
-            IpProtocol::TCP => match Tcp::read(header.involves(DOCKER_DNS), wire) {
+            IpProtocol::TCP => match Tcp::read(Ends::of(header), wire) {
                 Some(tcp) => Self::Tcp(tcp),
                 None => unread("tcp"),
             },
-            IpProtocol::UDP => match Udp::read(header.involves(DOCKER_DNS), wire, nesting) {
+            IpProtocol::UDP => match Udp::read(Ends::of(header), wire, nesting) {
                 Some(udp) => Self::Udp(udp),
                 None => unread("udp"),
             },

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::application::Application;
+use super::application::{Application, Ends};
 use super::digits::labelled;
 use super::ip::IpHeader;
 use super::summary::Style;
@@ -33,13 +33,13 @@ impl<'a> Udp<'a> {
         reason = "a struct that was just made is slow to move: it waits for its stores"
     )]
     #[inline(always)]
-    pub(crate) fn read(docker_dns: bool, mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
+    pub(crate) fn read(ends: Ends, mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let (source, destination) = (wire.u16()?, wire.u16()?);
         let (length, _checksum) = (usize::from(wire.u16()?), wire.u16()?);
         // Zero stands for more than the field can hold (RFC 2675, 4).
         let length = if length == 0 { wire.length() } else { length.checked_sub(HEADER_LEN)? };
         let payload = wire.limited(length);
-        let application = Application::over_udp((source, destination), docker_dns, payload, nesting);
+        let application = Application::over_udp((source, destination), ends, payload, nesting);
         Some(Self { source, destination, length, application })
     }
 
