@@ -52,7 +52,7 @@ impl Printer {
     pub(super) fn packet(&mut self, frame: &Frame<'_>, interface: &str) -> io::Result<()> {
         let known = self.names.as_ref();
         let lookup = |address: IpAddr| known.and_then(|names| names.get(&address)).map(String::as_str);
-        let names = Names::new(&lookup);
+        let names = if known.is_some() { Names::new(&lookup) } else { Names::NUMERIC };
         match &mut self.form {
             Form::Lines(lines) => lines.write(frame, interface, names),
             Form::Json { out, scratch } => {

@@ -74,8 +74,9 @@ struct Output<'a> {
 fn copy(reader: &mut Reader<impl Read>, output: &mut Output<'_>) -> anyhow::Result<()> {
     while let Some(record) = reader.next_record()? {
         match record {
-            Record::Packet(packet) => {
-                output.packet(&packet)?;
+            // By reference: to move it costs as much as to read it.
+            Record::Packet(ref packet) => {
+                output.packet(packet)?;
                 if output.left == 0 {
                     return Ok(());
                 }
@@ -128,8 +129,8 @@ impl Output<'_> {
 
 /// Whose packet it is, where a capture of ours said so: the process in its option, the command in the comment.
 fn owner<'p>(packet: &'p Packet<'_>) -> Option<Owner<'p>> {
-    let text = packet.comment.lines().next().unwrap_or_default();
     let process = packet.process?;
+    let text = packet.comment.lines().next().unwrap_or_default();
     let command = text.split(' ').find_map(|word| word.strip_prefix("command="))?;
     let process = OwnerProcess { pid: process.pid, thread: process.tid, command };
     Some(Owner { process: Some(process), text })

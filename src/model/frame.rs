@@ -87,6 +87,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The bytes in one piece: `head` itself where that is all, otherwise joined in `scratch`.
+    #[inline]
     pub fn contiguous<'b>(&self, scratch: &'b mut Vec<u8>) -> &'b [u8]
     where
         'a: 'b,

@@ -7,6 +7,7 @@ use super::dns::{Dns, DnsTransport};
 use super::http::Http;
 use super::ip::IpHeader;
 use super::summary::Style;
+use super::text::Text;
 use super::tls::Tls;
 use super::tunnel::Vxlan;
 use super::wire::Wire;
@@ -34,13 +35,33 @@ pub enum Application<'a> {
     Vxlan(Vxlan<'a>),
 }
 
+/// What the addresses say of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// That it comes from Docker's DNS server or goes there, on whatever port.
+    DockerDns,
+    /// Nothing.
+    Others,
+}
+
+impl Ends {
+    /// Those in `header`.
+    pub(crate) fn of(header: &IpHeader) -> Self {
+        if header.source == DOCKER_DNS || header.destination == DOCKER_DNS {
+            Self::DockerDns
+        } else {
+            Self::Others
+        }
+    }
+}
+
 impl<'a> Application<'a> {
     /// What the data of a segment between `ports` is.
-    pub(crate) fn over_tcp(ports: (u16, u16), header: &IpHeader, wire: Wire<'a>) -> Option<Self> {
+    pub(crate) fn over_tcp(ports: (u16, u16), ends: Ends, wire: Wire<'a>) -> Option<Self> {
         if wire.bytes().is_empty() {
             return None;
         }
-        if is_dns(ports, header)
+        if is_dns(ports, ends)
             && let Some(dns) = Dns::read(wire, DnsTransport::Stream)
         {
             return Some(Self::Dns(dns));
@@ -49,17 +70,17 @@ impl<'a> Application<'a> {
     }
 
     /// What a datagram between `ports` is, which may hold `nesting` further frames.
-    pub(crate) fn over_udp(
-        ports: (u16, u16),
-        header: &IpHeader,
-        wire: Wire<'a>,
-        nesting: u8,
-    ) -> Option<Self> {
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
+    pub(crate) fn over_udp(ports: (u16, u16), ends: Ends, wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let either = |port| ports.0 == port || ports.1 == port;
         if either(MULTICAST_DNS) {
             return Dns::read(wire, DnsTransport::Multicast).map(Self::Dns);
         }
-        if is_dns(ports, header) {
+        if is_dns(ports, ends) {
             return Dns::read(wire, DnsTransport::Datagram).map(Self::Dns);
         }
         if either(DHCP_SERVER) || either(DHCP_CLIENT) {
@@ -72,7 +93,7 @@ impl<'a> Application<'a> {
     }
 
     /// Writes what tcpdump prints after the port's colon, or of its own where tcpdump prints nothing.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         match self {
             Self::Dns(dns) => write!(f, "{dns}"),
             Self::Tls(tls) => write!(f, "{tls}"),
@@ -83,6 +104,6 @@ impl<'a> Application<'a> {
     }
 }
 
-fn is_dns(ports: (u16, u16), header: &IpHeader) -> bool {
-    ports.0 == DNS || ports.1 == DNS || header.source == DOCKER_DNS || header.destination == DOCKER_DNS
+fn is_dns(ports: (u16, u16), ends: Ends) -> bool {
+    ports.0 == DNS || ports.1 == DNS || ends == Ends::DockerDns
 }

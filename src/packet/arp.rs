@@ -7,6 +7,7 @@ use etherparse::{ArpHardwareId, ArpOperation as Code, ArpPacketSlice, EtherType}
 use crate::model::Mac;
 
 use super::summary::Style;
+use super::text::Text;
 use super::wire::Wire;
 
 /// A request or reply.
@@ -71,7 +72,7 @@ impl Arp {
     }
 
     /// Writes the line of `tcpdump`.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         if style.names_type() {
             f.write_str("ARP, ")?;
         }

@@ -9,6 +9,7 @@ use super::ethernet::{EtherType, Ethernet};
 use super::ip::Ip;
 use super::llc::Llc;
 use super::summary::Style;
+use super::text::Text;
 use super::wire::Wire;
 
 /// How many packets may lie inside each other (VXLAN, GRE, IP in IP) before the rest is left unread.
@@ -103,20 +104,29 @@ impl<'a> Packet<'a> {
 
 impl<'a> Network<'a> {
     /// Reads what a type announces.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
     pub(crate) fn read(ether_type: EtherType, wire: Wire<'a>, nesting: u8) -> Self {
-        let read = match etherparse::EtherType(ether_type.0) {
-            ether_type::ARP => Arp::read(wire).map(Self::Arp).ok_or("arp"),
-            ether_type::IPV4 => Ip::read(wire, nesting).map(Self::Ip).ok_or("ip"),
-            ether_type::IPV6 => Ip::read(wire, nesting).map(Self::Ip).ok_or("ip6"),
-            _ if ether_type.is_length() => Llc::read(ether_type, wire).map(Self::Llc).ok_or("llc"),
-            _ if ether_type.is_tag() => Err("vlan"),
-            _ => Ok(Self::Other { ether_type, length: wire.length() }),
-        };
-        read.unwrap_or_else(|layer| Self::Unread(Unread::new(layer, wire)))
+        let unread = |layer| Self::Unread(Unread::new(layer, wire));
+        match etherparse::EtherType(ether_type.0) {
+            ether_type::ARP => Arp::read(wire).map_or_else(|| unread("arp"), Self::Arp),
+            version @ (ether_type::IPV4 | ether_type::IPV6) => {
+                let name = || if version == ether_type::IPV4 { "ip" } else { "ip6" };
+                Ip::read(wire, nesting).map_or_else(|| unread(name()), Self::Ip)
+            }
+            _ if ether_type.is_length() => {
+                Llc::read(ether_type, wire).map_or_else(|| unread("llc"), Self::Llc)
+            }
+            _ if ether_type.is_tag() => unread("vlan"),
+            _ => Self::Other { ether_type, length: wire.length() },
+        }
     }
 
     /// Writes the layer and everything above it.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         match self {
             Self::Arp(arp) => arp.describe(f, style),
             Self::Ip(ip) => ip.describe(f, style),

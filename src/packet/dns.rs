@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::dns_record::{DnsRecord, DnsType, Question};
+use super::text::Text;
 use super::wire::Wire;
 
 /// The header's length (RFC 1035, 4.1.1).
@@ -128,7 +129,7 @@ impl<'a> Dns<'a> {
         self.flags & flag != 0
     }
 
-    fn describe_query(&self, f: &mut impl fmt::Write) -> fmt::Result {
+    fn describe_query(&self, f: &mut impl Text) -> fmt::Result {
         write!(f, "{}{}", mark(self.has(0x0100), "+"), mark(self.has(0x0010), "%"))?;
         for (count, usual, unit) in [
             (self.answer_count, 0, "a"),
@@ -153,7 +154,7 @@ impl<'a> Dns<'a> {
         f.write_str(mark(left > 0, " [|domain]"))
     }
 
-    fn describe_response(&self, f: &mut impl fmt::Write) -> fmt::Result {
+    fn describe_response(&self, f: &mut impl Text) -> fmt::Result {
         match (self.response_code(), self.response_name()) {
             (0, _) => {}
             (_, Some(name)) => write!(f, " {name}")?,
@@ -179,7 +180,7 @@ impl<'a> Dns<'a> {
         f.write_str(mark(left > 0, " [|domain]"))
     }
 
-    fn describe_record(&self, f: &mut impl fmt::Write, record: &DnsRecord<'_>) -> fmt::Result {
+    fn describe_record(&self, f: &mut impl Text, record: &DnsRecord<'_>) -> fmt::Result {
         if record.record_type != DnsType::OPT {
             self.describe_class(f, record.class)?;
         }
@@ -191,7 +192,7 @@ impl<'a> Dns<'a> {
     }
 
     /// Writes the class unless it is the Internet's.
-    fn describe_class(&self, f: &mut impl fmt::Write, class: u16) -> fmt::Result {
+    fn describe_class(&self, f: &mut impl Text, class: u16) -> fmt::Result {
         let class = if self.transport == DnsTransport::Multicast { class & 0x7fff } else { class };
         match class {
             INTERNET => Ok(()),

@@ -8,6 +8,7 @@ use etherparse::ether_type;
 use crate::model::Mac;
 
 use super::digits::hardware_address;
+use super::text::Text;
 use super::wire::Wire;
 
 /// Types up to here are the length of an 802.3 frame (IEEE 802.3, 3.2.6).
@@ -81,7 +82,7 @@ impl<'a> Ethernet<'a> {
     }
 
     /// Writes the header as `tcpdump -e` does; `length` is that of the whole frame.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, length: usize) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, length: usize) -> fmt::Result {
         hardware_address(f, self.source)?;
         f.write_str(" > ")?;
         hardware_address(f, self.destination)?;

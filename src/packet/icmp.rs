@@ -6,6 +6,7 @@ use super::ip_protocol::IpProtocol;
 use super::names::{Named, Names};
 use super::quote::Quote;
 use super::summary::Style;
+use super::text::Text;
 use super::wire::Wire;
 
 /// An ICMP message.
@@ -101,7 +102,7 @@ impl Icmp {
     }
 
     /// Writes the message as tcpdump does, and whose packet an error quotes.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         f.write_str("ICMP ")?;
         match self.kind {
             IcmpKind::EchoRequest { id, sequence } => write!(f, "echo request, id {id}, seq {sequence}")?,
@@ -132,7 +133,7 @@ impl Icmp {
 }
 
 fn describe_unreachable(
-    f: &mut impl fmt::Write,
+    f: &mut impl Text,
     code: u8,
     mtu: u16,
     quote: &Quote,
@@ -161,7 +162,7 @@ fn describe_unreachable(
 }
 
 /// Writes `10.0.0.2 udp port 53 unreachable`, and where no port is known the protocol's number.
-fn describe_port(f: &mut impl fmt::Write, quote: &Quote, target: &Named<'_>) -> fmt::Result {
+fn describe_port(f: &mut impl Text, quote: &Quote, target: &Named<'_>) -> fmt::Result {
     match (quote.protocol, quote.ports) {
         (IpProtocol::TCP | IpProtocol::UDP, Some((_, port))) => {
             write!(f, "{target} {} port {port} unreachable", quote.protocol)

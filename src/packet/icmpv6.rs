@@ -7,6 +7,7 @@ use crate::model::Mac;
 use super::names::Names;
 use super::quote::Quote;
 use super::summary::Style;
+use super::text::Text;
 use super::wire::Wire;
 
 /// An ICMPv6 message.
@@ -134,7 +135,7 @@ impl Icmpv6 {
     }
 
     /// Writes the message as tcpdump does, with the hardware address and whose packet an error quotes.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         f.write_str("ICMP6, ")?;
         self.describe_kind(f, style.names)?;
         write!(f, ", length {}", self.length)?;
@@ -144,7 +145,7 @@ impl Icmpv6 {
         self.quote().map_or(Ok(()), |quote| quote.describe(f, style.names))
     }
 
-    fn describe_kind(&self, f: &mut impl fmt::Write, names: Names<'_>) -> fmt::Result {
+    fn describe_kind(&self, f: &mut impl Text, names: Names<'_>) -> fmt::Result {
         match self.kind {
             Icmpv6Kind::Unreachable(quote) => describe_unreachable(f, self.code, quote.as_ref(), names),
             Icmpv6Kind::TooBig(mtu, _) => write!(f, "packet too big, mtu {mtu}"),
@@ -186,12 +187,7 @@ impl Icmpv6 {
     }
 }
 
-fn describe_unreachable(
-    f: &mut impl fmt::Write,
-    code: u8,
-    quote: Option<&Quote>,
-    names: Names<'_>,
-) -> fmt::Result {
+fn describe_unreachable(f: &mut impl Text, code: u8, quote: Option<&Quote>, names: Names<'_>) -> fmt::Result {
     f.write_str("destination unreachable, ")?;
     let Some(quote) = quote else {
         return write!(f, "code {code} [|icmp6]");

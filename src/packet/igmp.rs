@@ -3,6 +3,7 @@
 use std::{fmt, net::Ipv4Addr};
 
 use super::summary::Style;
+use super::text::Text;
 use super::wire::Wire;
 
 /// An IGMP message.
@@ -50,7 +51,7 @@ impl Igmp {
         })
     }
 
-    pub(crate) fn describe(self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         f.write_str("igmp")?;
         match self {
             Self::Query { version, group } => {

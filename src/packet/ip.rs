@@ -11,6 +11,7 @@ use super::digits::decimal;
 use super::ip_protocol::IpProtocol;
 use super::names::Named;
 use super::summary::Style;
+use super::text::Text;
 use super::transport::Transport;
 use super::wire::Wire;
 
@@ -84,6 +85,11 @@ pub struct Fragment {
 
 impl<'a> Ip<'a> {
     /// Reads a packet of either version that may hold `nesting` further ones.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
     pub(crate) fn read(mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let header = IpHeader::read(&mut wire)?;
         let transport = Transport::read(&header, wire, nesting);
@@ -96,7 +102,7 @@ impl<'a> Ip<'a> {
     }
 
     /// Writes the packet as tcpdump does.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         let header = &self.header;
         if style.names_type() {
             f.write_str(if header.source.is_ipv4() { "IP " } else { "IP6 " })?;
@@ -121,6 +127,11 @@ impl<'a> Ip<'a> {
 
 impl IpHeader {
     /// Reads the headers of either version and leaves `wire` at what they carry.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
     pub(crate) fn read(wire: &mut Wire<'_>) -> Option<Self> {
         let version = wire.bytes().first()? >> 4;
         match version {
@@ -130,6 +141,11 @@ impl IpHeader {
         }
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
     fn read_v4(wire: &mut Wire<'_>) -> Option<Self> {
         let header = Ipv4HeaderSlice::from_slice(wire.bytes()).ok()?;
         let header_len = header.slice().len();
@@ -142,27 +158,36 @@ impl IpHeader {
             offset: usize::from(header.fragments_offset().value()) * 8,
             more: header.more_fragments(),
         });
-        let mut read = Self {
+        let missing = announced.saturating_sub(wire.length());
+        *wire = wire.limited(announced);
+        let protocol = IpProtocol(header.protocol().0);
+        let (extensions, fragment, protocol) = match protocol {
+            IpProtocol::AUTHENTICATION => {
+                let chain = Chain::read(protocol, fragment, wire);
+                (chain.extensions, chain.fragment, chain.protocol)
+            }
+            _ => (Vec::new(), fragment, protocol),
+        };
+        Some(Self {
             source: header.source_addr().into(),
             destination: header.destination_addr().into(),
             ttl: header.ttl(),
             traffic_class: header.dcp().value() << 2 | header.ecn().value(),
             dont_fragment: header.dont_fragment(),
             options_len: header.options().len(),
-            extensions: Vec::new(),
+            extensions,
             fragment,
-            protocol: IpProtocol(header.protocol().0),
-            payload_len: 0,
-            missing: announced.saturating_sub(wire.length()),
-        };
-        *wire = wire.limited(announced);
-        if read.protocol == IpProtocol::AUTHENTICATION {
-            read.read_extensions(wire);
-        }
-        read.payload_len = wire.length();
-        Some(read)
+            protocol,
+            payload_len: wire.length(),
+            missing,
+        })
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
     fn read_v6(wire: &mut Wire<'_>) -> Option<Self> {
         let header = Ipv6HeaderSlice::from_slice(wire.bytes()).ok()?;
         wire.skip(header.slice().len());
@@ -170,35 +195,64 @@ impl IpHeader {
             0 if header.next_header() != ip_number::IPV6_NO_NEXT_HEADER => wire.length(), // a jumbogram
             length => length.into(),
         };
-        let mut read = Self {
+        let missing = announced.saturating_sub(wire.length());
+        *wire = wire.limited(announced);
+        let protocol = IpProtocol(header.next_header().0);
+        let (extensions, fragment, protocol) = match protocol {
+            IpProtocol::TCP | IpProtocol::UDP => (Vec::new(), None, protocol),
+            _ => {
+                let chain = Chain::read(protocol, None, wire);
+                (chain.extensions, chain.fragment, chain.protocol)
+            }
+        };
+        Some(Self {
             source: header.source_addr().into(),
             destination: header.destination_addr().into(),
             ttl: header.hop_limit(),
             traffic_class: header.traffic_class(),
             dont_fragment: true,
             options_len: 0,
-            extensions: Vec::new(),
-            fragment: None,
-            protocol: IpProtocol(header.next_header().0),
-            payload_len: 0,
-            missing: announced.saturating_sub(wire.length()),
-        };
-        *wire = wire.limited(announced);
-        read.read_extensions(wire);
-        read.payload_len = wire.length();
-        Some(read)
+            extensions,
+            fragment,
+            protocol,
+            payload_len: wire.length(),
+            missing,
+        })
     }
 
+    /// Whether this part of a larger packet does not hold the transport's header.
+    pub fn is_later_fragment(&self) -> bool {
+        is_later(self.fragment)
+    }
+
+    /// 4 or 6.
+    pub const fn version(&self) -> u8 {
+        if self.source.is_ipv4() { 4 } else { 6 }
+    }
+}
+
+/// What the headers between the first and the transport's say, as far as they have been read. Most packets have none, and
+/// do without it.
+struct Chain {
+    extensions: Vec<Extension>,
+    fragment: Option<Fragment>,
+    /// What follows.
+    protocol: IpProtocol,
+}
+
+impl Chain {
     /// Reads extension headers until something else follows; one that cannot be read stays the protocol.
-    fn read_extensions(&mut self, wire: &mut Wire<'_>) {
-        while self.extensions.len() < MAX_EXTENSIONS && !self.is_later_fragment() {
-            if self.read_extension(wire).is_none() {
-                return;
+    fn read(protocol: IpProtocol, fragment: Option<Fragment>, wire: &mut Wire<'_>) -> Self {
+        let mut chain = Self { extensions: Vec::new(), fragment, protocol };
+        while chain.extensions.len() < MAX_EXTENSIONS && !is_later(chain.fragment) {
+            if chain.read_next(wire).is_none() {
+                break;
             }
         }
+        chain
     }
 
-    fn read_extension(&mut self, wire: &mut Wire<'_>) -> Option<()> {
+    fn read_next(&mut self, wire: &mut Wire<'_>) -> Option<()> {
         let (next, length) = match self.protocol {
             IpProtocol::FRAGMENT => {
                 let header = Ipv6FragmentHeaderSlice::from_slice(wire.bytes()).ok()?;
@@ -226,19 +280,13 @@ impl IpHeader {
         wire.skip(length);
         Some(())
     }
-
-    /// Whether this part of a larger packet does not hold the transport's header.
-    pub fn is_later_fragment(&self) -> bool {
-        self.fragment.is_some_and(|fragment| fragment.offset > 0)
-    }
-
-    /// 4 or 6.
-    pub const fn version(&self) -> u8 {
-        if self.source.is_ipv4() { 4 } else { 6 }
-    }
 }
 
-fn describe_end(f: &mut impl fmt::Write, address: Named<'_>, port: Option<u16>) -> fmt::Result {
+fn is_later(fragment: Option<Fragment>) -> bool {
+    fragment.is_some_and(|fragment| fragment.offset > 0)
+}
+
+fn describe_end(f: &mut impl Text, address: Named<'_>, port: Option<u16>) -> fmt::Result {
     address.describe(f)?;
     let Some(port) = port else { return Ok(()) };
     f.write_str(".")?;

@@ -3,6 +3,7 @@
 use std::{fmt, net::IpAddr};
 
 use super::digits::address;
+use super::text::Text;
 
 /// A name for an address, for example a container's; `None` for an address without one.
 pub type Lookup<'n> = dyn Fn(IpAddr) -> Option<&'n str> + 'n;
@@ -47,7 +48,7 @@ pub(crate) struct Named<'n> {
 
 impl Named<'_> {
     /// Writes it.
-    pub(crate) fn describe(self, f: &mut impl fmt::Write) -> fmt::Result {
+    pub(crate) fn describe(self, f: &mut impl Text) -> fmt::Result {
         match self.name {
             Some(name) => Escaped(name.as_bytes()).describe(f),
             None => address(f, self.address),
@@ -69,7 +70,7 @@ pub struct Escaped<'a>(pub &'a [u8]);
 
 impl Escaped<'_> {
     /// Writes it, what needs no escape in one piece.
-    pub fn describe(self, f: &mut impl fmt::Write) -> fmt::Result {
+    pub fn describe(self, f: &mut impl Text) -> fmt::Result {
         let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
         for piece in self.0.chunk_by(|one, other| is_plain(one) && is_plain(other)) {
             match piece {

@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr};
 use super::ip::IpHeader;
 use super::ip_protocol::IpProtocol;
 use super::names::Names;
+use super::text::Text;
 use super::wire::Wire;
 
 /// The beginning of the packet that an error is about.
@@ -34,7 +35,7 @@ impl Quote {
     }
 
     /// Writes ` (quoting 10.0.0.1.4000 > 10.0.0.2.53 udp)`.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, names: Names<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, names: Names<'_>) -> fmt::Result {
         let (source, destination) = (names.show(self.source), names.show(self.destination));
         match self.ports {
             Some((from, to)) => {

@@ -5,6 +5,7 @@ use std::fmt;
 use super::decode::Packet;
 use super::names::Names;
 use super::sequence::SequenceBase;
+use super::text::Text;
 
 /// A packet's line, without time and interface: tcpdump's words, with names where they are known.
 ///
@@ -79,7 +80,7 @@ impl<'p, 'a, 'n> Summary<'p, 'a, 'n> {
 
 impl Summary<'_, '_, '_> {
     /// Writes it; into a `String` this is much faster than by way of `Display`.
-    pub fn describe(&self, f: &mut impl fmt::Write) -> fmt::Result {
+    pub fn describe(&self, f: &mut impl Text) -> fmt::Result {
         if let (LinkHeader::Show, Some(ethernet)) = (self.style.link, &self.packet.ethernet) {
             ethernet.describe(f, self.packet.original_len)?;
         }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::application::Application;
+use super::application::{Application, Ends};
 use super::digits::labelled;
-use super::ip::IpHeader;
 use super::summary::Style;
 use super::tcp_options::TcpOptions;
+use super::text::Text;
 use super::wire::Wire;
 
 /// The header without options (RFC 9293, 3.1).
@@ -39,7 +39,12 @@ pub struct Tcp<'a> {
 
 impl<'a> Tcp<'a> {
     /// Reads a segment of which at least the fixed header was captured.
-    pub(crate) fn read(header: &IpHeader, mut wire: Wire<'a>) -> Option<Self> {
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
+    pub(crate) fn read(ends: Ends, mut wire: Wire<'a>) -> Option<Self> {
         let (source, destination) = (wire.u16()?, wire.u16()?);
         let (sequence, acknowledgment) = (wire.u32()?, wire.u32()?);
         let offset_and_flags = wire.u16()?;
@@ -60,12 +65,12 @@ impl<'a> Tcp<'a> {
             urgent,
             options,
             length: wire.length(),
-            application: Application::over_tcp((source, destination), header, wire),
+            application: Application::over_tcp((source, destination), ends, wire),
         })
     }
 
     /// Writes the segment as tcpdump does, with sequence numbers relative to those of `style`.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         f.write_str("Flags [")?;
         self.flags.describe(f)?;
         f.write_str("]")?;
@@ -130,7 +135,7 @@ impl std::ops::BitOr for TcpFlags {
 }
 
 impl TcpFlags {
-    fn describe(self, f: &mut impl fmt::Write) -> fmt::Result {
+    fn describe(self, f: &mut impl Text) -> fmt::Result {
         if self.0 == 0 {
             return f.write_str("none");
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::digits::labelled;
+use super::text::Text;
 use super::wire::Wire;
 
 /// The options of a segment, as sent and perhaps cut.
@@ -64,7 +65,7 @@ impl<'a> TcpOptions<'a> {
     }
 
     /// Writes `, options […]`; blocks of selective acknowledgments are relative to `base`.
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, base: u32) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, base: u32) -> fmt::Result {
         if self.0.length() == 0 {
             return Ok(());
         }
@@ -107,7 +108,7 @@ impl<'a> TcpOption<'a> {
     }
 
     /// Writes the option as tcpdump does; blocks of selective acknowledgments are relative to `base`.
-    fn describe(self, f: &mut impl fmt::Write, base: u32) -> fmt::Result {
+    fn describe(self, f: &mut impl Text, base: u32) -> fmt::Result {
         match self {
             Self::End => f.write_str("eol"),
             Self::NoOperation => f.write_str("nop"),

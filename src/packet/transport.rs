@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::application::Ends;
 use super::decode::Unread;
 use super::icmp::Icmp;
 use super::icmpv6::Icmpv6;
@@ -10,6 +11,7 @@ use super::ip::{Ip, IpHeader};
 use super::ip_protocol::IpProtocol;
 use super::summary::Style;
 use super::tcp::Tcp;
+use super::text::Text;
 use super::tunnel::{Esp, Gre, Sctp};
 use super::udp::Udp;
 use super::wire::Wire;
@@ -53,35 +55,47 @@ pub enum Transport<'a> {
 
 impl<'a> Transport<'a> {
     /// Reads what the headers announce.
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
     pub(crate) fn read(header: &IpHeader, wire: Wire<'a>, nesting: u8) -> Self {
         if header.is_later_fragment() {
             return Self::LaterFragment;
         }
-        let read = match header.protocol {
-            IpProtocol::TCP => Tcp::read(header, wire).map(Self::Tcp).ok_or("tcp"),
-            IpProtocol::UDP => Udp::read(header, wire, nesting).map(Self::Udp).ok_or("udp"),
-            IpProtocol::SCTP => Sctp::read(wire).map(Self::Sctp).ok_or("sctp"),
-            IpProtocol::ICMP => Icmp::read(wire).map(Self::Icmp).ok_or("icmp"),
-            IpProtocol::ICMPV6 => Icmpv6::read(wire).map(Self::Icmpv6).ok_or("icmp6"),
-            IpProtocol::IGMP => Igmp::read(wire).map(Self::Igmp).ok_or("igmp"),
-            IpProtocol::GRE => Gre::read(wire, nesting).map(Self::Gre).ok_or("gre"),
-            IpProtocol::ESP => Esp::read(wire).map(Self::Esp).ok_or("esp"),
-            IpProtocol::AUTHENTICATION => Err("ah"),
-            protocol if protocol.is_extension() && header.version() == 6 => Err("ip6-ext"),
-            IpProtocol::IPV4 | IpProtocol::IPV6 => Self::read_tunnel(wire, nesting),
-            _ => Ok(Self::Other { length: wire.length() }),
-        };
-        read.unwrap_or_else(|layer| Self::Unread {
+        let unread = |layer| Self::Unread {
             unread: Unread::new(layer, wire),
             ports: header.protocol.read_ports(wire),
-        })
+        };
+        match header.protocol {
+            IpProtocol::TCP => match Tcp::read(Ends::of(header), wire) {
+                Some(tcp) => Self::Tcp(tcp),
+                None => unread("tcp"),
+            },
+            IpProtocol::UDP => match Udp::read(Ends::of(header), wire, nesting) {
+                Some(udp) => Self::Udp(udp),
+                None => unread("udp"),
+            },
+            IpProtocol::SCTP => Sctp::read(wire).map_or_else(|| unread("sctp"), Self::Sctp),
+            IpProtocol::ICMP => Icmp::read(wire).map_or_else(|| unread("icmp"), Self::Icmp),
+            IpProtocol::ICMPV6 => Icmpv6::read(wire).map_or_else(|| unread("icmp6"), Self::Icmpv6),
+            IpProtocol::IGMP => Igmp::read(wire).map_or_else(|| unread("igmp"), Self::Igmp),
+            IpProtocol::GRE => Gre::read(wire, nesting).map_or_else(|| unread("gre"), Self::Gre),
+            IpProtocol::ESP => Esp::read(wire).map_or_else(|| unread("esp"), Self::Esp),
+            IpProtocol::AUTHENTICATION => unread("ah"),
+            protocol if protocol.is_extension() && header.version() == 6 => unread("ip6-ext"),
+            IpProtocol::IPV4 | IpProtocol::IPV6 if nesting > 0 => {
+                Self::read_tunnel(wire, nesting - 1).map_or_else(|| unread("ip"), Self::Tunnel)
+            }
+            _ => Self::Other { length: wire.length() },
+        }
     }
 
-    fn read_tunnel(wire: Wire<'a>, nesting: u8) -> Result<Self, &'static str> {
-        let Some(nesting) = nesting.checked_sub(1) else {
-            return Ok(Self::Other { length: wire.length() });
-        };
-        Ip::read(wire, nesting).map(|ip| Self::Tunnel(Box::new(ip))).ok_or("ip")
+    /// By itself, so that reading has an end for the compiler, which puts all the rest into one function.
+    #[inline(never)]
+    fn read_tunnel(wire: Wire<'a>, nesting: u8) -> Option<Box<Ip<'a>>> {
+        Ip::read(wire, nesting).map(Box::new)
     }
 
     /// Source and destination port.
@@ -106,12 +120,7 @@ impl<'a> Transport<'a> {
     }
 
     /// Writes the layer and everything above it; addresses and ports stand before it already.
-    pub(crate) fn describe(
-        &self,
-        f: &mut impl fmt::Write,
-        header: &IpHeader,
-        style: Style<'_>,
-    ) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, header: &IpHeader, style: Style<'_>) -> fmt::Result {
         match self {
             Self::Tcp(tcp) => tcp.describe(f, style),
             Self::Udp(udp) => udp.describe(f, header, style),

@@ -5,6 +5,7 @@ use std::fmt;
 use super::decode::{Network, Packet};
 use super::ethernet::EtherType;
 use super::summary::Style;
+use super::text::Text;
 use super::wire::Wire;
 
 /// Transparent Ethernet bridging: a whole frame (RFC 1701's protocol types, IANA).
@@ -30,7 +31,7 @@ impl<'a> Vxlan<'a> {
         Some(Self { flags, vni, frame: Box::new(Packet::read(wire, nesting)) })
     }
 
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         let valid = if self.flags & 0x08 == 0 { "." } else { "I" };
         write!(f, "VXLAN, flags [{valid}] ({:#04x}), vni {}: ", self.flags, self.vni)?;
         self.frame.network.describe(f, style.inner())
@@ -78,7 +79,7 @@ impl<'a> Gre<'a> {
         self.inner.as_deref()
     }
 
-    pub(crate) fn describe(&self, f: &mut impl fmt::Write, style: Style<'_>) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, style: Style<'_>) -> fmt::Result {
         write!(f, "GREv{}", self.version)?;
         if let Some(key) = self.key {
             write!(f, ", key={key:#x}")?;

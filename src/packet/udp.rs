@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::application::Application;
+use super::application::{Application, Ends};
 use super::digits::labelled;
 use super::ip::IpHeader;
 use super::summary::Style;
+use super::text::Text;
 use super::tunnel::Vxlan;
 use super::wire::Wire;
 
@@ -27,13 +28,18 @@ pub struct Udp<'a> {
 
 impl<'a> Udp<'a> {
     /// Reads a datagram whose header was captured.
-    pub(crate) fn read(header: &IpHeader, mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
+    pub(crate) fn read(ends: Ends, mut wire: Wire<'a>, nesting: u8) -> Option<Self> {
         let (source, destination) = (wire.u16()?, wire.u16()?);
         let (length, _checksum) = (usize::from(wire.u16()?), wire.u16()?);
         // Zero stands for more than the field can hold (RFC 2675, 4).
         let length = if length == 0 { wire.length() } else { length.checked_sub(HEADER_LEN)? };
         let payload = wire.limited(length);
-        let application = Application::over_udp((source, destination), header, payload, nesting);
+        let application = Application::over_udp((source, destination), ends, payload, nesting);
         Some(Self { source, destination, length, application })
     }
 
@@ -46,12 +52,7 @@ impl<'a> Udp<'a> {
     }
 
     /// Writes the datagram as tcpdump does.
-    pub(crate) fn describe(
-        &self,
-        f: &mut impl fmt::Write,
-        header: &IpHeader,
-        style: Style<'_>,
-    ) -> fmt::Result {
+    pub(crate) fn describe(&self, f: &mut impl Text, header: &IpHeader, style: Style<'_>) -> fmt::Result {
         let sent = header.payload_len.saturating_sub(HEADER_LEN);
         match &self.application {
             Some(application) => application.describe(f, style),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::packet;
+use crate::packet::{self, Text};
 
 const BYTES_PER_ROW: usize = 16;
 
@@ -29,7 +29,7 @@ pub enum DumpFrom {
 
 impl HexDump {
     /// Writes `frame`, whose link layer takes `link_len` bytes: a row for each 16 bytes.
-    pub(crate) fn write(self, out: &mut impl fmt::Write, frame: &[u8], link_len: usize) -> fmt::Result {
+    pub(crate) fn write(self, out: &mut impl Text, frame: &[u8], link_len: usize) -> fmt::Result {
         let (Self::Hex(from) | Self::HexAndText(from)) = self else {
             return Ok(());
         };
@@ -44,7 +44,7 @@ impl HexDump {
         Ok(())
     }
 
-    fn write_row(self, out: &mut impl fmt::Write, offset: usize, bytes: &[u8]) -> fmt::Result {
+    fn write_row(self, out: &mut impl Text, offset: usize, bytes: &[u8]) -> fmt::Result {
         write!(out, "\t{offset:#06x}: ")?;
         for pair in bytes.chunks(2) {
             out.write_char(' ')?;

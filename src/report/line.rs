@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::packet::Text;
+
 /// Text that grows at its end, in memory that is kept for the next line.
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -55,6 +57,18 @@ impl fmt::Write for Line {
             }
             _ => self.write_other(character),
         }
+    }
+}
+
+impl Text for Line {
+    #[inline]
+    fn write_ascii<const N: usize>(&mut self, fill: impl FnOnce(&mut [u8; N]) -> usize) -> fmt::Result {
+        if self.memory.len() - self.length < N {
+            self.grow(N);
+        }
+        let place = self.memory[self.length..].first_chunk_mut().ok_or(fmt::Error)?;
+        self.length += fill(place).min(N);
+        Ok(())
     }
 }
 

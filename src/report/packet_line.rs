@@ -179,7 +179,8 @@ struct Clock {
 
 impl Clock {
     fn write(&mut self, line: &mut Line, style: &LineStyle, time_ns: u64) -> fmt::Result {
-        let (second, micros) = (time_ns / NS_PER_SECOND, time_ns % NS_PER_SECOND / NS_PER_MICROSECOND);
+        let (second, micros) =
+            (time_ns / NS_PER_SECOND, (time_ns % NS_PER_SECOND / NS_PER_MICROSECOND) as u32);
         let first = *self.first_ns.get_or_insert(time_ns);
         let before = self.last_ns.replace(time_ns).unwrap_or(time_ns);
         match style.time {
@@ -215,9 +216,9 @@ impl Clock {
     }
 }
 
-fn write_micros(line: &mut Line, micros: u64) -> fmt::Result {
+fn write_micros(line: &mut Line, micros: u32) -> fmt::Result {
     line.write_char('.')?;
-    packet::padded(line, micros, 6)?;
+    packet::six_digits(line, micros)?;
     line.write_char(' ')
 }
 

@@ -94,6 +94,11 @@ impl PcapngReader {
         }
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
     fn record<'a>(&'a mut self, block_type: u32, body: &'a [u8]) -> Result<Record<'a>, Fault> {
         let fields = Fields::new(body, self.order);
         match block_type {
@@ -140,6 +145,11 @@ impl PcapngReader {
         self.interfaces.get(id as usize).ok_or(Fault::Undeclared { id, declared })
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "a struct that was just made is slow to move: it waits for its stores"
+    )]
+    #[inline(always)]
     fn enhanced_packet<'a>(&'a self, mut fields: Fields<'a>) -> Result<Record<'a>, Fault> {
         let declared = self.declared(fields.u32()?)?;
         let time_ns = declared.clock.nanoseconds(fields.halves()?);
@@ -223,6 +233,11 @@ impl Declared {
     }
 }
 
+#[expect(
+    clippy::inline_always,
+    reason = "a struct that was just made is slow to move: it waits for its stores"
+)]
+#[inline(always)]
 fn with_options<'a>(mut packet: Packet<'a>, fields: Fields<'a>) -> Packet<'a> {
     for (code, mut value) in fields.options() {
         match code {
