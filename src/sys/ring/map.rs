@@ -76,8 +76,8 @@ impl BlockMap {
     #[inline]
     pub(super) fn peek(&mut self) -> Option<Slot<'_>> {
         let cursor = self.current()?;
-        // SAFETY: `current` vouches that the block is ours and that a frame header stands at the cursor.
-        Some(unsafe { self.slot(cursor) })
+        // SAFETY: `current` vouches that a frame is there; to hand its block back takes `self`, which the answer borrows.
+        Some(unsafe { cursor.slot() })
     }
 
     /// Moves past the frame that `peek` showed, to which `step` belongs; hands the block back after its last one.
@@ -158,17 +158,19 @@ impl BlockMap {
         // through this word's atomic access.
         unsafe { AtomicU32::from_ptr(&raw mut (*self.descriptor(block).as_ptr()).hdr.bh1.block_status) }
     }
+}
 
-    /// The frame at `cursor`.
+impl Cursor {
+    /// The frame that is here.
     ///
     /// # Safety
-    /// The current block is ours, and the kernel put a frame header at the cursor.
+    /// The kernel put a frame's header here, and the block is ours for as long as the answer is used.
     #[inline]
-    unsafe fn slot(&self, cursor: Cursor) -> Slot<'_> {
+    unsafe fn slot<'a>(self) -> Slot<'a> {
         // SAFETY: per the contract, header, address and `tp_snaplen` bytes at `tp_mac` lie inside the block, and the
-        // kernel does not touch them until the block is released, which needs `&mut self`.
+        // kernel does not touch them until the block is released.
         unsafe {
-            let start = cursor.frame;
+            let start = self.frame;
             let header = start.cast::<libc::tpacket3_hdr>().as_ref();
             let address = start.add(ADDRESS_OFFSET).cast::<libc::sockaddr_ll>().as_ref();
             let bytes = std::slice::from_raw_parts(
@@ -180,7 +182,7 @@ impl BlockMap {
                 original_len: header.tp_len,
                 time_ns: u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec),
                 status: header.tp_status,
-                is_behind_loss: cursor.is_behind_loss,
+                is_behind_loss: self.is_behind_loss,
                 vlan_tci: (header.hv1.tp_vlan_tci & 0xffff) as u16,
                 vlan_tpid: header.hv1.tp_vlan_tpid,
                 packet_type: address.sll_pkttype,
