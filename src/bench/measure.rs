@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sys::placement::{MachineTime, ThreadId, process_cpu_time};
+use crate::sys::accounting::{MachineCounters, MachineTime};
+use crate::sys::placement::{ThreadId, process_cpu_time};
 
 use super::endpoint::{self, Measured, Session, Slice, Threads};
 use super::environment::Environment;
@@ -160,7 +161,7 @@ impl PathOutcome {
     }
 }
 
-fn sample(measured: &Measured, spent: &Spent, elapsed: Duration) -> Sample {
+fn sample(measured: &Measured, spent: &Spent<MachineTime>, elapsed: Duration) -> Sample {
     Sample {
         value: measured.value,
         bytes: measured.bytes,
@@ -182,16 +183,16 @@ fn sample(measured: &Measured, spent: &Spent, elapsed: Duration) -> Sample {
     }
 }
 
-/// Time on cores.
+/// Time on cores: so far by counters, or between two looks at them.
 #[derive(Debug, Clone, Copy)]
-struct Spent {
+struct Spent<Machine> {
     client: Duration,
     server: Duration,
     proxy: Duration,
-    machine: MachineTime,
+    machine: Machine,
 }
 
-impl Spent {
+impl Spent<MachineCounters> {
     fn so_far(threads: &Threads, proxy: Option<u32>) -> Result<Self, Error> {
         let all = |ids: &[ThreadId]| -> Result<Duration, Error> {
             ids.iter().try_fold(Duration::ZERO, |sum, id| Ok(sum + id.cpu_time().map_err(Error::Times)?))
@@ -200,16 +201,16 @@ impl Spent {
             client: all(&threads.client)?,
             server: all(&threads.server)?,
             proxy: proxy.map_or(Ok(Duration::ZERO), process_cpu_time).map_err(Error::Times)?,
-            machine: MachineTime::read().map_err(Error::Times)?,
+            machine: MachineCounters::read().map_err(Error::Times)?,
         })
     }
 
-    fn since(&self, earlier: &Self) -> Self {
-        Self {
+    fn since(&self, earlier: &Self) -> Spent<MachineTime> {
+        Spent {
             client: self.client.saturating_sub(earlier.client),
             server: self.server.saturating_sub(earlier.server),
             proxy: self.proxy.saturating_sub(earlier.proxy),
-            machine: self.machine.since(earlier.machine),
+            machine: self.machine.since(&earlier.machine),
         }
     }
 }

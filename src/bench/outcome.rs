@@ -64,7 +64,8 @@ pub struct Sample {
     pub client_cpu_ns: u64,
     pub server_cpu_ns: u64,
     pub proxy_cpu_ns: u64,
-    /// Of all cores together, in steps of 10 ms: in softirq, with anything, and taken away by the hypervisor.
+    /// Of all cores together, in steps of 10 ms: in softirq, not idle, and taken away by the
+    /// hypervisor.
     pub softirq_ns: u64,
     pub busy_ns: u64,
     pub steal_ns: u64,

@@ -119,7 +119,7 @@ pub fn summarize(outcome: &Outcome) -> Summary {
         doubts.extend(doubts_of(cell, &found, &|path| outcome.name(path)));
         comparisons.extend(found);
     }
-    doubts.extend(neighbours(outcome));
+    doubts.extend(neighbours(&outcome.cells, outcome.environment.softirq_apart == Some(true)));
     doubts.extend(circumstances(outcome));
     Summary { comparisons, waterfalls: explain::explain(outcome), doubts }
 }
@@ -241,11 +241,12 @@ fn doubts_of(
 const FOREIGN: f64 = 0.15;
 const STEAL: f64 = 0.02;
 
-/// What others did meanwhile. The time in softirq is not all the ends': it is taken off, as it is not others' either.
-fn neighbours(outcome: &Outcome) -> Vec<String> {
-    let samples = || outcome.cells.iter().flat_map(|cell| &cell.paths).flat_map(PathOutcome::taken);
+/// What others did meanwhile. Softirq is mostly the work of the ends' packets; they are charged with it unless the kernel keeps
+/// it apart.
+fn neighbours(cells: &[CellOutcome], softirq_apart: bool) -> Vec<String> {
+    let samples = || cells.iter().flat_map(|cell| &cell.paths).flat_map(PathOutcome::taken);
     let sum = |of: fn(&Sample) -> u64| samples().map(of).sum::<u64>();
-    let own = sum(Sample::cpu_ns) + sum(|sample| sample.softirq_ns);
+    let own = sum(Sample::cpu_ns) + if softirq_apart { sum(|sample| sample.softirq_ns) } else { 0 };
     let foreign = share(sum(|sample| sample.busy_ns).saturating_sub(own), sum(|sample| sample.elapsed_ns));
     let steal = share(sum(|sample| sample.steal_ns), sum(|sample| sample.elapsed_ns));
     let mut doubts = Vec::new();
@@ -393,6 +394,29 @@ mod tests {
         cell.paths.push(lost);
         let doubts = doubts_of(&cell, &compare(&cell), &|path| format!("<{path}>")).join("\n");
         assert!(doubts.contains("<to-container> has failed") && doubts.contains("drops it"), "{doubts}");
+    }
+
+    /// 30 ms of each 100 are somebody else's, and 40 are in softirq: of the ends, who are charged with it by most kernels.
+    #[test]
+    fn softirq_is_taken_for_nobody_elses_by_either_kernel() {
+        let share = |charged_ms: u64, busy_ms: u64, softirq_apart| {
+            let mut cell = cell(&[10.0; 20]);
+            for sample in cell.paths.iter_mut().flat_map(|path| &mut path.samples).flatten() {
+                *sample = Sample {
+                    client_cpu_ns: charged_ms * 1_000_000,
+                    softirq_ns: 40_000_000,
+                    busy_ns: busy_ms * 1_000_000,
+                    elapsed_ns: 100_000_000,
+                    ..Sample::default()
+                };
+            }
+            neighbours(&[cell], softirq_apart)
+        };
+        for (charged, softirq_apart) in [(90, false), (50, true)] {
+            let told = share(charged, 120, softirq_apart);
+            assert!(told[0].starts_with("others used 30 % of a core"), "{told:?}");
+            assert_eq!(share(charged, 95, softirq_apart), [""; 0]);
+        }
     }
 
     #[test]

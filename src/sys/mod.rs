@@ -2,6 +2,7 @@
 //!
 //! Small functions and traits in our words; nothing here knows what a container is.
 
+pub mod accounting;
 mod addresses;
 mod bpf;
 mod capability;
