@@ -10,6 +10,7 @@ use super::environment::Environment;
 use super::outcome::{CellOutcome, Outcome, PathOutcome, Sample, ns};
 use super::path::{Hop, Lab};
 use super::scenario::{Cell, Scenario};
+use super::times::{Times, percentile};
 use super::{Error, error::in_words, schedule};
 
 /// How far it is.
@@ -154,9 +155,8 @@ impl PathOutcome {
         self.samples.push(sample);
         let Some(times) = measured.and_then(|measured| measured.times) else { return };
         match &mut self.times {
-            // Both have the same bounds.
-            Some(all) => _ = all.add(times),
-            none => *none = Some(times),
+            Some(all) => all.add(&times),
+            none => *none = Some(Times::new(times)),
         }
     }
 }
@@ -179,7 +179,7 @@ fn sample(measured: &Measured, spent: &Spent<MachineTime>, elapsed: Duration) ->
         retransmissions: measured.connection.map(|connection| u64::from(connection.retransmissions)),
         congestion_window: measured.connection.map(|connection| connection.congestion_window),
         tcp_round_trip_ns: measured.connection.map(|connection| u64::from(connection.round_trip_us) * 1000),
-        p99_ns: measured.times.as_ref().map(|times| times.value_at_quantile(0.99)),
+        p99_ns: measured.times.as_ref().and_then(|times| percentile(times, 0.99)),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod compare;
 mod condition;
+mod doubt;
 mod endpoint;
 mod environment;
 mod error;
@@ -19,6 +20,7 @@ mod scenario;
 mod schedule;
 pub mod stats;
 mod summary;
+mod times;
 mod word;
 
 pub use compare::{Change, InvalidRun, Run, RunComparison, ToHost, compare_runs};
@@ -30,5 +32,6 @@ pub use measure::{Progress, measure};
 pub use outcome::{CellOutcome, Outcome, PathOutcome, Sample};
 pub use path::{Goal, Lab, NoWay, Path, Seen, SetUp, Skipped, Visit, Way, shows_bridged_packets};
 pub use scenario::{Cell, Method, Placement, Scenario, Test};
-pub use summary::{Comparison, Cost, Percentiles, Summary, summarize};
+pub use summary::{Comparison, Cost, Summary, summarize};
+pub use times::{Percentiles, Times};
 pub use word::UnknownWord;

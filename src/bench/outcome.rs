@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::environment::Environment;
 use super::path::{Path, SetUp, Skipped, Way};
 use super::scenario::{Placement, Scenario, Test};
+use super::times::Times;
 
 /// All of a run.
 #[derive(Debug, Serialize)]
@@ -46,7 +46,7 @@ pub struct PathOutcome {
     pub failure: Option<String>,
     /// Times of round trips, of all rounds.
     #[serde(skip)]
-    pub times: Option<Histogram<u64>>,
+    pub times: Option<Times>,
 }
 
 /// One turn of a path.
@@ -78,7 +78,7 @@ pub struct Sample {
     pub retransmissions: Option<u64>,
     pub congestion_window: Option<u32>,
     pub tcp_round_trip_ns: Option<u64>,
-    /// Of round trips.
+    /// Of round trips; none where too few are above.
     pub p99_ns: Option<u64>,
 }
 
@@ -86,6 +86,33 @@ impl Sample {
     /// Time on a core of both ends and the proxy.
     pub fn cpu_ns(&self) -> u64 {
         self.client_cpu_ns + self.server_cpu_ns + self.proxy_cpu_ns
+    }
+
+    /// In seconds for 10⁹ bytes of a stream, 100,000 requests, or a million datagrams, where so much was spent on what was
+    /// moved; none of a search for the highest rate, most of whose work is that of probes which do not count.
+    #[expect(clippy::cast_precision_loss, reason = "amounts, not counts")]
+    pub(super) fn cost(&self, test: Test, spent_ns: u64) -> Option<f64> {
+        let (work, unit) = match test {
+            Test::Tcp | Test::TcpDown | Test::TcpBoth => (self.bytes, 1e9),
+            Test::Latency | Test::Paced | Test::Connect => (self.operations, 1e5),
+            Test::Udp | Test::UdpGso => (self.operations, 1e6),
+            Test::UdpRate => return None,
+        };
+        (work > 0).then(|| spent_ns as f64 / 1e9 / (work as f64 / unit))
+    }
+
+    /// The share of datagrams that did not arrive.
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    pub(super) fn loss(&self) -> Option<f64> {
+        let lost = self.lost?;
+        let sent = lost + self.operations;
+        (sent > 0).then(|| lost as f64 / sent as f64)
+    }
+
+    /// In ns.
+    #[expect(clippy::cast_precision_loss, reason = "a time in ns")]
+    pub(super) fn jitter(&self) -> Option<f64> {
+        self.jitter_ns.map(|jitter| jitter as f64)
     }
 }
 

@@ -10,6 +10,9 @@ use crate::bench::random::Random;
 /// How often samples are drawn again.
 const RESAMPLES: usize = 2000;
 
+/// What the draws come from.
+const SEED: u64 = 0x005e_ed0f_ca11;
+
 /// A median with its 95 % interval, and how many samples it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the names say it all")]
@@ -60,24 +63,49 @@ fn quantile_of_sorted(sorted: &[f64], share: f64) -> Option<f64> {
 
 /// The median of the samples with its interval; none of nothing. The same samples give the same interval.
 pub fn estimate(values: &[f64]) -> Option<Interval> {
-    let middle = median(values)?;
-    let mut random = Random::new(0x005e_ed0f_ca11);
-    let mut again = vec![0.0; values.len()];
-    let mut medians = Vec::with_capacity(RESAMPLES);
-    for _ in 0..RESAMPLES {
-        again.fill_with(|| values[random.below(values.len())]);
-        again.sort_by(f64::total_cmp);
-        medians.extend(quantile_of_sorted(&again, 0.5));
-    }
+    let (middle, (low, high)) = (median(values)?, sure_bounds(values)?);
+    let (mut random, mut again) = (Random::new(SEED), Again::of(values));
+    let mut medians: Vec<f64> = (0..RESAMPLES).map(|_| again.median(&mut random)).collect();
     medians.sort_by(f64::total_cmp);
     let bound = |share| quantile_of_sorted(&medians, share).unwrap_or(middle);
-    let (low, high) = sure_bounds(values)?;
     Some(Interval {
         median: middle,
         low: bound(TAIL).min(low),
         high: bound(1.0 - TAIL).max(high),
         count: values.len(),
     })
+}
+
+/// Samples, of which as many are drawn again with repetition.
+#[derive(Debug)]
+struct Again {
+    sorted: Vec<f64>,
+    /// How often each was drawn.
+    drawn: Vec<usize>,
+}
+
+impl Again {
+    fn of(values: &[f64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        Self { drawn: vec![0; sorted.len()], sorted }
+    }
+
+    /// The median of a draw. Counting is quicker than sorting: there are many figures, and thousands of draws for each.
+    fn median(&mut self, random: &mut Random) -> f64 {
+        let count = self.sorted.len();
+        self.drawn.fill(0);
+        (0..count).for_each(|_| self.drawn[random.below(count)] += 1);
+        let at = |place| {
+            let mut seen = 0;
+            let is_there = |drawn: &usize| {
+                seen += drawn;
+                seen > place
+            };
+            self.sorted[self.drawn.iter().position(is_there).unwrap_or(0)]
+        };
+        f64::midpoint(at((count - 1) / 2), at(count / 2))
+    }
 }
 
 /// What is outside of an interval at each end.
@@ -112,14 +140,11 @@ fn sure_bounds(values: &[f64]) -> Option<(f64, f64)> {
 pub fn ratio_of_medians(values: &[f64], base: &[f64], among: usize) -> Option<Interval> {
     let divided = |value: f64, base: f64| (base > 0.0).then(|| value / base);
     let middle = divided(median(values)?, median(base)?)?;
-    let mut random = Random::new(0x005e_ed0f_ca11);
-    let mut again = |of: &[f64]| -> Option<f64> {
-        let drawn: Vec<f64> = (0..of.len()).map(|_| of[random.below(of.len())]).collect();
-        median(&drawn)
-    };
+    let (mut random, mut again, mut again_base) = (Random::new(SEED), Again::of(values), Again::of(base));
+    let mut ratio = || divided(again.median(&mut random), again_base.median(&mut random));
     // Farther out there are fewer to tell by.
     let resamples = RESAMPLES * among.clamp(1, 5);
-    let mut ratios: Vec<f64> = (0..resamples).filter_map(|_| divided(again(values)?, again(base)?)).collect();
+    let mut ratios: Vec<f64> = (0..resamples).filter_map(|_| ratio()).collect();
     ratios.sort_by(f64::total_cmp);
     let bound = |share| quantile_of_sorted(&ratios, share).unwrap_or(middle);
     let (tail, count) = (TAIL / among.max(1) as f64, values.len().min(base.len()));
@@ -182,6 +207,23 @@ mod tests {
                 held += i32::from(estimate(&values).unwrap().contains(half));
             }
             assert!((372..=398).contains(&held), "{held} of 400 by {count} samples");
+        }
+    }
+
+    #[test]
+    fn a_draw_has_the_median_of_what_was_drawn() {
+        let mut random = Random::new(3);
+        for count in [1, 2, 3, 8, 9] {
+            let values: Vec<f64> = (0..count).map(|n| f64::from(n * n)).collect();
+            let mut again = Again::of(&values);
+            for _ in 0..50 {
+                let found = again.median(&mut random);
+                let drawn: Vec<f64> = (values.iter().zip(&again.drawn))
+                    .flat_map(|(value, times)| std::iter::repeat_n(*value, *times))
+                    .collect();
+                assert_eq!(drawn.len(), values.len());
+                assert!(near(found, median(&drawn).unwrap()), "{found} of {drawn:?}");
+            }
         }
     }
 
