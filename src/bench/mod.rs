@@ -29,7 +29,7 @@ pub use environment::Environment;
 pub use error::Error;
 pub use explain::{Bridged, Finding, Kind, Quantity, Step, Waterfall, rungs};
 pub use measure::{Progress, measure};
-pub use outcome::{CellOutcome, Outcome, PathOutcome, Sample};
+pub use outcome::{CellOutcome, Figure, Outcome, PathOutcome, Sample};
 pub use path::{Goal, Lab, NoWay, Path, Seen, SetUp, Skipped, Visit, Way, shows_bridged_packets};
 pub use scenario::{Cell, Method, Placement, Scenario, Test};
 pub use summary::{Comparison, Cost, Summary, summarize};

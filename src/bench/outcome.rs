@@ -8,6 +8,30 @@ use super::environment::Environment;
 use super::path::{Path, SetUp, Skipped, Way};
 use super::scenario::{Placement, Scenario, Test};
 use super::times::Times;
+use super::word::words;
+
+words! {
+    /// What there is of a turn to hold against others.
+    Figure {
+        /// What the test is about.
+        Value = "value",
+        /// The percentile of round trips.
+        P99 = "p99",
+        /// What the work cost of the processor.
+        Cpu = "cpu",
+    }
+}
+
+impl Figure {
+    /// Whether that test has it.
+    pub(super) fn is_of(self, test: Test) -> bool {
+        match self {
+            Self::Value => true,
+            Self::P99 => test.is_time() || test == Test::Connect,
+            Self::Cpu => test != Test::UdpRate,
+        }
+    }
+}
 
 /// All of a run.
 #[derive(Debug, Serialize)]
@@ -88,17 +112,22 @@ impl Sample {
         self.client_cpu_ns + self.server_cpu_ns + self.proxy_cpu_ns
     }
 
-    /// In seconds for 10⁹ bytes of a stream, 100,000 requests, or a million datagrams, where so much was spent on what was
-    /// moved; none of a search for the highest rate, most of whose work is that of probes which do not count.
+    /// What was moved, in 10⁹ bytes of a stream, 100,000 requests, or a million datagrams; none where nothing was, and of a
+    /// search for the highest rate, most of whose work is that of probes which do not count.
     #[expect(clippy::cast_precision_loss, reason = "amounts, not counts")]
-    pub(super) fn cost(&self, test: Test, spent_ns: u64) -> Option<f64> {
-        let (work, unit) = match test {
+    pub(super) fn work(&self, test: Test) -> Option<f64> {
+        let (amount, unit) = match test {
             Test::Tcp | Test::TcpDown | Test::TcpBoth => (self.bytes, 1e9),
             Test::Latency | Test::Paced | Test::Connect => (self.operations, 1e5),
             Test::Udp | Test::UdpGso => (self.operations, 1e6),
             Test::UdpRate => return None,
         };
-        (work > 0).then(|| spent_ns as f64 / 1e9 / (work as f64 / unit))
+        (amount > 0).then(|| amount as f64 / unit)
+    }
+
+    /// Seconds for that, where so much was spent on it.
+    pub(super) fn cost(&self, test: Test, spent_ns: u64) -> Option<f64> {
+        Some(seconds(spent_ns) / self.work(test)?)
     }
 
     /// The share of datagrams that did not arrive.
@@ -140,12 +169,27 @@ impl CellOutcome {
         self.paths.iter().find(|outcome| outcome.path == path)
     }
 
-    /// Its values, by rounds. A turn in which nothing came back has 0, which is a rate, and no time.
+    /// Its values, by rounds.
     pub(super) fn values(&self, path: Path) -> Vec<Option<f64>> {
-        let samples = self.path(path).map(|found| found.samples.as_slice()).unwrap_or_default();
-        let is_value = |value: &f64| *value > 0.0 || !self.test.is_time();
-        samples.iter().map(|sample| Some(sample.as_ref()?.value).filter(is_value)).collect()
+        self.figures(Figure::Value, path)
     }
+
+    /// By rounds. A turn in which nothing came back has 0, which is a rate, and no time.
+    #[expect(clippy::cast_precision_loss, reason = "a time in ns")]
+    pub(super) fn figures(&self, figure: Figure, path: Path) -> Vec<Option<f64>> {
+        let of = |sample: &Sample| match figure {
+            Figure::Value => Some(sample.value).filter(|value| *value > 0.0 || !self.test.is_time()),
+            Figure::P99 => sample.p99_ns.map(|time| time as f64),
+            Figure::Cpu => sample.cost(self.test, sample.cpu_ns()),
+        };
+        let samples = self.path(path).map(|found| found.samples.as_slice()).unwrap_or_default();
+        samples.iter().map(|sample| of(sample.as_ref()?)).collect()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a time")]
+pub(super) fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
 }
 
 /// In nanoseconds, as all times in documents are.

@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::doubt;
 use super::explain::{self, Waterfall};
-use super::outcome::{CellOutcome, Outcome, PathOutcome, Sample};
+use super::outcome::{CellOutcome, Outcome, PathOutcome, Sample, seconds};
 use super::path::Path;
 use super::scenario::{Placement, Test};
-use super::stats::{Interval, Verdict, estimate, paired_ratios, verdict};
+use super::stats::{Interval, Verdict, estimate, paired_ratios, ratio_of_sums, verdict};
 use super::times::{Percentiles, Times};
 
 /// What a run says.
@@ -57,7 +57,8 @@ pub struct Cost {
     pub client: Interval,
     pub server: Interval,
     pub proxy: Interval,
-    /// Of the whole machine; most kernels charge it to who is interrupted, so that most of it is in the total.
+    /// Of the whole machine and of all rounds together, as its clock is coarse. Most kernels charge it to who is interrupted,
+    /// so that most of it is in the total.
     pub softirq: Interval,
 }
 
@@ -109,21 +110,18 @@ fn of_rounds(path: &PathOutcome, figure: impl Fn(&Sample) -> Option<f64>) -> Opt
 
 fn cost(test: Test, path: &PathOutcome) -> Option<Cost> {
     let each = |spent: fn(&Sample) -> u64| of_rounds(path, |sample| sample.cost(test, spent(sample)));
-    // Two looks at a clock that shows hundredths are that far off at most.
-    let step = each(|_| 10_000_000)?.median;
-    let softirq = each(|sample| sample.softirq_ns)?;
+    let softirq = |sample: &Sample| Some((seconds(sample.softirq_ns), sample.work(test)?));
     Some(Cost {
         total: each(Sample::cpu_ns)?,
         client: each(|sample| sample.client_cpu_ns)?,
         server: each(|sample| sample.server_cpu_ns)?,
         proxy: each(|sample| sample.proxy_cpu_ns)?,
-        softirq: Interval {
-            low: softirq.low.min(softirq.median - step).max(0.0),
-            high: softirq.high.max(softirq.median + step),
-            ..softirq
-        },
+        softirq: ratio_of_sums(&path.taken().filter_map(softirq).collect::<Vec<_>>(), SOFTIRQ_STEP)?,
     })
 }
+
+/// What /proc/stat is exact to, in seconds.
+const SOFTIRQ_STEP: f64 = 0.01;
 
 #[cfg(test)]
 mod tests {
@@ -208,14 +206,14 @@ mod tests {
     /// As close to each other as they may be: the clock shows hundredths.
     #[test]
     fn softirq_is_no_finer_than_its_clock() {
-        let mut cell = cell(&[1.0; 20]);
+        let mut cell = cell(&[1.0; 16]);
         for sample in cell.paths[2].samples.iter_mut().flatten() {
             sample.softirq_ns = 30_000_000;
         }
         let softirq = compare(&cell)[2].cpu.unwrap().softirq;
         let near = |found: f64, expected: f64| (found - expected).abs() < 1e-9;
         assert!(
-            near(softirq.median, 0.06) && near(softirq.low, 0.04) && near(softirq.high, 0.08),
+            near(softirq.median, 0.06) && near(softirq.low, 0.055) && near(softirq.high, 0.065),
             "{softirq:?}"
         );
     }

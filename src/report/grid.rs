@@ -103,7 +103,7 @@ impl Grid {
             let Some(at) = self.position(heading) else { continue };
             match *step {
                 Step::Shorten(_, width) => widths[at] = widths[at].min(width),
-                Step::Bare(heading) => {
+                Step::Bare(_) => {
                     self.rows.iter_mut().for_each(|row| row[at] = bare(&row[at]));
                     widths[at] = self.table(Headings::Plain).column_max_content_widths()[at];
                 }
