@@ -216,7 +216,7 @@ mod tests {
             times: None,
         };
         let paths = vec![path(Path::Host, &[10.0; 6]), path(Path::Bridge, bridge)];
-        CellOutcome { test: Test::Tcp, placement: Placement::Two, paths }
+        CellOutcome { test: Test::Tcp, placement: Placement::Two, elapsed_ns: 0, others_ns: None, paths }
     }
 
     #[test]

@@ -67,14 +67,22 @@ pub(super) fn of_run(outcome: &Outcome) -> Vec<String> {
     doubts
 }
 
-/// What others did meanwhile. Softirq is mostly the work of the ends' packets; they are charged with it unless the kernel keeps
-/// it apart.
+/// What others did meanwhile. Where their processes cannot be seen, it is what the machine was busy with besides the ends and
+/// the proxy: something of it is the machine's own way into sleep and out of it. Softirq is mostly the work of the ends'
+/// packets; they are charged with it unless the kernel keeps it apart.
 fn neighbours(cells: &[CellOutcome], softirq_apart: bool) -> Vec<String> {
     let samples = || cells.iter().flat_map(|cell| &cell.paths).flat_map(PathOutcome::taken);
     let sum = |of: fn(&Sample) -> u64| samples().map(of).sum::<u64>();
-    let own = sum(Sample::cpu_ns) + if softirq_apart { sum(|sample| sample.softirq_ns) } else { 0 };
-    let foreign = share(sum(|sample| sample.busy_ns).saturating_sub(own), sum(|sample| sample.elapsed_ns));
-    let steal = share(sum(|sample| sample.steal_ns), sum(|sample| sample.elapsed_ns));
+    let elapsed = sum(|sample| sample.elapsed_ns);
+    let seen: Option<u64> = cells.iter().map(|cell| cell.others_ns).sum();
+    let foreign = match seen {
+        Some(others) => share(others, cells.iter().map(|cell| cell.elapsed_ns).sum()),
+        None => {
+            let own = sum(Sample::cpu_ns) + if softirq_apart { sum(|sample| sample.softirq_ns) } else { 0 };
+            share(sum(|sample| sample.busy_ns).saturating_sub(own), elapsed)
+        }
+    };
+    let steal = share(sum(|sample| sample.steal_ns), elapsed);
     let mut doubts = Vec::new();
     if foreign > FOREIGN {
         doubts.push(format!(
@@ -145,7 +153,7 @@ mod tests {
 
     fn cell(bridge: &[f64]) -> CellOutcome {
         let paths = vec![path(Path::Host, &[10.0; 20]), path(Path::Bridge, bridge)];
-        CellOutcome { test: Test::Tcp, placement: Placement::Two, paths }
+        CellOutcome { test: Test::Tcp, placement: Placement::Two, elapsed_ns: 0, others_ns: None, paths }
     }
 
     #[test]
@@ -171,6 +179,18 @@ mod tests {
         cell.paths.push(lost);
         let doubts = of_cell(&cell, &[], &|path| format!("<{path}>")).join("\n");
         assert!(doubts.contains("<to-container> has failed") && doubts.contains("drops it"), "{doubts}");
+    }
+
+    #[test]
+    fn what_other_processes_took_is_believed_first() {
+        let cell = |others_ms: u64| CellOutcome {
+            elapsed_ns: 1_000_000_000,
+            others_ns: Some(others_ms * 1_000_000),
+            ..cell(&[10.0; 20])
+        };
+        assert_eq!(neighbours(&[cell(100), cell(180)], false), [""; 0]);
+        let told = neighbours(&[cell(100), cell(600)], false);
+        assert!(told[0].starts_with("others used 35 % of a core"), "{told:?}");
     }
 
     /// 30 ms of each 100 are somebody else's, and 40 are in softirq: of the ends, who are charged with it by most kernels.

@@ -1,9 +1,13 @@
 //! The run: cell after cell, in each of them rounds over all paths in random order, every turn watched.
 
-use std::time::{Duration, Instant};
+use std::{
+    process,
+    time::{Duration, Instant},
+};
 
 use crate::sys::accounting::{MachineCounters, MachineTime};
 use crate::sys::placement::{ThreadId, process_cpu_time};
+use crate::sys::process_times::ProcessTimes;
 
 use super::endpoint::{self, Measured, Session, Slice, Threads};
 use super::environment::Environment;
@@ -69,6 +73,7 @@ struct Runner<'a> {
 
 impl Run<'_> {
     fn cell(&mut self, cell: Cell, number: usize, hops: &mut [Hop]) -> Result<CellOutcome, Error> {
+        let (begun, before) = (Instant::now(), ProcessTimes::read().map_err(Error::Times)?);
         let mut runners: Vec<Runner<'_>> = hops.iter_mut().map(Runner::new).collect();
         // The first round warms up: pages, caches, ARP, routes, the flow in the connection table.
         let rounds = self.scenario.rounds + 1;
@@ -87,7 +92,10 @@ impl Run<'_> {
             }
         }
         let paths = runners.into_iter().map(|runner| runner.outcome).collect();
-        Ok(CellOutcome { test: cell.test, placement: cell.placement, paths })
+        let elapsed_ns = ns(begun.elapsed());
+        let others = before.zip(ProcessTimes::read().map_err(Error::Times)?);
+        let others_ns = others.map(|(before, now)| ns(now.spent_by_others(&before, process::id())));
+        Ok(CellOutcome { test: cell.test, placement: cell.placement, elapsed_ns, others_ns, paths })
     }
 
     /// On sockets of its own: how one connection happens to fare (its ports, its memory, what its congestion control has

@@ -56,6 +56,10 @@ pub struct Outcome {
 pub struct CellOutcome {
     pub test: Test,
     pub placement: Placement,
+    /// All rounds, and what is between the turns.
+    pub elapsed_ns: u64,
+    /// Time on cores that processes other than ours spent meanwhile; none where some are hidden.
+    pub others_ns: Option<u64>,
     pub paths: Vec<PathOutcome>,
 }
 

@@ -152,7 +152,7 @@ mod tests {
     fn cell(bridge: &[f64]) -> CellOutcome {
         let host: Vec<f64> = (0..20).map(|round| 10.0 + f64::from(round % 4)).collect();
         let paths = vec![path(Path::Host, &host), path(Path::Control, &host), path(Path::Bridge, bridge)];
-        CellOutcome { test: Test::Tcp, placement: Placement::Two, paths }
+        CellOutcome { test: Test::Tcp, placement: Placement::Two, elapsed_ns: 0, others_ns: None, paths }
     }
 
     #[test]

@@ -46,7 +46,13 @@ pub(crate) fn outcome() -> Outcome {
         },
         ways: Vec::new(),
         set_up: vec![SetUp { path: Path::Bridge, took_ns: 31_500_000 }],
-        cells: vec![CellOutcome { test: CELL.test, placement: CELL.placement, paths }],
+        cells: vec![CellOutcome {
+            test: CELL.test,
+            placement: CELL.placement,
+            elapsed_ns: 900_000_000,
+            others_ns: Some(10_000_000),
+            paths,
+        }],
         skipped: vec![Skipped { path: Path::Macvlan, why: "the kernel has none".to_owned() }],
         partial: false,
     }

@@ -37,6 +37,7 @@ mod own_cgroup;
 pub mod placement;
 pub mod plumbing;
 pub mod process;
+pub mod process_times;
 mod raw_netlink;
 pub mod relay;
 mod ring;
