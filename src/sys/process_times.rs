@@ -56,10 +56,10 @@ impl ProcessTimes {
 /// taken for idle: it is the work of whoever's packets those are.
 fn parse(stat: &str) -> Option<Spent> {
     let (head, fields) = stat.rsplit_once(')')?;
-    let numbers: Vec<u64> =
-        fields.split_ascii_whitespace().skip(1).map_while(|word| word.parse().ok()).collect();
-    let ticks = if head.contains("(ksoftirqd/") { 0 } else { numbers.get(10..14)?.iter().sum() };
-    Some(Spent { parent: u32::try_from(*numbers.first()?).ok()?, ticks })
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    let spent: u64 = fields.get(11..15)?.iter().map(|word| word.parse::<u64>().ok()).sum::<Option<u64>>()?;
+    let ticks = if head.contains("(ksoftirqd/") { 0 } else { spent };
+    Some(Spent { parent: fields[1].parse().ok()?, ticks })
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn times_are_of_a_process_and_of_children_that_have_ended() {
-        let stat = |command| format!("9 ({command}) S 4 5 6 7 8 9 10 11 12 13 100 20 3 1 20 0 1\n");
+        let stat = |command| format!("9 ({command}) S 4 5 6 7 -1 9 10 11 12 13 100 20 3 1 20 0 1\n");
         assert_eq!(parse(&stat("a) S 1 (b")), Some(Spent { parent: 4, ticks: 124 }));
         assert_eq!(parse("9 (cut) S 1 2"), None);
         assert_eq!(parse(&stat("ksoftirqd/1")), Some(Spent { parent: 4, ticks: 0 }));
