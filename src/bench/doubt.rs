@@ -75,13 +75,12 @@ fn neighbours(cells: &[CellOutcome], softirq_apart: bool) -> Vec<String> {
     let sum = |of: fn(&Sample) -> u64| samples().map(of).sum::<u64>();
     let elapsed = sum(|sample| sample.elapsed_ns);
     let seen: Option<u64> = cells.iter().map(|cell| cell.others_ns).sum();
-    let foreign = match seen {
-        Some(others) => share(others, cells.iter().map(|cell| cell.elapsed_ns).sum()),
-        None => {
-            let own = sum(Sample::cpu_ns) + if softirq_apart { sum(|sample| sample.softirq_ns) } else { 0 };
-            share(sum(|sample| sample.busy_ns).saturating_sub(own), elapsed)
-        }
+    let unseen = || {
+        let own = sum(Sample::cpu_ns) + if softirq_apart { sum(|sample| sample.softirq_ns) } else { 0 };
+        share(sum(|sample| sample.busy_ns).saturating_sub(own), elapsed)
     };
+    let foreign =
+        seen.map_or_else(unseen, |others| share(others, cells.iter().map(|cell| cell.elapsed_ns).sum()));
     let steal = share(sum(|sample| sample.steal_ns), elapsed);
     let mut doubts = Vec::new();
     if foreign > FOREIGN {

@@ -46,7 +46,9 @@ impl Times {
     pub(super) fn new(first: Histogram<u64>) -> Self {
         let tail = |share| Tail { share, gathered: None, values: Vec::new() };
         let mut tails = [0.5, 0.9, 0.99, 0.999].map(tail);
-        tails.iter_mut().for_each(|tail| tail.add(&first));
+        for tail in &mut tails {
+            tail.add(&first);
+        }
         Self { all: first, rounds: 1, tails }
     }
 

@@ -91,7 +91,8 @@ impl Spell {
         while begun.elapsed() < LENGTH {
             socket.send(&[0])?;
         }
-        let (charged, waited) = (self::charged()? - charged, self::waited()? - waited);
+        let charged = self::charged()?.saturating_sub(charged);
+        let waited = self::waited()?.saturating_sub(waited);
         Ok(Self { elapsed: begun.elapsed(), charged, waited })
     }
 
