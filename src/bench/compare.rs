@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::stats::{Interval, Verdict, estimate, paired_ratios, ratio_of_medians, verdict};
 
-/// The name and the version of the documents that are read.
+/// The name and the versions of the documents that are read: they have the same samples.
 const SCHEMA: &str = "pcapsule.bench";
-const VERSION: u64 = 1;
+const VERSIONS: std::ops::RangeInclusive<u64> = 1..=2;
 
 /// A document that cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum InvalidRun {
     Json(#[from] serde_json::Error),
     #[error("reading it as a document of `pcapsule bench --json`: its schema is '{0}'")]
     Schema(String),
-    #[error("reading version {0} of the document: this program knows version 1")]
+    #[error("reading version {0} of the document: this program knows 1 and 2")]
     Version(u64),
 }
 
@@ -115,10 +115,11 @@ impl Run {
         if schema != SCHEMA {
             return Err(InvalidRun::Schema(schema.to_owned()));
         }
-        match value["version"].as_u64().unwrap_or_default() {
-            VERSION => Ok(serde_json::from_value(value)?),
-            other => Err(InvalidRun::Version(other)),
+        let version = value["version"].as_u64().unwrap_or_default();
+        if !VERSIONS.contains(&version) {
+            return Err(InvalidRun::Version(version));
         }
+        Ok(serde_json::from_value(value)?)
     }
 
     fn cell(&self, like: &RunCell) -> Option<&RunCell> {
@@ -378,7 +379,13 @@ mod tests {
         assert!(matches!(Run::read("{"), Err(InvalidRun::Json(_))));
         let schema = Run::read("{\"schema\": \"pcapsule.ls\"}").unwrap_err();
         assert!(schema.to_string().contains("'pcapsule.ls'"));
-        let version = Run::read("{\"schema\": \"pcapsule.bench\", \"version\": 2}");
-        assert!(matches!(version, Err(InvalidRun::Version(2))));
+        let of_version = |version| {
+            let document = serde_json::json!({
+                "schema": "pcapsule.bench", "version": version, "scenario": {}, "environment": {}, "cells": [],
+            });
+            Run::read(&document.to_string())
+        };
+        assert!(of_version(1).is_ok() && of_version(2).is_ok());
+        assert!(matches!(of_version(3), Err(InvalidRun::Version(3))));
     }
 }

@@ -1,9 +1,9 @@
-//! A condition under which a run counts as failed, such as `tcp:bridge/host < 0.7`: read, and held against what was
-//! measured. Pure.
+//! A condition under which a run counts as failed, such as `tcp:bridge/host < 0.7` or `latency.p99:bridge/host > 2`: read,
+//! and held against what was measured. Pure.
 
 use std::{fmt, str::FromStr};
 
-use super::outcome::{CellOutcome, Outcome};
+use super::outcome::{CellOutcome, Figure, Outcome};
 use super::path::Path;
 use super::scenario::{Cell, Placement, Scenario, Test};
 use super::stats::{FEWEST_ROUNDS, Interval, estimate, paired_ratios};
@@ -12,6 +12,7 @@ use super::stats::{FEWEST_ROUNDS, Interval, estimate, paired_ratios};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     test: Option<Test>,
+    figure: Figure,
     placement: Option<Placement>,
     path: Path,
     base: Path,
@@ -27,7 +28,9 @@ enum Relation {
 
 /// Not a condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}; a condition is [TEST[@PLACEMENT]:]PATH/PATH < NUMBER, or >, as in 'tcp:bridge/host < 0.7'")]
+#[error(
+    "{0}; a condition is [TEST[.FIGURE][@PLACEMENT]:]PATH/PATH < NUMBER, or >, as in 'tcp:bridge/host < 0.7'"
+)]
 pub struct InvalidCondition(String);
 
 /// What a condition comes to in one cell.
@@ -69,26 +72,26 @@ impl FromStr for Condition {
             paths.split_once('/').ok_or_else(|| invalid(format!("'{paths}' is not a ratio")))?;
         let path_of =
             |word: &str| word.trim().parse::<Path>().map_err(|unknown| invalid(unknown.to_string()));
-        let (test, placement) = place.map_or(Ok((None, None)), cell)?;
-        Ok(Self { test, placement, path: path_of(path)?, base: path_of(base)?, relation, bound })
+        let condition = Self {
+            test: None,
+            figure: Figure::Value,
+            placement: None,
+            path: path_of(path)?,
+            base: path_of(base)?,
+            relation,
+            bound,
+        };
+        place.map_or(Ok(condition.clone()), |place| condition.at(place))
     }
-}
-
-/// `tcp`, or `tcp@one`.
-fn cell(text: &str) -> Result<(Option<Test>, Option<Placement>), InvalidCondition> {
-    let (test, placement) = text.split_once('@').map_or((text, None), |(test, at)| (test, Some(at)));
-    let test =
-        test.trim().parse().map_err(|unknown: super::UnknownWord| InvalidCondition(unknown.to_string()))?;
-    let placement = placement.map(|word| word.trim().parse());
-    let placement =
-        placement.transpose().map_err(|unknown: super::UnknownWord| InvalidCondition(unknown.to_string()))?;
-    Ok((Some(test), placement))
 }
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(test) = self.test {
             write!(f, "{test}")?;
+            if self.figure != Figure::Value {
+                write!(f, ".{}", self.figure)?;
+            }
             if let Some(placement) = self.placement {
                 write!(f, "@{placement}")?;
             }
@@ -103,12 +106,28 @@ impl fmt::Display for Condition {
 }
 
 impl Condition {
+    /// `tcp`, `tcp@one`, or `tcp.cpu@one`.
+    fn at(self, place: &str) -> Result<Self, InvalidCondition> {
+        let unknown = |unknown: super::UnknownWord| InvalidCondition(unknown.to_string());
+        let (place, placement) = place.split_once('@').map_or((place, None), |(place, at)| (place, Some(at)));
+        let (test, figure) = place.split_once('.').map_or((place, "value"), |(test, figure)| (test, figure));
+        Ok(Self {
+            test: Some(test.trim().parse().map_err(unknown)?),
+            figure: figure.trim().parse().map_err(unknown)?,
+            placement: placement.map(|word| word.trim().parse()).transpose().map_err(unknown)?,
+            ..self
+        })
+    }
+
     /// What it speaks of that will not be measured; none if it can be judged.
     pub fn lacks(&self, scenario: &Scenario) -> Option<String> {
         let is_measured =
             |path: Path| matches!(path, Path::Host | Path::Control) || scenario.paths.contains(&path);
         if let Some(path) = [self.path, self.base].into_iter().find(|path| !is_measured(*path)) {
             return Some(format!("'{self}' cannot be judged: the path {path} is not measured"));
+        }
+        if let Some(test) = self.test.filter(|test| !self.figure.is_of(*test)) {
+            return Some(format!("'{self}' cannot be judged: {test} has no {}", self.figure));
         }
         let has_cell = scenario.cells.iter().any(|cell| self.is_of(*cell));
         (!has_cell).then(|| format!("'{self}' cannot be judged: that test is not made"))
@@ -126,7 +145,8 @@ impl Condition {
     }
 
     fn rule(&self, cell: &CellOutcome) -> Ruling {
-        let ratio = estimate(&paired_ratios(&cell.values(self.path), &cell.values(self.base)));
+        let figures = |path| cell.figures(self.figure, path);
+        let ratio = estimate(&paired_ratios(&figures(self.path), &figures(self.base)));
         let answer = ratio.map_or(Answer::Unsure, |ratio| self.answer(ratio));
         Ruling { cell: cell_of(cell), ratio, answer }
     }
@@ -158,7 +178,12 @@ mod tests {
 
     #[test]
     fn what_is_read_is_shown_again() {
-        for text in ["bridge/host < 0.7", "latency@one:proxy/bridge > 3", "tcp:veth/host < 0.95"] {
+        for text in [
+            "bridge/host < 0.7",
+            "latency@one:proxy/bridge > 3",
+            "tcp:veth/host < 0.95",
+            "latency.p99@one:veth/host > 2",
+        ] {
             assert_eq!(text.parse::<Condition>().unwrap().to_string(), text);
         }
         let tight: Condition = "tcp@two:bridge/host<.7".parse().unwrap();
@@ -176,6 +201,7 @@ mod tests {
             ("brigde/host < 1", "'brigde' is none of host, control"),
             ("speed:bridge/host < 1", "'speed' is none of tcp"),
             ("tcp@both:bridge/host < 1", "'both' is none of one"),
+            ("tcp.p98:bridge/host < 1", "'p98' is none of value, p99, cpu"),
         ] {
             let refusal = text.parse::<Condition>().unwrap_err().to_string();
             assert!(refusal.contains(why) && refusal.contains("as in"), "{refusal}");
@@ -190,7 +216,7 @@ mod tests {
             times: None,
         };
         let paths = vec![path(Path::Host, &[10.0; 6]), path(Path::Bridge, bridge)];
-        CellOutcome { test: Test::Tcp, placement: Placement::Two, paths }
+        CellOutcome { test: Test::Tcp, placement: Placement::Two, elapsed_ns: 0, others_ns: None, paths }
     }
 
     #[test]
@@ -206,6 +232,31 @@ mod tests {
         }
         let other: Condition = "veth/host < 0.7".parse().unwrap();
         let ruling = other.rule(&cell(&[6.0; 6]));
+        assert_eq!((ruling.ratio, ruling.answer), (None, Answer::Unsure));
+    }
+
+    #[test]
+    fn a_condition_may_be_about_another_figure() {
+        let mut cell = cell(&[10.0; 6]);
+        cell.test = Test::Latency;
+        for sample in cell.paths.iter_mut().flat_map(|path| &mut path.samples).flatten() {
+            sample.operations = 1;
+            sample.client_cpu_ns = 10;
+            sample.p99_ns = Some(10);
+        }
+        for sample in cell.paths[1].samples.iter_mut().flatten() {
+            sample.client_cpu_ns = 15;
+            sample.server_cpu_ns = 15;
+            sample.p99_ns = Some(25);
+        }
+        let ratio = |text: &str| text.parse::<Condition>().unwrap().rule(&cell).ratio;
+        let median = |text: &str| ratio(text).map(|ratio| (ratio.median * 10.0).round());
+        assert_eq!(median("latency:bridge/host > 2"), Some(10.0));
+        assert_eq!(median("latency.p99:bridge/host > 2"), Some(25.0));
+        assert_eq!(median("latency.cpu:bridge/host > 2"), Some(30.0));
+        // Too few round trips to have a p99.
+        cell.paths[1].samples.iter_mut().flatten().for_each(|sample| sample.p99_ns = None);
+        let ruling = "latency.p99:bridge/host > 2".parse::<Condition>().unwrap().rule(&cell);
         assert_eq!((ruling.ratio, ruling.answer), (None, Answer::Unsure));
     }
 

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde::Serialize;
 
+use crate::sys::accounting::keeps_softirq_apart;
 use crate::sys::netns::Namespace;
 use crate::sys::placement::{allowed_cores, apart, is_one_core};
 use crate::sys::{sysctl, system};
@@ -26,6 +27,8 @@ pub struct Environment {
     pub congestion_control: Option<String>,
     /// Whether bridged packets pass the rules of iptables (br_netfilter); null: the kernel cannot.
     pub bridge_netfilter: Option<bool>,
+    /// Whether the kernel keeps the time in softirq out of that of the threads which it interrupts.
+    pub softirq_apart: Option<bool>,
     /// Average number of processes that want to run, before and after.
     pub load: Vec<f64>,
     /// The interfaces that each path must pass.
@@ -49,6 +52,7 @@ impl Environment {
             bridge_netfilter: sysctl::read(host, "net.bridge.bridge-nf-call-iptables")
                 .ok()
                 .map(|value| value != "0"),
+            softirq_apart: host.within(keeps_softirq_apart)?.ok(),
             load: load().into_iter().collect(),
             links: lab.seen(),
         })

@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn latency(paths: Vec<PathOutcome>) -> CellOutcome {
-        CellOutcome { test: Test::Latency, placement: Placement::One, paths }
+        CellOutcome { test: Test::Latency, placement: Placement::One, elapsed_ns: 0, others_ns: None, paths }
     }
 
     /// A machine whose speed wanders by a third, and what is on top of it.

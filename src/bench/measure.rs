@@ -1,14 +1,20 @@
 //! The run: cell after cell, in each of them rounds over all paths in random order, every turn watched.
 
-use std::time::{Duration, Instant};
+use std::{
+    process,
+    time::{Duration, Instant},
+};
 
-use crate::sys::placement::{MachineTime, ThreadId, process_cpu_time};
+use crate::sys::accounting::{MachineCounters, MachineTime};
+use crate::sys::placement::{ThreadId, process_cpu_time};
+use crate::sys::process_times::ProcessTimes;
 
 use super::endpoint::{self, Measured, Session, Slice, Threads};
 use super::environment::Environment;
 use super::outcome::{CellOutcome, Outcome, PathOutcome, Sample, ns};
 use super::path::{Hop, Lab};
 use super::scenario::{Cell, Scenario};
+use super::times::{Times, percentile};
 use super::{Error, error::in_words, schedule};
 
 /// How far it is.
@@ -67,6 +73,7 @@ struct Runner<'a> {
 
 impl Run<'_> {
     fn cell(&mut self, cell: Cell, number: usize, hops: &mut [Hop]) -> Result<CellOutcome, Error> {
+        let (begun, before) = (Instant::now(), ProcessTimes::read().map_err(Error::Times)?);
         let mut runners: Vec<Runner<'_>> = hops.iter_mut().map(Runner::new).collect();
         // The first round warms up: pages, caches, ARP, routes, the flow in the connection table.
         let rounds = self.scenario.rounds + 1;
@@ -85,7 +92,10 @@ impl Run<'_> {
             }
         }
         let paths = runners.into_iter().map(|runner| runner.outcome).collect();
-        Ok(CellOutcome { test: cell.test, placement: cell.placement, paths })
+        let elapsed_ns = ns(begun.elapsed());
+        let others = before.zip(ProcessTimes::read().map_err(Error::Times)?);
+        let others_ns = others.map(|(before, now)| ns(now.spent_by_others(&before, process::id())));
+        Ok(CellOutcome { test: cell.test, placement: cell.placement, elapsed_ns, others_ns, paths })
     }
 
     /// On sockets of its own: how one connection happens to fare (its ports, its memory, what its congestion control has
@@ -153,14 +163,13 @@ impl PathOutcome {
         self.samples.push(sample);
         let Some(times) = measured.and_then(|measured| measured.times) else { return };
         match &mut self.times {
-            // Both have the same bounds.
-            Some(all) => _ = all.add(times),
-            none => *none = Some(times),
+            Some(all) => all.add(&times),
+            none => *none = Some(Times::new(times)),
         }
     }
 }
 
-fn sample(measured: &Measured, spent: &Spent, elapsed: Duration) -> Sample {
+fn sample(measured: &Measured, spent: &Spent<MachineTime>, elapsed: Duration) -> Sample {
     Sample {
         value: measured.value,
         bytes: measured.bytes,
@@ -178,20 +187,20 @@ fn sample(measured: &Measured, spent: &Spent, elapsed: Duration) -> Sample {
         retransmissions: measured.connection.map(|connection| u64::from(connection.retransmissions)),
         congestion_window: measured.connection.map(|connection| connection.congestion_window),
         tcp_round_trip_ns: measured.connection.map(|connection| u64::from(connection.round_trip_us) * 1000),
-        p99_ns: measured.times.as_ref().map(|times| times.value_at_quantile(0.99)),
+        p99_ns: measured.times.as_ref().and_then(|times| percentile(times, 0.99)),
     }
 }
 
-/// Time on cores.
+/// Time on cores: so far by counters, or between two looks at them.
 #[derive(Debug, Clone, Copy)]
-struct Spent {
+struct Spent<Machine> {
     client: Duration,
     server: Duration,
     proxy: Duration,
-    machine: MachineTime,
+    machine: Machine,
 }
 
-impl Spent {
+impl Spent<MachineCounters> {
     fn so_far(threads: &Threads, proxy: Option<u32>) -> Result<Self, Error> {
         let all = |ids: &[ThreadId]| -> Result<Duration, Error> {
             ids.iter().try_fold(Duration::ZERO, |sum, id| Ok(sum + id.cpu_time().map_err(Error::Times)?))
@@ -200,16 +209,16 @@ impl Spent {
             client: all(&threads.client)?,
             server: all(&threads.server)?,
             proxy: proxy.map_or(Ok(Duration::ZERO), process_cpu_time).map_err(Error::Times)?,
-            machine: MachineTime::read().map_err(Error::Times)?,
+            machine: MachineCounters::read().map_err(Error::Times)?,
         })
     }
 
-    fn since(&self, earlier: &Self) -> Self {
-        Self {
+    fn since(&self, earlier: &Self) -> Spent<MachineTime> {
+        Spent {
             client: self.client.saturating_sub(earlier.client),
             server: self.server.saturating_sub(earlier.server),
             proxy: self.proxy.saturating_sub(earlier.proxy),
-            machine: self.machine.since(earlier.machine),
+            machine: self.machine.since(&earlier.machine),
         }
     }
 }

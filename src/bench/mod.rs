@@ -7,6 +7,7 @@
 
 mod compare;
 mod condition;
+mod doubt;
 mod endpoint;
 mod environment;
 mod error;
@@ -19,6 +20,7 @@ mod scenario;
 mod schedule;
 pub mod stats;
 mod summary;
+mod times;
 mod word;
 
 pub use compare::{Change, InvalidRun, Run, RunComparison, ToHost, compare_runs};
@@ -27,8 +29,9 @@ pub use environment::Environment;
 pub use error::Error;
 pub use explain::{Bridged, Finding, Kind, Quantity, Step, Waterfall, rungs};
 pub use measure::{Progress, measure};
-pub use outcome::{CellOutcome, Outcome, PathOutcome, Sample};
+pub use outcome::{CellOutcome, Figure, Outcome, PathOutcome, Sample};
 pub use path::{Goal, Lab, NoWay, Path, Seen, SetUp, Skipped, Visit, Way, shows_bridged_packets};
 pub use scenario::{Cell, Method, Placement, Scenario, Test};
-pub use summary::{Comparison, Cost, Percentiles, Summary, summarize};
+pub use summary::{Comparison, Cost, Summary, summarize};
+pub use times::{Percentiles, Times};
 pub use word::UnknownWord;

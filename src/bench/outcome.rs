@@ -2,12 +2,36 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::environment::Environment;
 use super::path::{Path, SetUp, Skipped, Way};
 use super::scenario::{Placement, Scenario, Test};
+use super::times::Times;
+use super::word::words;
+
+words! {
+    /// What there is of a turn to hold against others.
+    Figure {
+        /// What the test is about.
+        Value = "value",
+        /// The percentile of round trips.
+        P99 = "p99",
+        /// What the work cost of the processor.
+        Cpu = "cpu",
+    }
+}
+
+impl Figure {
+    /// Whether that test has it.
+    pub(super) fn is_of(self, test: Test) -> bool {
+        match self {
+            Self::Value => true,
+            Self::P99 => test.is_time() || test == Test::Connect,
+            Self::Cpu => test != Test::UdpRate,
+        }
+    }
+}
 
 /// All of a run.
 #[derive(Debug, Serialize)]
@@ -32,6 +56,10 @@ pub struct Outcome {
 pub struct CellOutcome {
     pub test: Test,
     pub placement: Placement,
+    /// All rounds, and what is between the turns.
+    pub elapsed_ns: u64,
+    /// Time on cores that processes other than ours spent meanwhile; none where some are hidden.
+    pub others_ns: Option<u64>,
     pub paths: Vec<PathOutcome>,
 }
 
@@ -46,7 +74,7 @@ pub struct PathOutcome {
     pub failure: Option<String>,
     /// Times of round trips, of all rounds.
     #[serde(skip)]
-    pub times: Option<Histogram<u64>>,
+    pub times: Option<Times>,
 }
 
 /// One turn of a path.
@@ -64,7 +92,8 @@ pub struct Sample {
     pub client_cpu_ns: u64,
     pub server_cpu_ns: u64,
     pub proxy_cpu_ns: u64,
-    /// Of all cores together, in steps of 10 ms: in softirq, with anything, and taken away by the hypervisor.
+    /// Of all cores together, in steps of 10 ms: in softirq, not idle, and taken away by the
+    /// hypervisor.
     pub softirq_ns: u64,
     pub busy_ns: u64,
     pub steal_ns: u64,
@@ -77,7 +106,7 @@ pub struct Sample {
     pub retransmissions: Option<u64>,
     pub congestion_window: Option<u32>,
     pub tcp_round_trip_ns: Option<u64>,
-    /// Of round trips.
+    /// Of round trips; none where too few are above.
     pub p99_ns: Option<u64>,
 }
 
@@ -85,6 +114,38 @@ impl Sample {
     /// Time on a core of both ends and the proxy.
     pub fn cpu_ns(&self) -> u64 {
         self.client_cpu_ns + self.server_cpu_ns + self.proxy_cpu_ns
+    }
+
+    /// What was moved, in 10⁹ bytes of a stream, 100,000 requests, or a million datagrams; none where nothing was, and of a
+    /// search for the highest rate, most of whose work is that of probes which do not count.
+    #[expect(clippy::cast_precision_loss, reason = "amounts, not counts")]
+    pub(super) fn work(&self, test: Test) -> Option<f64> {
+        let (amount, unit) = match test {
+            Test::Tcp | Test::TcpDown | Test::TcpBoth => (self.bytes, 1e9),
+            Test::Latency | Test::Paced | Test::Connect => (self.operations, 1e5),
+            Test::Udp | Test::UdpGso => (self.operations, 1e6),
+            Test::UdpRate => return None,
+        };
+        (amount > 0).then(|| amount as f64 / unit)
+    }
+
+    /// Seconds for that, where so much was spent on it.
+    pub(super) fn cost(&self, test: Test, spent_ns: u64) -> Option<f64> {
+        Some(seconds(spent_ns) / self.work(test)?)
+    }
+
+    /// The share of datagrams that did not arrive.
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    pub(super) fn loss(&self) -> Option<f64> {
+        let lost = self.lost?;
+        let sent = lost + self.operations;
+        (sent > 0).then(|| lost as f64 / sent as f64)
+    }
+
+    /// In ns.
+    #[expect(clippy::cast_precision_loss, reason = "a time in ns")]
+    pub(super) fn jitter(&self) -> Option<f64> {
+        self.jitter_ns.map(|jitter| jitter as f64)
     }
 }
 
@@ -112,12 +173,27 @@ impl CellOutcome {
         self.paths.iter().find(|outcome| outcome.path == path)
     }
 
-    /// Its values, by rounds. A turn in which nothing came back has 0, which is a rate, and no time.
+    /// Its values, by rounds.
     pub(super) fn values(&self, path: Path) -> Vec<Option<f64>> {
-        let samples = self.path(path).map(|found| found.samples.as_slice()).unwrap_or_default();
-        let is_value = |value: &f64| *value > 0.0 || !self.test.is_time();
-        samples.iter().map(|sample| Some(sample.as_ref()?.value).filter(is_value)).collect()
+        self.figures(Figure::Value, path)
     }
+
+    /// By rounds. A turn in which nothing came back has 0, which is a rate, and no time.
+    #[expect(clippy::cast_precision_loss, reason = "a time in ns")]
+    pub(super) fn figures(&self, figure: Figure, path: Path) -> Vec<Option<f64>> {
+        let of = |sample: &Sample| match figure {
+            Figure::Value => Some(sample.value).filter(|value| *value > 0.0 || !self.test.is_time()),
+            Figure::P99 => sample.p99_ns.map(|time| time as f64),
+            Figure::Cpu => sample.cost(self.test, sample.cpu_ns()),
+        };
+        let samples = self.path(path).map(|found| found.samples.as_slice()).unwrap_or_default();
+        samples.iter().map(|sample| of(sample.as_ref()?)).collect()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a time")]
+pub(super) fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
 }
 
 /// In nanoseconds, as all times in documents are.

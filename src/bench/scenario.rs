@@ -78,6 +78,11 @@ impl Test {
         if self == Self::UdpRate { PROBES } else { 1 }
     }
 
+    /// Whether bytes are counted.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::TcpDown | Self::TcpBoth)
+    }
+
     /// Whether a smaller value is the better one.
     pub fn is_time(self) -> bool {
         matches!(self, Self::Latency | Self::Paced)

@@ -49,7 +49,8 @@ MTU, a cable, a bridge, netfilter's hooks, rules, connection tracking, NAT; and 
 proxy, a thousand rules, offloads off and a large MTU, each alone.
 
 --fail-if holds ratios against a bound, for CI: exit code 1 if all of the interval says so.
-[TEST[@PLACEMENT]:]PATH/PATH < NUMBER, or >; of times the larger ratio is the slower one.
+[TEST[.p99|.cpu][@PLACEMENT]:]PATH/PATH < NUMBER, or >; of times the larger ratio is the slower
+one.
 
 Examples:
   pcapsule bench

@@ -3,11 +3,12 @@
 use std::io;
 
 use crate::bench::{
-    CellOutcome, Comparison, Outcome, Path, Percentiles, Summary, Test, Way, stats::Interval, stats::Verdict,
+    CellOutcome, Comparison, Cost, Outcome, Path, Percentiles, Summary, Test, Way, stats::Interval,
+    stats::Verdict,
 };
 
 use super::figures::{figure, microseconds, placed};
-use super::grid::{Grid, Layout, Step};
+use super::grid::{Grid, Layout, Step, bare};
 use super::waterfall::waterfalls;
 
 /// Writes all tables.
@@ -117,11 +118,24 @@ fn table(
     let mut grid = Grid::new(&headings);
     for found in comparisons {
         let name = outcome.name(found.path);
-        let cells = headings.iter().map(|heading| text(heading, &name, found)).collect();
-        grid.push(cells);
+        let short = |heading: &&str| match *heading {
+            // What explains a figure; the page and the document have its interval.
+            SPLIT | SOFTIRQ => bare(&text(heading, &name, found)),
+            _ => text(heading, &name, found),
+        };
+        grid.push(headings.iter().map(short).collect());
     }
-    let steps =
-        [Step::Drop(SOFTIRQ), Step::Drop(SPLIT), Step::Drop(AGAIN), Step::Drop(MAX), Step::Drop(P999)];
+    let steps = [
+        Step::Drop(SOFTIRQ),
+        Step::Drop(SPLIT),
+        Step::Bare(P999),
+        Step::Bare(LOSS),
+        Step::Bare(P99),
+        Step::Bare(CPU),
+        Step::Drop(AGAIN),
+        Step::Drop(MAX),
+        Step::Drop(P999),
+    ];
     grid.write(layout, &steps, out)
 }
 
@@ -143,29 +157,35 @@ pub(super) fn columns(test: Test) -> Vec<&'static str> {
 
 /// What stands under a heading.
 pub(super) fn text(heading: &str, name: &str, found: &Comparison) -> String {
-    let time = |of: fn(&Percentiles) -> Option<u64>| {
-        found.percentiles.as_ref().and_then(of).map_or_else(String::new, microseconds)
+    let time = |of: fn(&Percentiles) -> Option<Interval>| {
+        found.percentiles.as_ref().and_then(of).map(|time| spread(&divided(time, 1e3)))
     };
-    match heading {
-        PATH => name.to_owned(),
-        MEDIAN => spread(&scaled(found)),
-        TO_HOST => ratio(found),
+    let cost = |of: fn(Cost) -> Interval| found.cpu.map(|cost| spread(&of(cost)));
+    let count = |count: Option<u64>| count.map(|count| count.to_string());
+    let text = match heading {
+        PATH => Some(name.to_owned()),
+        MEDIAN => Some(spread(&scaled(found))),
+        TO_HOST => Some(ratio(found)),
         P99 => time(|times| times.p99),
         P999 => time(|times| times.p999),
-        MAX => time(|times| Some(times.max)),
-        LOSS if found.test == Test::UdpRate => share(found.loss, 3),
-        LOSS => share(found.loss, 1),
-        REORDERED => found.reordered.map_or_else(String::new, |count| count.to_string()),
-        JITTER => found.jitter.map_or_else(String::new, |jitter| spread(&divided(jitter, 1e3))),
-        AGAIN => found.retransmissions.map_or_else(String::new, |count| count.to_string()),
-        CPU => found.cpu.map_or_else(String::new, |cost| figure(cost.total())),
-        SPLIT => found.cpu.map_or_else(String::new, |cost| {
-            let proxy = if cost.proxy > 0.0 { format!(" + {}", figure(cost.proxy)) } else { String::new() };
-            format!("{} + {}{proxy}", figure(cost.client), figure(cost.server))
-        }),
-        SOFTIRQ => found.cpu.map_or_else(String::new, |cost| figure(cost.softirq)),
-        _ => String::new(),
-    }
+        MAX => found.percentiles.map(|times| microseconds(times.max)),
+        LOSS => found.loss.map(|loss| share(&loss, if found.test == Test::UdpRate { 3 } else { 1 })),
+        REORDERED => count(found.reordered),
+        JITTER => found.jitter.map(|jitter| spread(&divided(jitter, 1e3))),
+        AGAIN => count(found.retransmissions),
+        CPU => cost(|cost| cost.total),
+        SPLIT => found.cpu.map(split),
+        SOFTIRQ => cost(|cost| cost.softirq),
+        _ => None,
+    };
+    text.unwrap_or_default()
+}
+
+/// Both ends, and the proxy where there is one.
+fn split(cost: Cost) -> String {
+    let proxy = Some(cost.proxy).filter(|proxy| proxy.high > 0.0);
+    let parts = [cost.client, cost.server].into_iter().chain(proxy);
+    parts.map(|part| spread(&part)).collect::<Vec<_>>().join(" + ")
 }
 
 /// In the unit that the heading names.
@@ -195,8 +215,9 @@ fn divided(Interval { median, low, high, count }: Interval, unit: f64) -> Interv
     Interval { median: median / unit, low: low / unit, high: high / unit, count }
 }
 
-fn share(share: Option<f64>, digits: usize) -> String {
-    share.map_or_else(String::new, |share| format!("{:.digits$} %", share * 100.0))
+fn share(share: &Interval, digits: usize) -> String {
+    let [middle, low, high] = [share.median, share.low, share.high].map(|share| share * 100.0);
+    format!("{middle:.digits$} ({low:.digits$}–{high:.digits$}) %")
 }
 
 pub(super) fn spread(interval: &Interval) -> String {
@@ -246,6 +267,10 @@ mod tests {
 
     #[test]
     fn a_narrow_page_keeps_the_comparison() {
+        // As wide as the table is without the intervals of what stands behind the ratio.
+        let wide = page(Width::Columns(111));
+        assert!(wide.contains(" 18.6 ") && wide.contains(" 1094 ") && !wide.contains('…'), "{wide}");
+        assert!(page(Width::Columns(123)).contains(" 1.38 (1.37–1.39)"), "{}", page(Width::Columns(123)));
         let narrow = page(Width::Columns(72));
         assert!(narrow.contains("1.25 (1.23–1.27)") && !narrow.contains(SOFTIRQ), "{narrow}");
     }

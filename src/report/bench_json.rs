@@ -17,7 +17,7 @@ pub fn bench_json(
     out: &mut impl io::Write,
 ) -> io::Result<()> {
     let contents = Measured { outcome, comparisons: &summary.comparisons, waterfalls: &summary.waterfalls };
-    let document = Document::new("pcapsule.bench", time_ns, host, &summary.doubts, contents);
+    let document = Document::new("pcapsule.bench", time_ns, host, &summary.doubts, contents).of_version(2);
     serde_json::to_writer(&mut *out, &document)?;
     writeln!(out)
 }

@@ -40,6 +40,8 @@ pub enum Headings {
 pub(super) enum Step {
     /// Cells of this column become at most so wide.
     Shorten(&'static str, u16),
+    /// Cells of this column lose what is in brackets.
+    Bare(&'static str),
     /// This column goes.
     Drop(&'static str),
 }
@@ -97,10 +99,14 @@ impl Grid {
             if total(widths) <= available {
                 return;
             }
-            let (Step::Drop(heading) | Step::Shorten(heading, _)) = step;
+            let (Step::Drop(heading) | Step::Bare(heading) | Step::Shorten(heading, _)) = step;
             let Some(at) = self.position(heading) else { continue };
             match *step {
                 Step::Shorten(_, width) => widths[at] = widths[at].min(width),
+                Step::Bare(_) => {
+                    self.rows.iter_mut().for_each(|row| row[at] = bare(&row[at]));
+                    widths[at] = self.table(Headings::Plain).column_max_content_widths()[at];
+                }
                 Step::Drop(_) => {
                     self.remove(at);
                     widths.remove(at);
@@ -137,6 +143,11 @@ impl Grid {
         }
         table
     }
+}
+
+/// Without what is in brackets, and the blanks before it.
+pub(super) fn bare(text: &str) -> String {
+    text.split(" (").map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)).collect()
 }
 
 fn one_line(cells: impl Iterator<Item = Cell>) -> Row {
@@ -198,6 +209,17 @@ a-long-name   -                10.0.0.1
             lines(Width::Columns(24)),
             "NAME          ADDRESS\nweb           172.17.0.2\na-long-name   10.0.0.1\n"
         );
+    }
+
+    #[test]
+    fn a_bare_cell_has_no_brackets() {
+        assert_eq!(bare("1.5 (1.4–1.6) + 2.5 (2.0–3.0) %"), "1.5 + 2.5 %");
+        let mut grid = Grid::new(&["A", "B"]);
+        grid.push(vec!["1.50 (1.40–1.60)".into(), "x".into()]);
+        let mut out = Vec::new();
+        let layout = Layout { width: Width::Columns(10), headings: Headings::Plain };
+        grid.write(layout, &[Step::Bare("A"), Step::Drop("B")], &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "A      B\n1.50   x\n");
     }
 
     #[test]

@@ -48,6 +48,11 @@ impl<'a, T: Serialize> Document<'a, T> {
     ) -> Self {
         Self { schema, version: 1, time_ns, host, contents, warnings }
     }
+
+    /// Once its names have broken readers.
+    pub(super) fn of_version(self, version: u32) -> Self {
+        Self { version, ..self }
+    }
 }
 
 #[derive(Debug, Serialize)]

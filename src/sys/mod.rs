@@ -2,6 +2,7 @@
 //!
 //! Small functions and traits in our words; nothing here knows what a container is.
 
+pub mod accounting;
 mod addresses;
 mod bpf;
 mod capability;
@@ -37,6 +38,7 @@ pub mod placement;
 pub mod plumbing;
 mod prefetch;
 pub mod process;
+pub mod process_times;
 mod raw_netlink;
 pub mod relay;
 mod ring;

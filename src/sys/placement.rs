@@ -1,4 +1,4 @@
-//! Which cores a thread may run on, and what threads and the machine have spent of them.
+//! Which cores a thread may run on, and what threads have spent of them.
 
 use std::{fs, io, time::Duration};
 
@@ -83,41 +83,6 @@ pub fn sleep_to_the_point() -> io::Result<()> {
     Ok(set_timerslack(1)?)
 }
 
-/// What all cores together have spent since boot, in steps of the kernel's tick (`proc_stat(5)`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the manual page")]
-pub struct MachineTime {
-    pub busy: Duration,
-    pub softirq: Duration,
-    pub steal: Duration,
-}
-
-impl MachineTime {
-    /// As of now.
-    pub fn read() -> io::Result<Self> {
-        Self::parse(&fs::read_to_string("/proc/stat")?).ok_or_else(|| io::ErrorKind::InvalidData.into())
-    }
-
-    /// What was spent between `earlier` and this.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            busy: self.busy.saturating_sub(earlier.busy),
-            softirq: self.softirq.saturating_sub(earlier.softirq),
-            steal: self.steal.saturating_sub(earlier.steal),
-        }
-    }
-
-    /// user nice system idle iowait irq softirq steal, in hundredths of a second.
-    fn parse(text: &str) -> Option<Self> {
-        let words = text.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace();
-        let ticks: Vec<u64> = words.map_while(|word| word.parse().ok()).collect();
-        let time = |at: usize| ticks.get(at).map(|ticks| Duration::from_millis(ticks * 10));
-        let busy = time(0)? + time(1)? + time(2)? + time(5)? + time(6)?;
-        Some(Self { busy, softirq: time(6)?, steal: time(7)? })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,14 +106,6 @@ mod tests {
         }
         assert_eq!(apart(Vec::new(), |_, _| true), [0; 0]);
         assert!(holds("0-1,8", 1) && holds("0-1,8", 8) && !holds("0-1,8", 2) && !holds("", 0));
-    }
-
-    #[test]
-    fn the_machine_counts_in_hundredths() {
-        let time = MachineTime::parse("cpu  100 10 50 900 7 1 20 3 0 0\ncpu0 1 2").unwrap();
-        let expected = [1810, 200, 30].map(Duration::from_millis);
-        assert_eq!([time.busy, time.softirq, time.steal], expected);
-        assert_eq!(MachineTime::parse("cpu 1 2"), None);
     }
 
     #[test]

@@ -13,6 +13,8 @@ fn a_condition_decides_the_exit_code() {
         ("tcp:veth/host<50", 1, "it is so, tcp (two) has"),
         ("tcp:veth/host>50", 0, ""),
         ("udp:veth/host<1", 2, "that test is not made"),
+        ("tcp.cpu:veth/host<50", 1, "it is so, tcp (two) has"),
+        ("tcp.p99:veth/host<1", 2, "tcp has no p99"),
         ("tcp:bridge/host<1", 2, "the path bridge is not measured"),
         ("tcp:veth/host", 2, "compares nothing"),
     ] {

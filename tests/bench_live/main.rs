@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says why it is skipped")]
 
 mod answers;
+mod neighbours;
 mod rates;
 mod rungs;
 mod visits;

@@ -6,5 +6,5 @@ mod interval;
 mod verdict;
 
 pub use drift::{Drift, drift};
-pub use interval::{Interval, estimate, median, paired_ratios, quantile, ratio_of_medians};
+pub use interval::{Interval, estimate, median, paired_ratios, quantile, ratio_of_medians, ratio_of_sums};
 pub use verdict::{FEWEST_ROUNDS, Verdict, verdict};
