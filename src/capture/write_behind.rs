@@ -35,7 +35,8 @@ const PIECES: usize = 16;
 /// If more than that many wait, the disk has fallen behind.
 const PIECES_IN_TIME: usize = 4;
 
-/// While the disk keeps up, that many are enough; what more a slow time took is given back.
+/// While the disk keeps up, that many are enough; what more a slow time took is given back once that is over. Not before:
+/// memory that is taken anew is cleared, which costs as much as to fill it.
 const SPARE_PIECES: usize = 2;
 
 /// An output that takes in what it will write; after it the next, while the writer may still be busy with the first.
@@ -179,8 +180,9 @@ impl WriteBehind {
                 if writer.ordered > at_most { writer.done.recv().ok() } else { writer.done.try_recv().ok() };
             let Some(Done { piece, result }) = done else { return failure };
             writer.ordered -= 1;
-            if self.spare.len() < SPARE_PIECES {
-                self.spare.push(piece);
+            self.spare.push(piece);
+            if writer.ordered == 0 {
+                self.spare.truncate(SPARE_PIECES);
             }
             failure = failure.and(result);
         }
