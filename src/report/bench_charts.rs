@@ -192,7 +192,7 @@ fn nines(share: f64) -> f64 {
 
 /// What each thing adds, one below the other.
 pub(super) fn waterfall(found: &Waterfall) -> String {
-    const LABELS: f64 = 300.0;
+    const LABELS: f64 = 312.0;
     const NOTES: f64 = 190.0;
     let (size, unit) = match found.quantity {
         Quantity::RoundTrip => (1e3, "µs a round trip"),
