@@ -387,6 +387,8 @@ impl<S: Sink> Session<S> {
             numbered(&mut self.taps).filter(|(_, armed)| is_over(armed)).map(|(number, _)| number).collect();
         for number in over {
             while self.next_time(number).is_some() {
+                // All of it, however long the turn is by now.
+                self.left_in_turn = FRAMES_A_TURN;
                 if let ControlFlow::Break(reason) = self.deliver_tap(number, u64::MAX) {
                     self.resume(reason)?;
                 }

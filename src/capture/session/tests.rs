@@ -216,6 +216,22 @@ fn the_packet_limit_is_exact() {
 }
 
 #[test]
+fn a_tap_that_is_over_is_emptied_in_the_turn_that_was_too_short_for_it() {
+    let count = 2 * FRAMES_A_TURN + 100;
+    let frames: Vec<_> = (0..count).map(|time| (time, 0)).collect();
+    for limit in [None, Some(count - 50)] {
+        let recorder = Recorder { log: Log::default(), full_at: Some(1000), in_file: 0 };
+        let limits = Limits { packets: limit, ..Limits::default() };
+        let taps = vec![tap("a", Place::Container, &frames)];
+        let (mut session, _controls) = Session::new(recorder, limits, taps).unwrap();
+        session.stop(StopReason::Asked);
+        session.taps[0].as_mut().unwrap().last_call = Some(Instant::now());
+        assert_eq!(session.turn(None).is_err(), limit.is_some());
+        assert_eq!(session.delivered, limit.unwrap_or(count));
+    }
+}
+
+#[test]
 fn a_full_file_is_turned_before_the_next_frame_and_not_for_none() {
     let taps = vec![tap("a", Place::Container, &[(1, 0), (2, 0), (3, 0), (4, 0)])];
     let (_, lines) = run(Some(2), Limits::default(), taps);
