@@ -72,7 +72,10 @@ impl Output {
             let metadata = output.file.metadata().map_err(failed)?;
             // What it holds is room again once it is emptied. st_blocks is in units of 512 bytes: stat(3type).
             output.check_reserve(metadata.blocks().saturating_mul(512))?;
-            output.file.set_len(0).map_err(failed)?;
+            // A file that was cut is written out by ext4 when it is closed: one that was empty need not be.
+            if metadata.len() > 0 {
+                output.file.set_len(0).map_err(failed)?;
+            }
         }
         Ok(output)
     }

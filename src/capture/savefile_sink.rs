@@ -111,7 +111,7 @@ impl SavefileSink {
             }
         };
         let mut encoder = Encoder::new(options.format, options.snaplen);
-        encoder.replace(write_behind::room());
+        encoder.replace(write_behind::provided_room());
         encoder.clear(0);
         encoder.section(&options.section);
         let output = WriteBehind::new(output, options.format);

@@ -68,7 +68,7 @@ pub use file_capabilities::{file_capabilities, give_capabilities};
 pub use filter::{Filter, FilterError, LinkFilter, MAX_SNAPLEN};
 pub use folder::{is_somebody_elses, make_with_parent};
 pub use hang_up::{open_pipe, reader_is_gone};
-pub use huge_pages::prefer_huge_pages;
+pub use huge_pages::{prefer_huge_pages, provide};
 pub use inherited::inherited_file;
 pub use libpcap::LibpcapSource;
 pub use lock::FileLock;

@@ -42,6 +42,9 @@ const FRAMES_A_TURN: u64 = 1 << 16;
 const HELD_BACK_PART: u32 = 4;
 /// The same where they are held back for keys. The time is spent asleep, while a ring may fill.
 const KEY_PATIENCE_PART: u32 = 100;
+/// Where held-back frames are looked at all the time, descriptors are looked at that often: each that frames have come to
+/// costs as much as thirty of them.
+const POLL_EVERY: Duration = Duration::from_millis(200);
 /// How long a turn may last when nothing happens.
 const IDLE_TURN: Duration = Duration::from_millis(250);
 const READER: u64 = u64::MAX - 1;
@@ -62,6 +65,7 @@ pub struct Session<S: Sink> {
     bytes: u64,
     /// How many more frames this turn may deliver.
     left_in_turn: u64,
+    polled_at: Instant,
     stopping: Option<StopReason>,
 }
 
@@ -114,6 +118,7 @@ impl<S: Sink> Session<S> {
             delivered: 0,
             bytes: 0,
             left_in_turn: FRAMES_A_TURN,
+            polled_at: Instant::now(),
             stopping: None,
         };
         for tap in taps {
@@ -176,7 +181,7 @@ impl<S: Sink> Session<S> {
     }
 
     /// Returns the keys of the descriptors that failed; readable ones need no answer but the next delivery.
-    fn wait(&self, rest: Rest, deadline: Option<Instant>) -> Result<Vec<u64>, StopReason> {
+    fn wait(&mut self, rest: Rest, deadline: Option<Instant>) -> Result<Vec<u64>, StopReason> {
         let now = Instant::now();
         let held_back = if self.key_patience.is_zero() {
             self.delay() / HELD_BACK_PART
@@ -192,12 +197,16 @@ impl<S: Sink> Session<S> {
         for moment in [ending, deadline.filter(|_| self.stopping.is_none())].into_iter().flatten() {
             at_most = at_most.min(moment.saturating_duration_since(now));
         }
-        if rest == Rest::HeldBack && !self.is_pressed() {
+        let mut failed = Vec::new();
+        if rest == Rest::HeldBack {
             // Whatever comes in the meantime would be held back as well: it need not wake us.
             thread::sleep(at_most);
+            if self.polled_at.elapsed() < POLL_EVERY {
+                return Ok(failed);
+            }
             at_most = Duration::ZERO;
         }
-        let mut failed = Vec::new();
+        self.polled_at = Instant::now();
         let each = |wake| failed.extend(if let Wake::Failed(key) = wake { Some(key) } else { None });
         self.poller.wait(at_most, each).map_err(StopReason::Wait)?;
         Ok(failed)

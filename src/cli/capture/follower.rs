@@ -50,7 +50,7 @@ impl<'a> Follower<'a> {
         Self { watch, audience, controls, voice, wishes }
     }
 
-    /// Follows for ever.
+    /// Follows for ever; where there is nothing to follow, what is known of the host is given back at once.
     pub(super) async fn run(mut self) {
         while self.watch.is_some() || self.wishes.is_some() {
             match self.news().await {
@@ -64,6 +64,7 @@ impl<'a> Follower<'a> {
                 News::Burst(_) | News::Silence => {}
             }
         }
+        drop(self);
         std::future::pending::<()>().await;
     }
 
