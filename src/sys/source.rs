@@ -36,6 +36,13 @@ pub trait FrameSource: Send {
     /// Lets no further frame in; those already taken can still be drained.
     fn close_gate(&mut self);
 
+    /// What the kernel has gathered and not handed over can be had from now on. To be called once the gate is closed and
+    /// the kernel is done with the frames that it had let in ([`wait_for_kernel`](super::wait_for_kernel)). False where
+    /// they can only be waited for, until `delay` is over.
+    fn take_over(&mut self) -> bool {
+        false
+    }
+
     /// Whether the interface is still there (up or down).
     fn interface_exists(&self) -> bool;
 
@@ -106,7 +113,7 @@ impl Pace {
         match self {
             Self::Live => 8,
             Self::Bulk => 64,
-            Self::Alone => 100,
+            Self::Alone => 250,
             Self::Patient => 500,
         }
     }

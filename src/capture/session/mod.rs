@@ -20,7 +20,7 @@ use std::{
 };
 
 use crate::model::Frame;
-use crate::sys::{Poller, Wake};
+use crate::sys::{self, Poller, Wake};
 
 use self::merge::Merge;
 pub use self::{
@@ -163,7 +163,7 @@ impl<S: Sink> Session<S> {
     fn turn(&mut self, deadline: Option<Instant>) -> Result<(), StopReason> {
         let begin = Instant::now();
         let rest = self.deliver()?;
-        self.end_taps(begin)?;
+        self.end_taps(begin, rest)?;
         if self.sink.settle(Instant::now()).map_err(StopReason::Sink)? == Settled::RotationDue {
             self.rotate()?;
         }
@@ -259,9 +259,24 @@ impl<S: Sink> Session<S> {
     }
 
     fn stop(&mut self, reason: StopReason) {
-        self.stopping.get_or_insert(reason);
+        if self.stopping.is_some() {
+            return;
+        }
+        self.stopping = Some(reason);
         for armed in self.taps.iter_mut().flatten() {
             armed.end(self.key_patience);
+        }
+        // Once for all of them, where it is sooner than to wait for what they still gather.
+        if sys::wait_for_kernel().is_ok() {
+            let all_come = Instant::now() + self.key_patience;
+            for armed in self
+                .taps
+                .iter_mut()
+                .flatten()
+                .filter_map(|armed| armed.tap.source.take_over().then_some(armed))
+            {
+                armed.last_call = armed.last_call.min(Some(all_come));
+            }
         }
     }
 
@@ -389,12 +404,15 @@ impl<S: Sink> Session<S> {
         broken.map_or(ControlFlow::Continue(()), ControlFlow::Break)
     }
 
-    /// Closes the taps whose last frame must have come.
-    fn end_taps(&mut self, now: Instant) -> Result<(), StopReason> {
+    /// Closes the taps whose last frame must have come, unless the turn was too short for what they have.
+    fn end_taps(&mut self, now: Instant, rest: Rest) -> Result<(), StopReason> {
         let is_over = |armed: &Armed| armed.last_call.is_some_and(|moment| moment <= now);
         let over: Vec<usize> =
             numbered(&mut self.taps).filter(|(_, armed)| is_over(armed)).map(|(number, _)| number).collect();
         for number in over {
+            if rest == Rest::More && self.next_time(number).is_some() {
+                continue;
+            }
             while self.next_time(number).is_some() {
                 // All of it, however long the turn is by now.
                 self.left_in_turn = FRAMES_A_TURN;

@@ -16,12 +16,13 @@ use crate::model::{Direction, Frame, LinkKind};
 use crate::sys::netns::Namespace;
 use crate::sys::{FrameSource, FrameVisitor, SourceCounters};
 
-/// Frames that are all there from the start, or never end until the gate is closed.
+/// Frames that are all there from the start, or only once they are taken over, or never end until the gate is closed.
 struct Script {
     descriptor: OwnedFd,
     frames: VecDeque<(u64, u64)>,
     counters: SourceCounters,
     is_endless: bool,
+    is_gathering: bool,
 }
 
 impl FrameSource for Script {
@@ -33,7 +34,7 @@ impl FrameSource for Script {
         if self.is_endless && self.frames.is_empty() {
             self.frames.push_back((now_ns(), 0));
         }
-        self.frames.front().map(|(time, _)| *time)
+        self.frames.front().map(|(time, _)| *time).filter(|_| !self.is_gathering)
     }
 
     fn drain(&mut self, until: u64, each: &mut FrameVisitor<'_>) -> ControlFlow<()> {
@@ -54,6 +55,10 @@ impl FrameSource for Script {
 
     fn close_gate(&mut self) {
         self.is_endless = false;
+    }
+
+    fn take_over(&mut self) -> bool {
+        std::mem::take(&mut self.is_gathering)
     }
 
     fn interface_exists(&self) -> bool {
@@ -135,23 +140,27 @@ impl Sink for Recorder {
     }
 }
 
-fn endless_tap() -> OpenTap {
-    let mut tap = tap("flood", Place::Container, &[]);
-    let descriptor = EventFd::from_flags(EfdFlags::empty()).unwrap().into();
-    let counters = SourceCounters::default();
-    tap.source = Box::new(Script { descriptor, frames: VecDeque::new(), counters, is_endless: true });
-    tap
-}
-
-fn tap(name: &str, place: Place, frames: &[(u64, u64)]) -> OpenTap {
-    let link = link(2, "eth0", LinkKind::Veth);
+fn script(frames: &[(u64, u64)]) -> Script {
     let lost = frames.iter().map(|(_, lost)| lost).sum::<u64>();
-    let script = Script {
+    Script {
         descriptor: EventFd::from_flags(EfdFlags::empty()).unwrap().into(),
         frames: frames.iter().copied().collect(),
         counters: SourceCounters { passed: frames.len() as u64 + lost, lost },
         is_endless: false,
-    };
+        is_gathering: false,
+    }
+}
+
+fn endless_tap() -> OpenTap {
+    open("flood", Place::Container, Script { is_endless: true, ..script(&[]) })
+}
+
+fn tap(name: &str, place: Place, frames: &[(u64, u64)]) -> OpenTap {
+    open(name, place, script(frames))
+}
+
+fn open(name: &str, place: Place, script: Script) -> OpenTap {
+    let link = link(2, "eth0", LinkKind::Veth);
     let namespace = Namespace::current().unwrap();
     let spec = TapSpec {
         place,
@@ -216,7 +225,7 @@ fn the_packet_limit_is_exact() {
 }
 
 #[test]
-fn a_tap_that_is_over_is_emptied_in_the_turn_that_was_too_short_for_it() {
+fn a_tap_that_is_over_is_emptied_although_the_turn_was_too_short_for_it() {
     let count = 2 * FRAMES_A_TURN + 100;
     let frames: Vec<_> = (0..count).map(|time| (time, 0)).collect();
     for limit in [None, Some(count - 50)] {
@@ -226,9 +235,21 @@ fn a_tap_that_is_over_is_emptied_in_the_turn_that_was_too_short_for_it() {
         let (mut session, _controls) = Session::new(recorder, limits, taps).unwrap();
         session.stop(StopReason::Asked);
         session.taps[0].as_mut().unwrap().last_call = Some(Instant::now());
-        assert_eq!(session.turn(None).is_err(), limit.is_some());
-        assert_eq!(session.delivered, limit.unwrap_or(count));
+        let turns = (0..3).map(|_| session.turn(None).is_err()).collect::<Vec<_>>();
+        assert_eq!(turns, [false, false, limit.is_some()]);
+        assert_eq!((session.delivered, session.is_over()), (limit.unwrap_or(count), limit.is_none()));
     }
+}
+
+#[test]
+fn what_taps_were_gathering_when_they_are_stopped_comes_at_once_and_in_order() {
+    let frames = |odd| (0..FRAMES_A_TURN).map(|time| (2 * time + odd, 0)).collect::<Vec<_>>();
+    let gathering =
+        |name, odd| open(name, Place::Container, Script { is_gathering: true, ..script(&frames(odd)) });
+    let (reason, lines) = run(None, Limits::default(), vec![gathering("a", 0), gathering("b", 1)]);
+    assert!(matches!(reason, StopReason::Asked));
+    let expected = (0..2 * FRAMES_A_TURN).map(|time| format!("{} at {time} Out lost 0", time % 2));
+    assert!(lines.iter().skip(2).take(2 * usize::try_from(FRAMES_A_TURN).unwrap()).cloned().eq(expected));
 }
 
 #[test]

@@ -89,6 +89,8 @@ impl Setup {
 
     /// How each of that many further taps is opened when the rings of the others take up so many bytes.
     pub(super) fn tap_options(&self, taps: usize, spent: usize) -> TapOptions {
+        // Whoever counts packets waits for the last of them.
+        let is_alone = taps == 1 && spent == 0 && self.limits.packets.is_none();
         let share = (RING_BUDGET.saturating_sub(spent) / taps.max(1)).clamp(SMALLEST_RING, LARGEST_RING);
         TapOptions {
             engine: self.engine,
@@ -98,7 +100,7 @@ impl Setup {
             filter: self.filter.clone(),
             link_layer: self.link_layer,
             promiscuous: self.promiscuous,
-            pace: if self.pace == Pace::Bulk && taps == 1 && spent == 0 { Pace::Alone } else { self.pace },
+            pace: if self.pace == Pace::Bulk && is_alone { Pace::Alone } else { self.pace },
         }
     }
 

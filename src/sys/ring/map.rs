@@ -27,6 +27,8 @@ pub(super) struct BlockMap {
     blocks: usize,
     block: usize,
     cursor: Option<Cursor>,
+    /// The kernel puts no further frame anywhere.
+    is_taken_over: bool,
 }
 
 /// A frame's place inside a block that is ours.
@@ -69,7 +71,7 @@ impl BlockMap {
         let start = unsafe {
             mmap(None, len, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, socket, 0)?
         };
-        Ok(Self { start: start.cast(), block_size, blocks, block: 0, cursor: None })
+        Ok(Self { start: start.cast(), block_size, blocks, block: 0, cursor: None, is_taken_over: false })
     }
 
     /// The next frame, without moving on.
@@ -98,6 +100,12 @@ impl BlockMap {
         }
     }
 
+    /// From now on the block that the kernel was filling, and has not handed over, is ours like the others. Only to be
+    /// called when the kernel puts no further frame into the ring.
+    pub(super) const fn take_over(&mut self) {
+        self.is_taken_over = true;
+    }
+
     /// How long it is.
     pub(super) const fn bytes(&self) -> usize {
         self.block_size * self.blocks
@@ -117,13 +125,18 @@ impl BlockMap {
     /// Goes into the next block that has a frame, if it is ours.
     fn enter(&mut self) -> Option<Cursor> {
         loop {
-            if !self.is_ours(self.block) {
+            let is_handed_over = self.is_ours(self.block);
+            if !is_handed_over && !self.is_taken_over {
                 return None;
             }
             let block = self.descriptor(self.block);
-            // SAFETY: the acquire load in `is_ours` makes the kernel's writes to this block visible to us.
+            // SAFETY: the acquire load in `is_ours` makes the kernel's writes to this block visible to us. Of one that was
+            // taken over, the kernel still writes the header at most, when its timer closes it.
             let header = unsafe { block.as_ref().hdr.bh1 };
             if header.num_pkts == 0 {
+                if !is_handed_over {
+                    return None;
+                }
                 self.release();
                 continue;
             }
@@ -131,13 +144,17 @@ impl BlockMap {
                 // SAFETY: a block that has a frame says where in it the first one is.
                 frame: unsafe { block.cast().add(header.offset_to_first_pkt as usize) },
                 left: header.num_pkts,
-                is_behind_loss: header.block_status & libc::TP_STATUS_LOSING != 0,
+                // A block that was not closed does not tell.
+                is_behind_loss: !is_handed_over || header.block_status & libc::TP_STATUS_LOSING != 0,
             });
             return self.cursor;
         }
     }
 
     fn release(&mut self) {
+        let block = self.descriptor(self.block).as_ptr();
+        // SAFETY: the block is ours. From now on it holds what the kernel has put in since.
+        unsafe { (*block).hdr.bh1.num_pkts = 0 };
         self.status(self.block).store(libc::TP_STATUS_KERNEL, Ordering::Release);
         self.block = (self.block + 1) % self.blocks;
         self.cursor = None;

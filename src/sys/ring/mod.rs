@@ -134,6 +134,14 @@ impl FrameSource for Ring {
         }
     }
 
+    fn take_over(&mut self) -> bool {
+        let is_closed = self.closed_ns == u64::MAX;
+        if is_closed {
+            self.map.take_over();
+        }
+        is_closed
+    }
+
     fn interface_exists(&self) -> bool {
         has_interface(self.socket.descriptor())
     }
