@@ -28,7 +28,7 @@ use super::{
 };
 
 /// Blocks that do not make a piece are written when they are that old.
-const WRITE_AGE: Duration = Duration::from_millis(500);
+const WRITE_AGE: Duration = Duration::from_secs(1);
 
 /// How a savefile is written.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub struct SavefileOptions {
 /// When packets are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Buffering {
-    /// In large pieces, at least twice a second; into a pipe at once.
+    /// In large pieces, at least once a second; into a pipe at once.
     Blocks,
     /// As soon as they come (`-U`).
     Packets,

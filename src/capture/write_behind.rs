@@ -76,8 +76,7 @@ struct Done {
 impl WriteBehind {
     pub(super) fn new(output: Output, format: Format) -> Self {
         let pipe = if output.is_pipe() { output.descriptor().try_clone_to_owned().ok() } else { None };
-        // As soon as there is more than one piece to write, the next is filled meanwhile.
-        let spare = if output.is_pipe() { Vec::new() } else { vec![provided_room()] };
+        let spares = if output.is_pipe() { 0 } else { SPARE_PIECES };
         Self {
             path: output.path().to_owned(),
             output: Arc::new(Mutex::new(output)),
@@ -87,7 +86,7 @@ impl WriteBehind {
             pipe,
             appended: 0,
             writer: None,
-            spare,
+            spare: (0..spares).map(|_| provided_room()).collect(),
         }
     }
 
