@@ -42,6 +42,8 @@ const FRAMES_A_TURN: u64 = 1 << 16;
 const HELD_BACK_PART: u32 = 4;
 /// The same where they are held back for keys. The time is spent asleep, while a ring may fill.
 const KEY_PATIENCE_PART: u32 = 100;
+/// For so long after a ring was filling up, each block that is handed over is looked at.
+const ALERT: Duration = Duration::from_secs(1);
 /// Where held-back frames are looked at all the time, descriptors are looked at that often: each that frames have come to
 /// costs as much as thirty of them.
 const POLL_EVERY: Duration = Duration::from_millis(200);
@@ -66,6 +68,8 @@ pub struct Session<S: Sink> {
     /// How many more frames this turn may deliver.
     left_in_turn: u64,
     polled_at: Instant,
+    /// When a ring was last seen to fill up.
+    pressed_at: Option<Instant>,
     stopping: Option<StopReason>,
 }
 
@@ -119,6 +123,7 @@ impl<S: Sink> Session<S> {
             bytes: 0,
             left_in_turn: FRAMES_A_TURN,
             polled_at: Instant::now(),
+            pressed_at: None,
             stopping: None,
         };
         for tap in taps {
@@ -198,7 +203,8 @@ impl<S: Sink> Session<S> {
             at_most = at_most.min(moment.saturating_duration_since(now));
         }
         let mut failed = Vec::new();
-        if rest == Rest::HeldBack {
+        let is_alert = self.pressed_at.is_some_and(|moment| now.saturating_duration_since(moment) < ALERT);
+        if rest == Rest::HeldBack && !is_alert {
             // Whatever comes in the meantime would be held back as well: it need not wake us.
             thread::sleep(at_most);
             if self.polled_at.elapsed() < POLL_EVERY {
@@ -351,12 +357,15 @@ impl<S: Sink> Session<S> {
 
     /// Up to which time frames may be delivered because no tap can come up with an earlier one, and from which time on a
     /// frame's time means nothing. Loss is worse than disorder, so a ring that fills up is emptied regardless.
-    fn horizon(&self) -> (u64, u64) {
+    fn horizon(&mut self) -> (u64, u64) {
         let now = now_ns();
         let has_all_come =
             self.stopping.is_some() && self.live().all(|armed| armed.last_call <= Some(Instant::now()));
         let is_alone = self.live().nth(1).is_none() && self.key_patience.is_zero();
-        let horizon = if has_all_come || is_alone || self.is_pressed() {
+        let horizon = if has_all_come || is_alone {
+            u64::MAX - 1
+        } else if self.is_pressed() {
+            self.pressed_at = Some(Instant::now());
             u64::MAX - 1
         } else {
             now.saturating_sub(nanoseconds(self.delay().max(self.key_patience)))
