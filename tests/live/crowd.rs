@@ -1,4 +1,5 @@
-//! Fifty containers at once, one started and one restarted in mid-run; and listing them no slower than Docker does.
+//! Fifty containers at once, one started and one restarted in mid-run; the order of their packets; and listing them no
+//! slower than Docker does.
 
 use std::{
     env, iter, thread,
@@ -6,7 +7,8 @@ use std::{
 };
 
 use crate::lab::{
-    Capture, Container, Conversation, Engine, Requirement, at, eventually, rows, rows_of_torn, run, unique,
+    Cable, Capture, Container, Conversation, Engine, Requirement, at, eventually, rows, rows_of_torn, run,
+    unique,
 };
 
 const CROWD: usize = 50;
@@ -34,6 +36,34 @@ fn fifty_containers_are_captured_while_one_starts_and_one_restarts() {
     for asked in &crowd[2..] {
         assert_eq!(taps.iter().filter(|tap| **tap == asked.eth0()).count(), 2, "at {}", asked.eth0());
     }
+}
+
+#[test]
+fn packets_of_fifty_interfaces_are_in_the_order_of_their_time() {
+    let Some(cables) = (0..CROWD / 2).map(|_| Cable::lay()).collect::<Option<Vec<_>>>() else { return };
+    let ends = cables.iter().flat_map(|cable| [cable.left_name(), cable.right_name()]);
+    let selection: Vec<String> = ends.map(|name| format!("netns={name}")).collect();
+    let selection: Vec<&str> = selection.iter().map(String::as_str).collect();
+    let talks: Vec<_> =
+        cables.iter().map(|cable| Conversation::new(cable.left(), cable.right(), Cable::RIGHT)).collect();
+    let capture = Capture::of(&selection, &["-f", "udp port 7000"]);
+    let begin = Instant::now();
+    let mut asked = 0;
+    for talk in talks.iter().cycle() {
+        talk.ask(7000, b"hello");
+        asked += 1;
+        if begin.elapsed() > Duration::from_secs(2) {
+            break;
+        }
+    }
+    let ended = capture.stop();
+    let times: Vec<f64> = rows(&ended.file(), "", &["frame.time_epoch"])
+        .concat()
+        .iter()
+        .map(|time| time.parse().expect("seconds"))
+        .collect();
+    assert_eq!(times.len(), 4 * asked);
+    assert!(times.is_sorted(), "{asked} questions: a packet is before an earlier one");
 }
 
 #[test]

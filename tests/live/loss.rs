@@ -69,10 +69,15 @@ fn a_gap_is_marked_in_the_file_that_follows_it() {
 }
 
 #[test]
-fn by_libpcap_a_stop_amid_traffic_leaves_nothing_uncounted() {
+fn a_stop_amid_traffic_leaves_nothing_uncounted() {
     let Some(cable) = Cable::lay() else { return };
-    let options = ["--engine", "libpcap", "-f", "udp port 7000"];
-    let capture = Capture::of(&[&cable.left_selector()], &options);
+    for engine in ["ring", "libpcap"] {
+        stop_amid_traffic(&cable, engine);
+    }
+}
+
+fn stop_amid_traffic(cable: &Cable, engine: &str) {
+    let capture = Capture::of(&[&cable.left_selector()], &["--engine", engine, "-f", "udp port 7000"]);
     let done = AtomicBool::new(false);
     let ended = thread::scope(|scope| {
         scope.spawn(|| {

@@ -23,6 +23,7 @@ struct Script {
     counters: SourceCounters,
     is_endless: bool,
     is_gathering: bool,
+    delay: Duration,
 }
 
 impl FrameSource for Script {
@@ -46,7 +47,7 @@ impl FrameSource for Script {
     }
 
     fn delay(&self) -> Duration {
-        Duration::from_millis(30)
+        self.delay
     }
 
     fn is_pressed(&self) -> bool {
@@ -148,6 +149,7 @@ fn script(frames: &[(u64, u64)]) -> Script {
         counters: SourceCounters { passed: frames.len() as u64 + lost, lost },
         is_endless: false,
         is_gathering: false,
+        delay: Duration::from_millis(30),
     }
 }
 
@@ -250,6 +252,20 @@ fn what_taps_were_gathering_when_they_are_stopped_comes_at_once_and_in_order() {
     assert!(matches!(reason, StopReason::Asked));
     let expected = (0..2 * FRAMES_A_TURN).map(|time| format!("{} at {time} Out lost 0", time % 2));
     assert!(lines.iter().skip(2).take(2 * usize::try_from(FRAMES_A_TURN).unwrap()).cloned().eq(expected));
+}
+
+#[test]
+fn while_a_ring_fills_up_a_block_that_is_handed_over_ends_the_wait() {
+    let recorder = Recorder { log: Log::default(), full_at: None, in_file: 0 };
+    let slow = || Script { delay: Duration::from_secs(40), ..script(&[]) };
+    let taps = ["a", "b"].map(|name| open(name, Place::Container, slow())).into();
+    let (mut session, _controls) = Session::new(recorder, Limits::default(), taps).unwrap();
+    session.pressed_at = Some(Instant::now());
+    let block = session.taps[0].as_ref().unwrap().tap.source.descriptor().try_clone_to_owned().unwrap();
+    nix::unistd::write(&block, &1_u64.to_ne_bytes()).unwrap();
+    let begin = Instant::now();
+    session.wait(Rest::HeldBack, None).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }
 
 #[test]

@@ -18,9 +18,10 @@ use super::{
 
 /// A wake-up costs as much as two hundred packets of 64 bytes: with 1 MiB, 9 ns more were measured for each of them.
 const BLOCK_BYTES: usize = 1 << 21;
-/// Small rings have more of them: those that the timer hands over while frames are held back may be all but empty, and are
-/// none for a burst to fill.
 const SMALL_BLOCK_BYTES: usize = 1 << 18;
+/// While frames are held back, up to three blocks wait that the timer has handed over all but empty. With fewer blocks in
+/// all, that would look as if the ring filled up, and leave a burst no room.
+const FEWEST_BLOCKS: usize = 8;
 const VLAN_ETHERTYPE: u16 = 0x8100;
 const MAC_PAIR: usize = 12;
 
@@ -201,11 +202,10 @@ fn direction(packet_type: u8, loopback: bool) -> Direction {
     }
 }
 
-/// Block size and number for a ring of about that many bytes: at least four blocks, so that reading one never
-/// leaves the kernel without room.
+/// Block size and number for a ring of about that many bytes.
 fn blocks(bytes: usize) -> (usize, usize) {
-    let size = if bytes >= 8 * BLOCK_BYTES { BLOCK_BYTES } else { SMALL_BLOCK_BYTES };
-    (size, (bytes / size).max(4))
+    let size = if bytes >= FEWEST_BLOCKS * BLOCK_BYTES { BLOCK_BYTES } else { SMALL_BLOCK_BYTES };
+    (size, (bytes / size).max(FEWEST_BLOCKS))
 }
 
 fn request(block_size: usize, blocks: usize, pace: Pace) -> libc::tpacket_req3 {
