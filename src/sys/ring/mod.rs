@@ -17,11 +17,12 @@ use super::{
 };
 
 /// A wake-up costs as much as two hundred packets of 64 bytes: with 1 MiB, 9 ns more were measured for each of them.
-const BLOCK_BYTES: usize = 1 << 21;
-const SMALL_BLOCK_BYTES: usize = 1 << 18;
-/// While frames are held back, up to three blocks wait that the timer has handed over all but empty. With fewer blocks in
-/// all, that would look as if the ring filled up, and leave a burst no room.
-const FEWEST_BLOCKS: usize = 8;
+const LARGEST_BLOCK: usize = 1 << 21;
+/// Segments that are longer, which takes a `gso_max_size` set to more than that, are cut by it.
+const SMALLEST_BLOCK: usize = 1 << 17;
+/// While frames are held back, up to five blocks wait that the timer has handed over all but empty: half of all must be more
+/// than that, or the ring would look filled up, and leave a burst no room.
+const FEWEST_BLOCKS: usize = 16;
 const VLAN_ETHERTYPE: u16 = 0x8100;
 const MAC_PAIR: usize = 12;
 
@@ -204,7 +205,8 @@ fn direction(packet_type: u8, loopback: bool) -> Direction {
 
 /// Block size and number for a ring of about that many bytes.
 fn blocks(bytes: usize) -> (usize, usize) {
-    let size = if bytes >= FEWEST_BLOCKS * BLOCK_BYTES { BLOCK_BYTES } else { SMALL_BLOCK_BYTES };
+    let share = (bytes / FEWEST_BLOCKS).clamp(SMALLEST_BLOCK, LARGEST_BLOCK);
+    let size = 1 << share.ilog2();
     (size, (bytes / size).max(FEWEST_BLOCKS))
 }
 
@@ -220,5 +222,20 @@ fn request(block_size: usize, blocks: usize, pace: Pace) -> libc::tpacket_req3 {
         tp_retire_blk_tov: pace.block_timeout_ms(),
         tp_sizeof_priv: 0,
         tp_feature_req_word: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_has_sixteen_blocks_or_large_ones() {
+        let kibibytes = |bytes| {
+            let (size, number) = blocks(bytes);
+            (size >> 10, number)
+        };
+        let rings = [1, 2 << 20, 10 << 20, 32 << 20, 96 << 20].map(kibibytes);
+        assert_eq!(rings, [(128, 16), (128, 16), (512, 20), (2048, 16), (2048, 48)]);
     }
 }
