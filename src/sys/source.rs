@@ -100,7 +100,9 @@ pub enum Pace {
     Live,
     /// They go to a file that is read later.
     Bulk,
-    /// The same, and no other tap's frames have to wait for them.
+    /// The same, and no other tap's frames have to wait for them yet.
+    First,
+    /// Nor will they ever.
     Alone,
     /// They wait for a second anyhow. Each block that is handed over counts as full, so that few of them may be: even a
     /// ring of four then holds that second.
@@ -113,6 +115,7 @@ impl Pace {
         match self {
             Self::Live => 8,
             Self::Bulk => 64,
+            Self::First => 100,
             Self::Alone => 250,
             Self::Patient => 500,
         }

@@ -223,11 +223,7 @@ impl<S: Sink> Session<S> {
             match command {
                 Command::Arm(tap) if self.stopping.is_none() => self.arm(*tap)?,
                 Command::Arm(_) => {}
-                Command::End(key) => {
-                    for armed in self.taps.iter_mut().flatten().filter(|armed| armed.tap.spec.key() == key) {
-                        armed.end(self.key_patience);
-                    }
-                }
+                Command::End(key) => self.end(|armed| armed.tap.spec.key() == key),
                 Command::Names(names) => self.sink.names(&names).map_err(StopReason::Sink)?,
                 Command::KeyLog(lines) => self.sink.key_log(&lines).map_err(StopReason::Sink)?,
                 Command::Note(event) => self.sink.event(&event).map_err(StopReason::Sink)?,
@@ -244,10 +240,8 @@ impl<S: Sink> Session<S> {
         }
         for (number, armed) in numbered(&mut self.taps) {
             armed.went_down |= failed.contains(&(number as u64));
-            if armed.went_down && !armed.tap.source.interface_exists() {
-                armed.end(self.key_patience);
-            }
         }
+        self.end(|armed| armed.went_down && !armed.tap.source.interface_exists());
         Ok(())
     }
 
@@ -264,24 +258,30 @@ impl<S: Sink> Session<S> {
         Ok(())
     }
 
+    /// Lets nothing more into these taps; what is there will be delivered, in order with what others have.
+    fn end(&mut self, which: impl Fn(&Armed) -> bool) {
+        let last_call = Instant::now() + self.delay().max(self.key_patience) + LINGER;
+        for armed in self.taps.iter_mut().flatten() {
+            if armed.last_call.is_none() && which(armed) {
+                armed.tap.source.close_gate();
+                armed.last_call = Some(last_call);
+            }
+        }
+    }
+
     fn stop(&mut self, reason: StopReason) {
         if self.stopping.is_some() {
             return;
         }
         self.stopping = Some(reason);
-        for armed in self.taps.iter_mut().flatten() {
-            armed.end(self.key_patience);
-        }
-        // Once for all of them, where it is sooner than to wait for what they still gather.
-        if sys::wait_for_kernel().is_ok() {
-            let all_come = Instant::now() + self.key_patience;
-            for armed in self
-                .taps
-                .iter_mut()
-                .flatten()
-                .filter_map(|armed| armed.tap.source.take_over().then_some(armed))
-            {
-                armed.last_call = armed.last_call.min(Some(all_come));
+        self.end(|_| true);
+        // Once for all of them, where it is sooner than to wait for what they still gather. If one has to be waited for, the
+        // frames of the others wait for its.
+        let waited = sys::wait_for_kernel();
+        if waited.is_ok() && self.taps.iter_mut().flatten().all(|armed| armed.tap.source.take_over()) {
+            let last_call = Instant::now() + self.key_patience;
+            for armed in self.taps.iter_mut().flatten() {
+                armed.last_call = armed.last_call.min(Some(last_call));
             }
         }
     }
@@ -469,14 +469,6 @@ fn numbered(taps: &mut [Option<Armed>]) -> impl Iterator<Item = (usize, &mut Arm
 }
 
 impl Armed {
-    /// Lets nothing more in; what is there will be delivered.
-    fn end(&mut self, key_patience: Duration) {
-        if self.last_call.is_none() {
-            self.tap.source.close_gate();
-            self.last_call = Some(Instant::now() + self.tap.source.delay().max(key_patience) + LINGER);
-        }
-    }
-
     fn count(&mut self) -> TapTotals {
         let counters = self.tap.source.counters();
         self.totals.passed = counters.passed;

@@ -255,6 +255,18 @@ fn what_taps_were_gathering_when_they_are_stopped_comes_at_once_and_in_order() {
 }
 
 #[test]
+fn where_one_tap_has_to_be_waited_for_the_others_are_in_order_with_it() {
+    let now = now_ns();
+    let frames = |times: [u64; 2]| times.map(|time| (now + time, 0));
+    let gathering = Script { is_gathering: true, ..script(&frames([1, 3])) };
+    let taps =
+        vec![open("a", Place::Container, gathering), open("b", Place::Cgroup, script(&frames([2, 4])))];
+    let (_, lines) = run(None, Limits::default(), taps);
+    let expected = [(0, 1), (1, 2), (0, 3), (1, 4)];
+    assert_eq!(lines[2..6], expected.map(|(tap, time)| format!("{tap} at {} Out lost 0", now + time)));
+}
+
+#[test]
 fn while_a_ring_fills_up_a_block_that_is_handed_over_ends_the_wait() {
     let recorder = Recorder { log: Log::default(), full_at: None, in_file: 0 };
     let slow = || Script { delay: Duration::from_secs(40), ..script(&[]) };

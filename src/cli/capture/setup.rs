@@ -89,8 +89,6 @@ impl Setup {
 
     /// How each of that many further taps is opened when the rings of the others take up so many bytes.
     pub(super) fn tap_options(&self, taps: usize, spent: usize) -> TapOptions {
-        // Whoever counts packets waits for the last of them.
-        let is_alone = taps == 1 && spent == 0 && self.limits.packets.is_none();
         let share = (RING_BUDGET.saturating_sub(spent) / taps.max(1)).clamp(SMALLEST_RING, LARGEST_RING);
         TapOptions {
             engine: self.engine,
@@ -100,7 +98,13 @@ impl Setup {
             filter: self.filter.clone(),
             link_layer: self.link_layer,
             promiscuous: self.promiscuous,
-            pace: if self.pace == Pace::Bulk && is_alone { Pace::Alone } else { self.pace },
+            pace: match self.pace {
+                // Whoever counts packets waits for the last of them.
+                Pace::Bulk if taps == 1 && spent == 0 && self.limits.packets.is_none() => {
+                    if self.limits.until_taps_end { Pace::Alone } else { Pace::First }
+                }
+                pace => pace,
+            },
         }
     }
 
