@@ -37,7 +37,7 @@ pub trait FrameSource: Send {
     fn close_gate(&mut self);
 
     /// What the kernel has gathered and not handed over can be had from now on. To be called once the gate is closed and
-    /// the kernel is done with the frames that it had let in ([`wait_for_kernel`](super::wait_for_kernel)). False where
+    /// the kernel is done with the frames that it had let in ([`wait_for_grace_period`](super::wait_for_grace_period)). False where
     /// they can only be waited for, until `delay` is over.
     fn take_over(&mut self) -> bool {
         false
@@ -104,8 +104,8 @@ pub enum Pace {
     First,
     /// Nor will they ever.
     Alone,
-    /// They wait for a second anyhow. Each block that is handed over counts as full, so that few of them may be: even a
-    /// ring of four then holds that second.
+    /// They wait for a second anyhow. Each block that is handed over counts as full, so that few of them may be: of
+    /// the fewest that a ring has, two or three are taken by that second.
     Patient,
 }
 

@@ -23,9 +23,10 @@ fn interrupt_and_terminate_leave_a_whole_file() {
 #[test]
 fn what_the_kernel_still_gathers_when_it_is_stopped_is_not_waited_for() {
     let Some(cable) = Cable::lay() else { return };
-    // A lone tap's frames are gathered for 250 to 500 ms. The shortest of five, as machines stand still at times.
+    // The frames of a tap that no other can join are gathered for 250 to 500 ms, and waited for until 514 are over. The
+    // shortest of five, as machines stand still at times.
     let times = (0..5).map(|_| {
-        let capture = Capture::of(&[&cable.left_selector()], &["-f", "udp port 7000"]);
+        let capture = Capture::of(&[&cable.left_selector()], &["--no-follow", "-f", "udp port 7000"]);
         Conversation::new(cable.left(), cable.right(), Cable::RIGHT).ask(7000, b"hello");
         let begin = Instant::now();
         let ended = capture.stop();

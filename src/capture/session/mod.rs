@@ -67,6 +67,7 @@ pub struct Session<S: Sink> {
     bytes: u64,
     /// How many more frames this turn may deliver.
     left_in_turn: u64,
+    /// When descriptors were last looked at.
     polled_at: Instant,
     /// When a ring was last seen to fill up.
     pressed_at: Option<Instant>,
@@ -277,7 +278,7 @@ impl<S: Sink> Session<S> {
         self.end(|_| true);
         // Once for all of them, where it is sooner than to wait for what they still gather. If one has to be waited for, the
         // frames of the others wait for its.
-        let waited = sys::wait_for_kernel();
+        let waited = sys::wait_for_grace_period();
         if waited.is_ok() && self.taps.iter_mut().flatten().all(|armed| armed.tap.source.take_over()) {
             let last_call = Instant::now() + self.key_patience;
             for armed in self.taps.iter_mut().flatten() {
