@@ -87,7 +87,8 @@ impl Meter {
         }
         self.places = places;
         self.lost = false;
-        let fresh = self.read();
+        let unread = self.unread();
+        let fresh = self.read(|namespace| unread.contains(&namespace));
         self.before.add_missing(fresh);
         faults
     }
@@ -95,7 +96,7 @@ impl Meter {
     /// Reads everything once more. False when something that was to be read has ended: then it is time to look which
     /// containers there are.
     pub fn read_again(&mut self, now: Instant) -> bool {
-        let readings = self.read();
+        let readings = self.read(|_| true);
         for place in &mut self.places {
             let elapsed = now.saturating_duration_since(place.since);
             place.interval = growth::interval(&place.counting, &self.before, &readings, elapsed);
@@ -174,8 +175,13 @@ impl Meter {
         self.before.keep(&wanted, &groups);
     }
 
-    /// What every source says now. One that cannot be read any more is let go.
-    fn read(&mut self) -> Readings {
+    /// The namespaces of which something is wanted that was never read.
+    fn unread(&self) -> HashSet<NamespaceId> {
+        self.places.iter().flat_map(|place| self.before.missing(&place.counting)).collect()
+    }
+
+    /// What every cgroup and these namespaces say now. One that cannot be read any more is let go.
+    fn read(&mut self, asked: impl Fn(NamespaceId) -> bool) -> Readings {
         let mut readings = Readings::default();
         let mut owner = HashMap::new();
         for (id, gauge) in &self.groups {
@@ -186,6 +192,9 @@ impl Meter {
         self.namespaces.retain(|id, gauge| {
             if !gauge.is_held() {
                 return false;
+            }
+            if !asked(*id) {
+                return true;
             }
             gauge.read(&owner, &mut readings).inspect_err(|error| tracing::debug!(%id, %error)).is_ok()
         });

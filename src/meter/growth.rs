@@ -35,6 +35,17 @@ impl Readings {
         add(&mut self.sockets, other.sockets);
     }
 
+    /// The namespaces that have not told what is wanted for this.
+    pub(super) fn missing(&self, counting: &Counting) -> Vec<NamespaceId> {
+        let of_tcp = counting.namespaces().into_iter().filter(|id| !self.tcp.contains_key(id));
+        let links = counting.links().into_iter().filter(|link| !self.links.contains_key(link));
+        let groups = match counting {
+            Counting::Cgroup { namespace, group } if !self.sockets.contains_key(group) => Some(*namespace),
+            _ => None,
+        };
+        of_tcp.chain(links.map(|(namespace, _)| namespace)).chain(groups).collect()
+    }
+
     /// Forgets all other sources: the kernel may give their numbers to new ones.
     pub(super) fn keep(&mut self, namespaces: &HashSet<NamespaceId>, groups: &HashSet<CgroupId>) {
         self.links.retain(|(namespace, _), _| namespaces.contains(namespace));
@@ -247,6 +258,17 @@ mod tests {
         assert_eq!(interval(&by_interfaces(&[]), &one, &other, SECOND).traffic, Some(Traffic::default()));
         let unread = Readings::default();
         assert_eq!(interval(&by_interfaces(&[]), &unread, &unread, SECOND).traffic, None, "it may have some");
+    }
+
+    #[test]
+    fn what_was_never_read_is_missing() {
+        let read = links(&[(INSIDE, 2, counters(1000, 0)), (HOST, 9, counters(0, 0))]);
+        assert_eq!(read.missing(&by_interfaces(&[2])), [HOST], "TCP's figures");
+        let read = Readings { tcp: [INSIDE, HOST].map(|id| (id, TcpFigures::default())).into(), ..read };
+        assert_eq!(read.missing(&by_interfaces(&[2])), []);
+        assert_eq!(read.missing(&by_interfaces(&[2, 3])), [INSIDE], "another interface");
+        let group = Counting::Cgroup { namespace: HOST, group: CgroupId(5) };
+        assert_eq!(read.missing(&group), [HOST], "the sockets of a cgroup");
     }
 
     #[test]

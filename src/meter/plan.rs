@@ -39,6 +39,16 @@ impl Counting {
         }
     }
 
+    /// The interfaces whose counters tell of it: its own, then their far ends.
+    pub(super) fn links(&self) -> Vec<(NamespaceId, LinkIndex)> {
+        match self {
+            Self::Interfaces { namespace, links, far_ends } => {
+                links.iter().map(|index| (*namespace, *index)).chain(far_ends.iter().copied()).collect()
+            }
+            Self::Cgroup { .. } | Self::Nothing => Vec::new(),
+        }
+    }
+
     /// The cgroup that has to be counted for it.
     pub(super) fn group(&self) -> Option<CgroupId> {
         match self {
@@ -106,6 +116,10 @@ mod tests {
         };
         assert_eq!(counting(&web, Some(CgroupId(5))), expected);
         assert_eq!(expected.namespaces(), [OWN, HOST]);
+        assert_eq!(
+            expected.links(),
+            [(OWN, 2.try_into().unwrap()), (OWN, 2.try_into().unwrap()), (HOST, index)]
+        );
     }
 
     #[test]

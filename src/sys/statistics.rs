@@ -80,8 +80,8 @@ impl Statistics {
         let failed = |source| Error::Read { namespace: self.namespace, source };
         let room = &mut self.buffer[..SNMP_BYTES];
         let length = self.snmp.read_at(room, 0).map_err(failed)?;
-        tcp(&String::from_utf8_lossy(&room[..length]))
-            .ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))
+        let text = str::from_utf8(&room[..length]).ok();
+        text.and_then(tcp).ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))
     }
 }
 
@@ -108,8 +108,9 @@ fn link(payload: &[u8]) -> Option<(LinkIndex, Counters)> {
 
 /// A line of names and below it one of values, both beginning with `Tcp:`.
 fn tcp(snmp: &str) -> Option<TcpFigures> {
-    let mut lines = snmp.lines().filter(|line| line.starts_with("Tcp:"));
-    let (names, values) = (lines.next()?, lines.next()?);
+    let (_, after) = snmp.split_once("\nTcp:")?;
+    let (names, after) = after.split_once("\nTcp:")?;
+    let values = after.lines().next()?;
     let value = |wanted: &str| {
         let at = names.split(' ').position(|name| name == wanted)?;
         values.split(' ').nth(at)?.parse().ok()

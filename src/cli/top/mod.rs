@@ -33,13 +33,8 @@ use self::{
 use super::args::TopArgs;
 use super::{look, terminal};
 
-/// Where something happens all the time, looks are no closer together than that, and no farther apart than the other.
+/// Where something happens all the time, looks are no closer together than that.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// In between, a pause is so many times as long as a look takes: looking costs a fiftieth of the time where containers
-/// start and end, and a hundredth where it is only links that change.
-const CONTAINER_PAUSE: u32 = 50;
-const KERNEL_PAUSE: u32 = 100;
 
 pub(super) async fn run(args: TopArgs) -> anyhow::Result<ExitCode> {
     let engines = look::engines();
@@ -94,6 +89,19 @@ enum Stir {
     Kernel,
     /// A container started or ended.
     Container,
+}
+
+impl Stir {
+    /// How long after a look it is worth another one. Looking costs a hundredth of the time where containers start and
+    /// end all the time, and half of that where it is only links that change, but for the longest pauses.
+    fn pause(self, looking: Duration) -> Option<Duration> {
+        let (times, longest) = match self {
+            Self::Nothing => return None,
+            Self::Kernel => (200, 10),
+            Self::Container => (100, 5),
+        };
+        Some((looking * times).clamp(SHORTEST_PAUSE, Duration::from_secs(longest)))
+    }
 }
 
 impl From<&Occurrence> for Stir {
@@ -156,7 +164,6 @@ impl<'a> Table<'a> {
     async fn look(&mut self, first: subjects::First) -> anyhow::Result<Vec<Refusal>> {
         let begin = Instant::now();
         let look = look::look(&self.engines).await?;
-        self.looking = begin.elapsed();
         let found = subjects::subjects(self.args, &look, first)
             .inspect_err(|_| look.topology.warnings.iter().for_each(|warning| terminal::warn(warning)))?;
         let now = Instant::now();
@@ -167,7 +174,7 @@ impl<'a> Table<'a> {
         self.warnings.extend(subjects::sentences(&refusals));
         self.host = look.host;
         self.time_ns = look.time_ns;
-        (self.looked, self.stirred) = (now, Stir::Nothing);
+        (self.looked, self.looking, self.stirred) = (Instant::now(), begin.elapsed(), Stir::Nothing);
         Ok(refusals)
     }
 
@@ -199,13 +206,7 @@ impl<'a> Table<'a> {
 
     /// Whether it is time to look again.
     fn is_due(&self) -> bool {
-        let times = match self.stirred {
-            Stir::Nothing => return false,
-            Stir::Kernel => KERNEL_PAUSE,
-            Stir::Container => CONTAINER_PAUSE,
-        };
-        let pause = (self.looking * times).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        self.looked.elapsed() >= pause
+        self.stirred.pause(self.looking).is_some_and(|pause| self.looked.elapsed() >= pause)
     }
 
     /// Says what is new among the warnings; in JSON and on the board they have their own place.

@@ -1,6 +1,6 @@
 //! Where rates are shown: on a board that fills the terminal, or as tables or documents one after the other.
 
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 
 use jiff::tz::TimeZone;
 
@@ -79,7 +79,8 @@ impl View {
                 out.flush()
             }
             Self::Documents { sort } => {
-                let mut out = terminal::stdout();
+                // Stdout alone looks for the ends of lines in each word.
+                let mut out = BufWriter::new(terminal::stdout());
                 sorted(frame, *sort, |rates| report::rates_json(rates, &mut out))?;
                 out.flush()
             }
