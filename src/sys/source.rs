@@ -116,7 +116,7 @@ impl Pace {
             Self::Live => 8,
             Self::Bulk => 64,
             Self::First => 100,
-            Self::Alone => 250,
+            Self::Alone => 500,
             Self::Patient => 500,
         }
     }

@@ -29,6 +29,10 @@ impl Merge {
     pub(super) fn replace_first(&mut self, time: Option<u64>) {
         let first = self.0.pop_front();
         if let (Some(time), Some((_, tap))) = (time, first) {
+            // Most often the last place, which is found without a search.
+            if self.0.back().is_none_or(|last| *last < (time, tap)) {
+                return self.0.push_back((time, tap));
+            }
             let place = self.0.partition_point(|other| *other < (time, tap));
             self.0.insert(place, (time, tap));
         }

@@ -3,6 +3,8 @@
 //! The rings of several taps hand over their blocks at different moments, so with more than one tap frames are held
 //! back (in the ring, uncopied) until no tap can come up with an earlier one.
 
+mod armed;
+mod closing;
 mod controls;
 mod merge;
 mod outcome;
@@ -22,7 +24,11 @@ use std::{
 use crate::model::Frame;
 use crate::sys::{self, Poller, Wake};
 
-use self::merge::Merge;
+use self::{
+    armed::{Armed, numbered},
+    closing::Closing,
+    merge::Merge,
+};
 pub use self::{
     controls::{Command, Controls, Limits, Progress},
     outcome::{Outcome, StopReason, TapOutcome},
@@ -60,6 +66,9 @@ pub struct Session<S: Sink> {
     /// By their numbers; none in the place of one that has ended.
     taps: Vec<Option<Armed>>,
     outcomes: Vec<TapOutcome>,
+    closing: Closing,
+    /// By then a frame has come, whatever its tap.
+    delay: Duration,
     progress: Arc<Progress>,
     /// How long frames are held back for keys that go before them.
     key_patience: Duration,
@@ -72,15 +81,6 @@ pub struct Session<S: Sink> {
     /// When a ring was last seen to fill up.
     pressed_at: Option<Instant>,
     stopping: Option<StopReason>,
-}
-
-struct Armed {
-    tap: OpenTap,
-    totals: TapTotals,
-    /// Set once no further frame is let in: when the last one must have come.
-    last_call: Option<Instant>,
-    /// Its interface was seen to go down; the kernel does not tell when it goes away after that.
-    went_down: bool,
 }
 
 /// What a turn has left undelivered.
@@ -118,6 +118,8 @@ impl<S: Sink> Session<S> {
             limits,
             taps: Vec::new(),
             outcomes: Vec::new(),
+            closing: Closing::default(),
+            delay: Duration::ZERO,
             progress: Arc::default(),
             key_patience: Duration::ZERO,
             delivered: 0,
@@ -170,6 +172,9 @@ impl<S: Sink> Session<S> {
         let begin = Instant::now();
         let rest = self.deliver()?;
         self.end_taps(begin, rest)?;
+        if self.stopping.is_none() {
+            self.closing.begin();
+        }
         if self.sink.settle(Instant::now()).map_err(StopReason::Sink)? == Settled::RotationDue {
             self.rotate()?;
         }
@@ -190,7 +195,7 @@ impl<S: Sink> Session<S> {
     fn wait(&mut self, rest: Rest, deadline: Option<Instant>) -> Result<Vec<u64>, StopReason> {
         let now = Instant::now();
         let held_back = if self.key_patience.is_zero() {
-            self.delay() / HELD_BACK_PART
+            self.delay / HELD_BACK_PART
         } else {
             self.key_patience / KEY_PATIENCE_PART
         };
@@ -254,6 +259,7 @@ impl<S: Sink> Session<S> {
         watched.map_or(Ok(()), |fd| self.poller.add_hang_up(fd, number as u64)).map_err(StopReason::Wait)?;
         let totals = TapTotals { start_ns: now_ns(), ..TapTotals::default() };
         let (name, buffer_bytes) = (tap.spec.name.clone(), tap.source.buffer_bytes());
+        self.delay = self.delay.max(tap.source.delay());
         self.outcomes.push(TapOutcome { name, totals, buffer_bytes });
         self.taps.push(Some(Armed { tap, totals, last_call: None, went_down: false }));
         Ok(())
@@ -261,7 +267,7 @@ impl<S: Sink> Session<S> {
 
     /// Lets nothing more into these taps; what is there will be delivered, in order with what others have.
     fn end(&mut self, which: impl Fn(&Armed) -> bool) {
-        let last_call = Instant::now() + self.delay().max(self.key_patience) + LINGER;
+        let last_call = Instant::now() + self.delay.max(self.key_patience) + LINGER;
         for armed in self.taps.iter_mut().flatten() {
             if armed.last_call.is_none() && which(armed) {
                 armed.tap.source.close_gate();
@@ -343,11 +349,6 @@ impl<S: Sink> Session<S> {
         self.live().next().is_none()
     }
 
-    /// By then a frame has come, whatever its tap.
-    fn delay(&self) -> Duration {
-        self.live().map(|armed| armed.tap.source.delay()).max().unwrap_or_default()
-    }
-
     fn is_pressed(&self) -> bool {
         self.live().any(|armed| armed.tap.source.is_pressed())
     }
@@ -369,7 +370,7 @@ impl<S: Sink> Session<S> {
             self.pressed_at = Some(Instant::now());
             u64::MAX - 1
         } else {
-            now.saturating_sub(nanoseconds(self.delay().max(self.key_patience)))
+            now.saturating_sub(nanoseconds(self.delay.max(self.key_patience)))
         };
         (horizon, now.saturating_add(nanoseconds(AHEAD)))
     }
@@ -419,6 +420,9 @@ impl<S: Sink> Session<S> {
         let is_over = |armed: &Armed| armed.last_call.is_some_and(|moment| moment <= now);
         let over: Vec<usize> =
             numbered(&mut self.taps).filter(|(_, armed)| is_over(armed)).map(|(number, _)| number).collect();
+        if over.is_empty() {
+            return Ok(());
+        }
         for number in over {
             if rest == Rest::More && self.next_time(number).is_some() {
                 continue;
@@ -430,16 +434,21 @@ impl<S: Sink> Session<S> {
                     self.resume(reason)?;
                 }
             }
-            self.drop_tap(number).map_err(StopReason::Sink)?;
+            self.take_tap(number).map_err(StopReason::Sink)?;
         }
+        self.delay = self.live().map(|armed| armed.tap.source.delay()).max().unwrap_or_default();
         Ok(())
     }
 
-    fn drop_tap(&mut self, number: usize) -> Result<(), SinkError> {
+    /// Takes its last counts and lets it go.
+    fn take_tap(&mut self, number: usize) -> Result<(), SinkError> {
         let Some(mut armed) = self.taps.get_mut(number).and_then(Option::take) else { return Ok(()) };
-        let _ = self.poller.remove(armed.tap.source.descriptor());
+        if self.stopping.is_none() {
+            let _ = self.poller.remove(armed.tap.source.descriptor());
+        }
         let totals = armed.count();
         self.outcomes[number].totals = totals;
+        self.closing.add(armed.tap);
         self.sink.tap_ended(number, &totals)
     }
 
@@ -454,28 +463,14 @@ impl<S: Sink> Session<S> {
 
     /// Whatever the reason, every tap leaves its counts and the file its end.
     fn close(mut self, reason: StopReason) -> Outcome {
-        let mut closing = None;
+        let mut failure = None;
         for number in 0..self.taps.len() {
-            closing = self.drop_tap(number).err().or(closing);
+            failure = self.take_tap(number).err().or(failure);
         }
         self.publish();
-        closing = self.sink.finish().err().or(closing);
-        Outcome { reason, taps: self.outcomes, closing, unwritten: self.sink.unwritten() }
-    }
-}
-
-/// The taps that live, with their numbers.
-fn numbered(taps: &mut [Option<Armed>]) -> impl Iterator<Item = (usize, &mut Armed)> {
-    taps.iter_mut().enumerate().filter_map(|(number, armed)| Some((number, armed.as_mut()?)))
-}
-
-impl Armed {
-    fn count(&mut self) -> TapTotals {
-        let counters = self.tap.source.counters();
-        self.totals.passed = counters.passed;
-        self.totals.lost = counters.lost;
-        self.totals.end_ns = now_ns();
-        self.totals
+        failure = self.sink.finish().err().or(failure);
+        self.closing.finish();
+        Outcome { reason, taps: self.outcomes, closing: failure, unwritten: self.sink.unwritten() }
     }
 }
 
