@@ -54,7 +54,7 @@ const ALERT: Duration = Duration::from_secs(1);
 /// costs as much as thirty of them.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 /// How long a turn may last when nothing happens.
-const IDLE_TURN: Duration = Duration::from_millis(250);
+const IDLE_TURN: Duration = Duration::from_millis(500);
 const READER: u64 = u64::MAX - 1;
 
 /// A capture that is ready to run.

@@ -25,6 +25,10 @@ use super::{keylog, own_connection::OwnConnection};
 /// What the rings share, unless `-B` says otherwise for each; past it every further one has the smallest size.
 const RING_BUDGET: usize = 96 << 20;
 const LARGEST_RING: usize = 32 << 20;
+/// The same where frames are cut to a few hundred bytes: of full-sized ones it holds five times as many.
+const LARGEST_RING_OF_SHORT_FRAMES: usize = 16 << 20;
+/// Frames that are cut to that many bytes are short.
+const SHORT_FRAME: u32 = 256;
 const SMALLEST_RING: usize = 2 << 20;
 /// What is left free on the disk unless `--reserve` says otherwise: a twentieth, at most this.
 const LARGEST_RESERVE: u64 = 512 << 20;
@@ -89,7 +93,9 @@ impl Setup {
 
     /// How each of that many further taps is opened when the rings of the others take up so many bytes.
     pub(super) fn tap_options(&self, taps: usize, spent: usize) -> TapOptions {
-        let share = (RING_BUDGET.saturating_sub(spent) / taps.max(1)).clamp(SMALLEST_RING, LARGEST_RING);
+        let are_short = self.payload == Payload::Dropped || self.snaplen <= SHORT_FRAME;
+        let largest = if are_short { LARGEST_RING_OF_SHORT_FRAMES } else { LARGEST_RING };
+        let share = (RING_BUDGET.saturating_sub(spent) / taps.max(1)).clamp(SMALLEST_RING, largest);
         TapOptions {
             engine: self.engine,
             snaplen: self.snaplen,
