@@ -116,8 +116,7 @@ impl Pace {
             Self::Live => 8,
             Self::Bulk => 64,
             Self::First => 100,
-            Self::Alone => 500,
-            Self::Patient => 500,
+            Self::Alone | Self::Patient => 500,
         }
     }
 

@@ -24,6 +24,17 @@ struct Script {
     is_endless: bool,
     is_gathering: bool,
     delay: Duration,
+    farewell: Farewell,
+}
+
+/// How long it takes to close.
+#[derive(Default)]
+struct Farewell(Duration);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        thread::sleep(self.0);
+    }
 }
 
 impl FrameSource for Script {
@@ -150,7 +161,12 @@ fn script(frames: &[(u64, u64)]) -> Script {
         is_endless: false,
         is_gathering: false,
         delay: Duration::from_millis(30),
+        farewell: Farewell::default(),
     }
+}
+
+fn slow_to_close(name: &str, farewell: Duration) -> OpenTap {
+    open(name, Place::Container, Script { farewell: Farewell(farewell), ..script(&[]) })
 }
 
 fn endless_tap() -> OpenTap {
@@ -317,6 +333,42 @@ fn taps_come_and_go_while_it_runs() {
     assert!(matches!(outcome.reason, StopReason::TapsEnded));
     let totals: Vec<_> = outcome.taps.iter().map(|tap| (tap.name.as_str(), tap.totals.delivered)).collect();
     assert_eq!(totals, [("a", 1), ("b", 1)]);
+}
+
+#[test]
+fn a_tap_that_is_slow_to_close_keeps_nobody_waiting() {
+    let log = Log::default();
+    let recorder = Recorder { log: log.clone(), full_at: None, in_file: 0 };
+    let farewell = Duration::from_secs(3);
+    let slow = slow_to_close("a", farewell);
+    let key = slow.spec.key();
+    let (session, controls) = Session::new(recorder, Limits::default(), vec![slow]).unwrap();
+    let running = thread::spawn(move || session.run());
+    let has = |wanted: &str| log.0.lock().unwrap().iter().any(|line| line == wanted);
+    let until = |wanted: &str| {
+        while !has(wanted) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    controls.send(Command::End(key));
+    until("0 ended 0/0/0");
+    let begin = Instant::now();
+    controls.send(Command::Arm(Box::new(tap("b", Place::Container, &[(1, 0)]))));
+    until("1 at 1 Out lost 0");
+    assert!(begin.elapsed() < farewell / 2, "{:?}", begin.elapsed());
+    controls.send(Command::Stop);
+    running.join().unwrap();
+    assert!(begin.elapsed() > farewell / 2, "closed before it answers: {:?}", begin.elapsed());
+}
+
+#[test]
+fn many_taps_are_closed_at_once() {
+    const TAPS: u32 = 16;
+    let farewell = Duration::from_millis(200);
+    let taps = (0..TAPS).map(|number| slow_to_close(&number.to_string(), farewell)).collect();
+    let begin = Instant::now();
+    run(None, Limits::default(), taps);
+    assert!(begin.elapsed() < farewell * TAPS * 2 / 3, "{:?}", begin.elapsed());
 }
 
 #[test]
