@@ -24,7 +24,7 @@ struct Script {
     is_endless: bool,
     is_gathering: bool,
     delay: Duration,
-    farewell: Farewell,
+    _farewell: Farewell,
 }
 
 /// How long it takes to close.
@@ -161,12 +161,12 @@ fn script(frames: &[(u64, u64)]) -> Script {
         is_endless: false,
         is_gathering: false,
         delay: Duration::from_millis(30),
-        farewell: Farewell::default(),
+        _farewell: Farewell::default(),
     }
 }
 
 fn slow_to_close(name: &str, farewell: Duration) -> OpenTap {
-    open(name, Place::Container, Script { farewell: Farewell(farewell), ..script(&[]) })
+    open(name, Place::Container, Script { _farewell: Farewell(farewell), ..script(&[]) })
 }
 
 fn endless_tap() -> OpenTap {
