@@ -66,6 +66,11 @@ impl LibpcapSource {
     /// instructions as that of the ring, without libpcap's knowledge.
     pub fn open(options: &SourceOptions<'_>) -> Result<Self, SourceError> {
         let link = options.link;
+        // What is gathered when it is to end can only be waited for.
+        let pace = match options.pace {
+            Pace::First | Pace::Alone => Pace::Bulk,
+            pace => pace,
+        };
         let refused =
             |error: pcap::Error| SourceError::Libpcap { link: link.name.clone(), reason: error.to_string() };
         let capture = Capture::from_device(link.name.as_str())
@@ -73,7 +78,7 @@ impl LibpcapSource {
             .promisc(options.needs_promiscuity())
             .snaplen(options.snaplen.cast_signed())
             .buffer_size(i32::try_from(options.buffer_bytes).unwrap_or(i32::MAX))
-            .timeout(options.pace.block_timeout_ms().cast_signed())
+            .timeout(pace.block_timeout_ms().cast_signed())
             .precision(Precision::Nano)
             .open()
             .and_then(Capture::setnonblock)
@@ -83,7 +88,7 @@ impl LibpcapSource {
         Ok(Self {
             capture,
             needs_header: options.needs_header(),
-            pace: options.pace,
+            pace,
             buffer_bytes: options.buffer_bytes,
             next: None,
             armed_ns: now_ns(),
