@@ -423,6 +423,8 @@ impl<S: Sink> Session<S> {
         if over.is_empty() {
             return Ok(());
         }
+        // Nobody looks at the descriptors of the last ones any more.
+        let are_last = self.stopping.is_some() && over.len() == self.live().count();
         for number in over {
             if rest == Rest::More && self.next_time(number).is_some() {
                 continue;
@@ -434,6 +436,9 @@ impl<S: Sink> Session<S> {
                     self.resume(reason)?;
                 }
             }
+            if !are_last && let Some(Some(armed)) = self.taps.get(number) {
+                let _ = self.poller.remove(armed.tap.source.descriptor());
+            }
             self.take_tap(number).map_err(StopReason::Sink)?;
         }
         self.delay = self.live().map(|armed| armed.tap.source.delay()).max().unwrap_or_default();
@@ -443,9 +448,6 @@ impl<S: Sink> Session<S> {
     /// Takes its last counts and lets it go.
     fn take_tap(&mut self, number: usize) -> Result<(), SinkError> {
         let Some(mut armed) = self.taps.get_mut(number).and_then(Option::take) else { return Ok(()) };
-        if self.stopping.is_none() {
-            let _ = self.poller.remove(armed.tap.source.descriptor());
-        }
         let totals = armed.count();
         self.outcomes[number].totals = totals;
         self.closing.add(armed.tap);
