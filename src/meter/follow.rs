@@ -40,6 +40,8 @@ pub struct Meter {
     groups: HashMap<CgroupId, CgroupGauge>,
     /// What each source said when it was last read.
     before: Readings,
+    /// When it was.
+    read_at: Option<Instant>,
     /// Something has ended since the containers were last named.
     lost: bool,
 }
@@ -83,6 +85,9 @@ impl Meter {
                 |old: &&Place| old.container.id == place.container.id && old.counting == place.counting;
             if let Some(old) = self.places.iter().find(known) {
                 (place.since, place.interval) = (old.since, old.interval);
+            } else if let Some(read_at) = self.read_at.filter(|_| self.before.tells_of(&place.counting)) {
+                // Others are measured by the same, or it was by other things as well: what grew did so since then.
+                place.since = read_at;
             }
         }
         self.places = places;
@@ -103,6 +108,7 @@ impl Meter {
             place.since = now;
         }
         self.before = readings;
+        self.read_at = Some(now);
         !self.lost && self.groups.values().all(CgroupGauge::exists)
     }
 

@@ -46,6 +46,12 @@ impl Readings {
         of_tcp.chain(links.map(|(namespace, _)| namespace)).chain(groups).collect()
     }
 
+    /// Whether any of what passed there has been read.
+    pub(super) fn tells_of(&self, counting: &Counting) -> bool {
+        counting.links().iter().any(|link| self.links.contains_key(link))
+            || counting.group().is_some_and(|group| self.cgroups.contains_key(&group))
+    }
+
     /// Forgets all other sources: the kernel may give their numbers to new ones.
     pub(super) fn keep(&mut self, namespaces: &HashSet<NamespaceId>, groups: &HashSet<CgroupId>) {
         self.links.retain(|(namespace, _), _| namespaces.contains(namespace));
@@ -267,6 +273,9 @@ mod tests {
         let read = Readings { tcp: [INSIDE, HOST].map(|id| (id, TcpFigures::default())).into(), ..read };
         assert_eq!(read.missing(&by_interfaces(&[2])), []);
         assert_eq!(read.missing(&by_interfaces(&[2, 3])), [INSIDE], "another interface");
+        assert!(
+            read.tells_of(&by_interfaces(&[2, 3])) && !Readings::default().tells_of(&by_interfaces(&[2]))
+        );
         let group = Counting::Cgroup { namespace: HOST, group: CgroupId(5) };
         assert_eq!(read.missing(&group), [HOST], "the sockets of a cgroup");
     }

@@ -25,7 +25,7 @@ use super::{keylog, own_connection::OwnConnection};
 /// What the rings share, unless `-B` says otherwise for each; past it every further one has the smallest size.
 const RING_BUDGET: usize = 96 << 20;
 const LARGEST_RING: usize = 32 << 20;
-/// The same where frames are cut to a few hundred bytes: of full-sized ones it holds five times as many.
+/// The same where one tap alone cuts frames to a few hundred bytes: of full-sized ones it holds more than a larger one.
 const LARGEST_RING_OF_SHORT_FRAMES: usize = 16 << 20;
 /// Frames that are cut to that many bytes are short.
 const SHORT_FRAME: u32 = 256;
@@ -94,7 +94,8 @@ impl Setup {
     /// How each of that many further taps is opened when the rings of the others take up so many bytes.
     pub(super) fn tap_options(&self, taps: usize, spent: usize) -> TapOptions {
         let are_short = self.payload == Payload::Dropped || self.snaplen <= SHORT_FRAME;
-        let largest = if are_short { LARGEST_RING_OF_SHORT_FRAMES } else { LARGEST_RING };
+        let is_alone = taps == 1 && spent == 0;
+        let largest = if is_alone && are_short { LARGEST_RING_OF_SHORT_FRAMES } else { LARGEST_RING };
         let share = (RING_BUDGET.saturating_sub(spent) / taps.max(1)).clamp(SMALLEST_RING, largest);
         TapOptions {
             engine: self.engine,
@@ -106,8 +107,12 @@ impl Setup {
             promiscuous: self.promiscuous,
             pace: match self.pace {
                 // Whoever counts packets waits for the last of them.
-                Pace::Bulk if taps == 1 && spent == 0 && self.limits.packets.is_none() => {
-                    if self.limits.until_taps_end { Pace::Alone } else { Pace::First }
+                Pace::Bulk if is_alone && self.limits.packets.is_none() => {
+                    if self.limits.until_taps_end {
+                        Pace::Alone
+                    } else {
+                        Pace::First
+                    }
                 }
                 pace => pace,
             },

@@ -164,6 +164,7 @@ impl<'a> Table<'a> {
     async fn look(&mut self, first: subjects::First) -> anyhow::Result<Vec<Refusal>> {
         let begin = Instant::now();
         let look = look::look(&self.engines).await?;
+        let looking = begin.elapsed();
         let found = subjects::subjects(self.args, &look, first)
             .inspect_err(|_| look.topology.warnings.iter().for_each(|warning| terminal::warn(warning)))?;
         let now = Instant::now();
@@ -174,7 +175,7 @@ impl<'a> Table<'a> {
         self.warnings.extend(subjects::sentences(&refusals));
         self.host = look.host;
         self.time_ns = look.time_ns;
-        (self.looked, self.looking, self.stirred) = (Instant::now(), begin.elapsed(), Stir::Nothing);
+        (self.looked, self.looking, self.stirred) = (Instant::now(), looking, Stir::Nothing);
         Ok(refusals)
     }
 
